@@ -1,0 +1,93 @@
+"""Results as files: CSV, JSON with what made them, and a figure."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from typing import Any
+
+from components.encoder import Encoder
+from components.match import Match
+
+_LIBRARIES = ("streamlit", "torch", "transformers", "openvino", "pillow", "numpy")
+_FORMULA = ("=", "+", "-", "@", "\t")
+
+
+def provenance(encoder: Encoder) -> dict[str, Any]:
+    """Return what made the scores: model, revision, runtime, precision, library versions."""
+    return {
+        "model": encoder.spec.id,
+        "revision": encoder.revision,
+        "runtime": encoder.runtime.library,
+        "device": encoder.runtime.device,
+        "precision": encoder.runtime.precision,
+        "score_rule": asdict(encoder.recipe.score),
+        "versions": {library: version(library) for library in _LIBRARIES},
+    }
+
+
+def to_json(matches: Iterable[Match], about: dict[str, Any] | None = None) -> str:
+    """Return a JSON list of matches, or an object of ``about`` and the list under "matches"."""
+    rows = [asdict(match) for match in matches]
+    return json.dumps({**about, "matches": rows} if about else rows, ensure_ascii=False, indent=2)
+
+
+def to_csv(matches: Iterable[Match]) -> str:
+    """Return CSV with a header.
+
+    A text that a spreadsheet would run as a formula is given a leading apostrophe (OWASP, "CSV
+    Injection"): file names come from strangers.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([field.name for field in fields(Match)])
+    for match in matches:
+        writer.writerow([_inert(value) for value in asdict(match).values()])
+    return out.getvalue()
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A row of the figure: its title and its pictures as (JPEG bytes, label)."""
+
+    title: str
+    pictures: Sequence[tuple[bytes, str]]
+
+
+def to_figure(panels: Sequence[Panel], footer: str, columns: int = 6) -> bytes:
+    """Return a PNG: the pictures of each panel in a grid, each labelled, with a line below."""
+    from matplotlib.figure import Figure
+
+    heights = [max(1, -(-len(panel.pictures) // columns)) for panel in panels]
+    figure = Figure(figsize=(2.1 * columns, 2.3 * sum(heights) + 0.5 * len(panels) + 0.4))
+    parts = figure.subfigures(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for part, panel, height in zip(parts, panels, heights, strict=True):
+        _draw(part, panel, height, columns)
+    figure.text(0.995, 0.002, footer, ha="right", va="bottom", fontsize=7, parse_math=False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=120, facecolor="white")
+    return out.getvalue()
+
+
+def _draw(part: Any, panel: Panel, rows: int, columns: int) -> None:
+    from PIL import Image
+
+    # parse_math off: a file name with two dollar signs is no formula
+    part.suptitle(_short(panel.title, 110), fontsize=11, parse_math=False)
+    part.subplots_adjust(left=0.01, right=0.99, top=1 - 0.35 / (rows * 2 + 0.5), bottom=0.06)
+    axes = part.subplots(rows, columns, squeeze=False).flat
+    for axis in axes:
+        axis.axis("off")
+    for axis, (picture, label) in zip(part.axes, panel.pictures, strict=False):
+        axis.imshow(Image.open(io.BytesIO(picture)))
+        axis.set_title(label, fontsize=7.5, parse_math=False)
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,93 @@
+"""Captions against pictures: who matches whom, in which order, with which scores."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from components.scores import Matrix, ScoreRule, best_first, cosine, probability
+
+Direction = Literal["pictures", "captions"]
+
+
+@dataclass(frozen=True)
+class Match:
+    """One caption and one picture. ``rank`` counts from 1 within the list that was asked for."""
+
+    caption: str
+    image: str
+    rank: int
+    cosine: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Every caption against every picture: both arrays are (captions, pictures)."""
+
+    captions: tuple[str, ...]
+    images: tuple[str, ...]
+    cosine: Matrix
+    probability: Matrix
+
+    def match(self, caption: int, image: int, rank: int) -> Match:
+        """Return one cell with a rank beside it."""
+        return Match(
+            self.captions[caption],
+            self.images[image],
+            rank,
+            float(self.cosine[caption, image]),
+            float(self.probability[caption, image]),
+        )
+
+    def pictures_of(self, caption: int) -> list[int]:
+        """Return picture indices, best for this caption first."""
+        return [int(i) for i in best_first(self.cosine[caption])]
+
+    def captions_of(self, image: int) -> list[int]:
+        """Return caption indices, best for this picture first."""
+        return [int(i) for i in best_first(self.cosine[:, image])]
+
+
+def score(
+    captions: Sequence[str],
+    images: Sequence[str],
+    texts: Matrix,
+    pictures: Matrix,
+    rule: ScoreRule,
+) -> Scores:
+    """Return the scores of unit rows: ``texts`` (captions, width), ``pictures`` (images, width)."""
+    cosines = cosine(texts, pictures)
+    return Scores(tuple(captions), tuple(images), cosines, probability(cosines, rule))
+
+
+def ranked(
+    scores: Scores, direction: Direction = "pictures", top: int | None = None
+) -> list[list[Match]]:
+    """Return a list of matches for each caption (or for each picture), best first, ``top`` long.
+
+    The order of both scores is the same within a caption's list by cosine; ranks are by cosine.
+    """
+    if direction == "pictures":
+        return [
+            [scores.match(row, i, rank) for rank, i in _numbered(scores.pictures_of(row), top)]
+            for row in range(len(scores.captions))
+        ]
+    return [
+        [scores.match(i, column, rank) for rank, i in _numbered(scores.captions_of(column), top)]
+        for column in range(len(scores.images))
+    ]
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return ``names`` with " (2)", " (3)", ... after the second and later ones of a kind."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return result
+
+
+def _numbered(indices: Iterable[int], top: int | None) -> list[tuple[int, int]]:
+    return list(enumerate(indices, start=1))[:top]
