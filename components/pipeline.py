@@ -1,0 +1,88 @@
+"""Files -> vectors: decoding runs ahead of the model, a bounded way, on the other threads."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from components.encoder import Encoder, Inputs, batched
+from components.images import DECODE_SIDE, ImageError, Photo, Source, decode, thumbnail
+from components.scores import Matrix
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture with its unit vector (width,) and, where asked for, a JPEG thumbnail."""
+
+    photo: Photo
+    vector: Matrix
+    thumbnail: bytes = b""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that gave no picture: ``reason`` is one sentence that names it."""
+
+    source: Source
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Opened:
+    photo: Photo
+    inputs: Inputs
+    thumbnail: bytes
+
+
+def encode(
+    encoder: Encoder, sources: Sequence[Source], thumbnails: bool = False
+) -> Iterator[Encoded | Skipped]:
+    """Yield for each source, in order, its vector or why it was skipped.
+
+    At most two batches of decoded pictures wait in memory. The caller shows progress by counting
+    and stops by not asking for more.
+    """
+    opened = lookahead(
+        lambda source: _open(encoder, source, thumbnails), sources, 2 * encoder.batch
+    )
+    for batch in batched(opened, encoder.batch):
+        vectors = iter(
+            encoder.vectors([item.inputs for item in batch if isinstance(item, _Opened)])
+        )
+        for item in batch:
+            if isinstance(item, _Opened):
+                yield Encoded(item.photo, next(vectors), item.thumbnail)
+            else:
+                yield item
+
+
+def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipped:
+    pixels = encoder.recipe.pixels
+    try:
+        photo, picture = decode(source, max(DECODE_SIDE, pixels.side if pixels else 0))
+        small = thumbnail(picture) if thumbnails else b""
+        return _Opened(photo, encoder.prepare(picture), small)
+    except ImageError as error:
+        return Skipped(source, str(error))
+
+
+def lookahead(
+    function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[Result]:
+    """Yield ``function(item)`` in order, computed by a pool up to ``ahead`` items early."""
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,250 @@
+"""The encoder gives what plain transformers gives, for every family, and says what it cut."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+from components.bench import random_clip
+from components.encoder import Encoder, load
+from components.images import decode
+from components.models import locate, resolve
+from components.runtimes import Array, OutOfMemory
+from components.samples import captions, sources
+from components.scores import Matrix, probability, unit
+from tests import checkpoints
+
+CAPTIONS = ["a dog on the beach", "two men", "red cat and a cup of coffee"]
+# Pixels that vary in shape, so that resizing and cropping are compared too.
+SIZES = ((64, 48), (40, 90), (33, 33))
+
+
+def _pictures() -> list[Image.Image]:
+    noise = np.random.default_rng(3)
+    return [
+        Image.fromarray(noise.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        for width, height in SIZES
+    ]
+
+
+@pytest.fixture(scope="module", params=list(checkpoints.FAMILIES))
+def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random checkpoint of each family."""
+    return checkpoints.write(request.param, tmp_path_factory.mktemp("family") / request.param)
+
+
+@pytest.fixture(scope="module")
+def encoder(family: Path) -> Encoder:
+    return load(locate(resolve(str(family))), precision="f32")
+
+
+@pytest.fixture(scope="module")
+def model(family: Path) -> Any:
+    return AutoModel.from_pretrained(family, dtype=torch.float32).eval()
+
+
+def _image_inputs(folder: Path, pictures: Sequence[Image.Image]) -> Any:
+    return AutoImageProcessor.from_pretrained(folder)(images=list(pictures), return_tensors="pt")
+
+
+def _text_inputs(folder: Path, model: Any, texts: Sequence[str]) -> Any:
+    """The way each family's documentation prepares captions."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if not model.config.model_type.startswith("siglip"):
+        return tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+    lower = [text.lower() for text in texts]
+    padded = tokenizer(
+        lower, padding="max_length", max_length=16, truncation=True, return_tensors="pt"
+    )
+    return {"input_ids": padded["input_ids"]}
+
+
+def _features(output: Any) -> Matrix:
+    return unit(output.pooler_output.detach().numpy())
+
+
+def _least_cosine(ours: Matrix, theirs: Matrix) -> float:
+    return float((ours * theirs).sum(axis=1).min())
+
+
+def test_pictures_are_encoded_as_transformers_does(
+    family: Path, encoder: Encoder, model: Any
+) -> None:
+    expected = _features(model.get_image_features(**_image_inputs(family, _pictures())))
+    got = encoder.images(_pictures())
+    assert got.dtype == np.float32
+    assert got.shape == (3, encoder.recipe.width)
+    assert _least_cosine(got, expected) >= 0.9999
+
+
+def test_captions_are_encoded_as_transformers_does(
+    family: Path, encoder: Encoder, model: Any
+) -> None:
+    expected = _features(model.get_text_features(**_text_inputs(family, model, CAPTIONS)))
+    assert _least_cosine(encoder.texts(CAPTIONS), expected) >= 0.9999
+
+
+def test_probabilities_are_those_of_the_model_itself(
+    family: Path, encoder: Encoder, model: Any
+) -> None:
+    inputs = {**_image_inputs(family, _pictures()), **_text_inputs(family, model, CAPTIONS)}
+    with torch.inference_mode():
+        logits = model(**inputs).logits_per_image  # (pictures, captions)
+    sigmoid = encoder.recipe.score.kind == "sigmoid"
+    expected = logits.sigmoid() if sigmoid else logits.softmax(dim=1)
+    cosines = encoder.texts(CAPTIONS) @ encoder.images(_pictures()).T
+    got = probability(cosines, encoder.recipe.score)
+    assert sigmoid == model.config.model_type.startswith("siglip")
+    np.testing.assert_allclose(got, expected.numpy().T, atol=2e-3)
+
+
+def test_one_by_one_gives_what_many_at_once_give(encoder: Encoder) -> None:
+    pictures = encoder.images(_pictures())
+    texts = encoder.texts(CAPTIONS)
+    alone = np.concatenate([encoder.images([picture]) for picture in _pictures()])
+    assert _least_cosine(pictures, alone) >= 0.9999
+    alone = np.concatenate([encoder.texts([caption]) for caption in CAPTIONS])
+    assert _least_cosine(texts, alone) >= 0.9999
+
+
+def test_only_what_cannot_be_traced_runs_on_torch(encoder: Encoder) -> None:
+    naflex = encoder.recipe.family == "siglip2"
+    assert encoder.runtime.library.startswith("PyTorch" if naflex else "OpenVINO")
+    assert ("vary in size" in encoder.note) == naflex
+
+
+def test_a_long_caption_is_reported_with_what_was_kept(encoder: Encoder) -> None:
+    short, long = encoder.read(["a cat", "a dog on the beach " * 40])
+    assert not short.cut
+    assert not short.kept
+    assert long.cut
+    assert long.tokens > long.limit
+    assert 0 < len(long.kept) < 200
+
+
+@pytest.mark.parametrize("text", ["", " ", "🏖️🐕", "كلب على الشاطئ", "x" * 5000, "<|endoftext|>"])
+def test_any_caption_gives_a_unit_vector(encoder: Encoder, text: str) -> None:
+    vector = encoder.texts([text])
+    assert np.isclose(np.linalg.norm(vector), 1.0, atol=1e-4)
+
+
+def test_nothing_in_nothing_out(encoder: Encoder) -> None:
+    assert encoder.images([]).shape == (0, encoder.recipe.width)
+    assert encoder.texts([]).shape == (0, encoder.recipe.width)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    folder = tmp_path_factory.mktemp("pair")
+    yield (
+        checkpoints.write_sentence_tower(folder / "text"),
+        checkpoints.write("clip", folder / "image"),
+    )
+
+
+def test_a_sentence_transformers_tower_beside_a_clip_tower(pair: tuple[Path, Path]) -> None:
+    text, image = pair
+    encoder = load(locate(resolve(f"{text} + {image}")), precision="f32")
+    assert encoder.runtime.library.startswith("OpenVINO")
+    assert encoder.texts(CAPTIONS).shape == (3, 24)
+    assert _least_cosine(encoder.texts(CAPTIONS), _sentence_vectors(text, CAPTIONS)) >= 0.9999
+    clip = load(locate(resolve(str(image))), precision="f32")
+    assert _least_cosine(encoder.images(_pictures()), clip.images(_pictures())) >= 0.9999
+    assert encoder.recipe.score == clip.recipe.score
+
+
+def _sentence_vectors(folder: Path, texts: list[str]) -> Matrix:
+    """Mean pooling and the dense layer by hand, one caption at a time: no padding to mask."""
+    from safetensors.torch import load_file
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
+    weight = load_file(folder / "2_Dense/model.safetensors")["linear.weight"]
+    rows = []
+    for text in texts:
+        hidden = model.eval()(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
+        rows.append((weight @ hidden.mean(0)).detach().numpy())
+    return unit(np.stack(rows))
+
+
+@pytest.fixture(scope="module")
+def clip_b32(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of CLIP ViT-B/32's own shape, with random weights."""
+    folder = tmp_path_factory.mktemp("clip-vit-b-32")
+    random_clip(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("precision", "least"), [("f32", 0.9999), ("bf16", 0.999)])
+def test_clip_vit_b_32_keeps_its_vectors(clip_b32: Path, precision: str, least: float) -> None:
+    model = AutoModel.from_pretrained(clip_b32, dtype=torch.float32).eval()
+    pictures = [decode(source)[1] for source in sources()[:8]]
+    with torch.inference_mode():
+        images = _features(model.get_image_features(**_image_inputs(clip_b32, pictures)))
+        words = _text_inputs(clip_b32, model, CAPTIONS)
+        texts = _features(model.get_text_features(**words))
+    encoder = load(locate(resolve(str(clip_b32))), precision=precision)
+    assert encoder.runtime.precision == precision
+    assert _least_cosine(encoder.images(pictures), images) >= least
+    assert _least_cosine(encoder.texts(CAPTIONS), texts) >= least
+
+
+REFERENCE = [
+    "page",
+    "astronaut",
+    "rocket",
+    "chelsea",
+    "horse",
+    "coffee",
+    "camera",
+    "motorcycle_right",
+]
+
+
+def test_pocket_knows_the_eight_reference_pictures() -> None:
+    encoder = load(locate(resolve("pocket")))
+    named = {Path(source.name).stem: source for source in sources()}
+    images = encoder.images([decode(named[stem])[1] for stem in REFERENCE])
+    texts = encoder.texts([captions()[f"{stem}.jpg"] for stem in REFERENCE])
+    cosines = texts @ images.T
+    own = np.arange(len(REFERENCE))
+    assert (cosines.argmax(axis=1) == own).sum() >= 7  # captions that find their picture
+    assert (cosines.argmax(axis=0) == own).sum() >= 6  # pictures that find their caption
+
+
+class _SmallDevice:
+    """A device with room for three rows."""
+
+    library, device, precision = "none", "none", "f32"
+
+    def __init__(self, room: int) -> None:
+        self.room, self.sizes = room, list[int]()
+
+    def images(self, *inputs: Array) -> NDArray[np.float32]:
+        self.sizes.append(len(inputs[0]))
+        if len(inputs[0]) > self.room:
+            raise OutOfMemory("full")
+        return np.asarray(inputs[0], dtype=np.float32).reshape(len(inputs[0]), -1)[:, :4]
+
+    def texts(self, ids: Array, mask: Array) -> NDArray[np.float32]:
+        return self.images(ids)
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    whole = load(locate(resolve(str(checkpoints.write("clip", tmp_path)))), precision="f32")
+    device = _SmallDevice(room=3)
+    small = replace(whole, runtime=device)
+    rows = [small.prepare(picture) for picture in _pictures() * 4]
+    vectors = small.vectors(rows)
+    roomy = replace(whole, runtime=_SmallDevice(room=99)).vectors(rows)
+    np.testing.assert_array_equal(vectors, roomy)
+    assert device.sizes == [12, 6, 3, 3, 6, 3, 3]
+    with pytest.raises(OutOfMemory):
+        replace(whole, runtime=_SmallDevice(room=0)).vectors(rows)
