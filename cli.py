@@ -1,0 +1,208 @@
+"""CaptionLens without a browser: ``python cli.py --help``."""
+
+import sys
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components import models
+from components.encoder import Encoder
+from components.errors import CaptionLensError
+from components.images import Source, find_images
+from components.match import Match
+
+SKIPPED, MISUSE = 1, 2  # exit statuses; 0 is success
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Rank pictures against captions, fetch models, measure speed.",
+)
+models_app = typer.Typer(no_args_is_help=True, help="List, fetch and remove models.")
+app.add_typer(models_app, name="models")
+
+
+class Format(StrEnum):
+    """How results are written to standard output."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="As in `models list`, a Hub id, or a folder.")
+]
+
+
+@app.command()
+def match(
+    images: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    caption: Annotated[list[str], typer.Option("--caption", "-c", help="May be given again.")],
+    model: ModelOption = "",
+    top: Annotated[int, typer.Option("--top", min=0, help="Pictures a caption; 0: all.")] = 0,
+    form: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
+) -> None:
+    """Rank IMAGES for each caption. Status 1: some were skipped, each named; 2: misuse."""
+    from components.captions import parse
+
+    captions = parse("\n".join(caption)).captions
+    if not captions:
+        raise CaptionLensError("No caption is left: give --caption some text.")
+    sources, missing = find_images(images)
+    encoder = _load(model)
+    _say_cut(encoder, captions)
+    matches, skipped = _match(encoder, captions, sources, top)
+    for reason in [*map(str, missing), *skipped]:
+        _say(f"skipped: {reason}")
+    typer.echo(_written(matches, form))
+    if missing or skipped:
+        raise typer.Exit(SKIPPED)
+
+
+def _match(
+    encoder: Encoder, captions: Sequence[str], sources: Sequence[Source], top: int
+) -> tuple[list[Match], list[str]]:
+    """Return each caption's matches, best first, and the reasons of the skipped."""
+    import numpy as np
+
+    from components.match import distinct, ranked, score
+    from components.pipeline import Encoded, Skipped, encode
+
+    with typer.progressbar(
+        encode(encoder, sources), len(sources), label="Encoding", file=sys.stderr
+    ) as bar:
+        items = list(bar)
+    pictures = [item for item in items if isinstance(item, Encoded)]
+    skipped = [item.reason for item in items if isinstance(item, Skipped)]
+    if not pictures:
+        return [], skipped
+    scores = score(
+        captions,
+        distinct([item.photo.name for item in pictures]),
+        encoder.texts(captions),
+        np.stack([item.vector for item in pictures]),
+        encoder.recipe.score,
+    )
+    return [match for matches in ranked(scores, top=top or None) for match in matches], skipped
+
+
+def _load(model: str) -> Encoder:
+    from components.encoder import load
+
+    encoder = load(models.locate(models.resolve(model or models.default_id())))
+    runtime = encoder.runtime
+    _say(f"{encoder.spec.name}, {runtime.precision}, {runtime.library} on {runtime.device}")
+    if encoder.note:
+        _say(encoder.note)
+    return encoder
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+def _say_cut(encoder: Encoder, captions: Sequence[str]) -> None:
+    for caption, reading in zip(captions, encoder.read(captions), strict=True):
+        if reading.cut:
+            _say(f"cut at {reading.limit} of {reading.tokens} tokens: {caption[:60]}…")
+
+
+def _written(matches: Sequence[Match], form: Format) -> str:
+    from components.export import to_csv, to_json
+
+    if form is Format.json:
+        return to_json(matches)
+    if form is Format.csv:
+        return to_csv(matches).rstrip("\r\n")
+    rows = [f"{m.rank:>4}  {m.cosine:>6.3f}  {m.probability:>6.1%}  {m.image}" for m in matches]
+    lines: list[str] = []
+    for item, row in zip(matches, rows, strict=True):
+        if item.rank == 1:
+            lines += [*([""] if lines else []), item.caption, "rank  cosine   prob.  picture"]
+        lines.append(row)
+    return "\n".join(lines)
+
+
+@models_app.command("list")
+def list_models() -> None:
+    """Show the curated models and those on disk."""
+    here = {spec.id for spec in models.on_disk()}
+    for card in models.CATALOGUE:
+        state = "on disk" if card.spec.id in here else f"{card.size_mb:,} MB"
+        typer.echo(f"{state:>10}  {card.spec.id}\n{'':>10}  {card.good_for}")
+    for model_id in sorted(here - {card.spec.id for card in models.CATALOGUE}):
+        typer.echo(f"{'on disk':>10}  {model_id}")
+
+
+@models_app.command()
+def pull(
+    model: str,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+) -> None:
+    """Download MODEL into model_cache; a download that was stopped goes on where it was."""
+    import threading
+
+    from components import hub
+
+    download = hub.plan(models.resolve(model))
+    if not yes:
+        typer.confirm(f"Download {download.missing_bytes / 1e6:,.0f} MB?", abort=True, err=True)
+    with typer.progressbar(
+        length=download.total_bytes, label="Downloading", file=sys.stderr
+    ) as bar:
+        hub.fetch(download, lambda now: bar.update(now.done_bytes - bar.pos), threading.Event())
+    _say(f"{model} is on disk.")
+
+
+@models_app.command()
+def remove(model: str) -> None:
+    """Remove MODEL from model_cache."""
+    freed = models.remove(models.resolve(model))
+    _say(f"{freed / 1e6:,.0f} MB freed.")
+
+
+@models_app.command()
+def prepare(model: Annotated[str, typer.Argument(help="By default, the app's.")] = "") -> None:
+    """Convert MODEL for this computer's processor ahead of its first use."""
+    _load(model)
+
+
+@app.command()
+def bench(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="May be given again; by default Pocket and a CLIP."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Ours and the other take turns.")] = 3,
+    recall: Annotated[
+        Path | None,
+        typer.Option(help="A folder with images/ and captions.csv: recall by precision instead."),
+    ] = None,
+) -> None:
+    """Measure ours and plain torch float32 in one run: images a second, and the ratio."""
+    from components import bench as benchmarks
+
+    if recall:
+        for model_id in model or ["pocket"]:
+            benchmarks.recall(model_id, recall, typer.echo)
+        return
+    for model_id in model or ["pocket", benchmarks.RANDOM_CLIP]:
+        benchmarks.speed(model_id, rounds, typer.echo)
+
+
+def main(run: Callable[[], object] = app) -> None:
+    """Run a command; an error that a person can act on becomes one sentence and status 2."""
+    try:
+        run()
+    except CaptionLensError as error:
+        _say(str(error))
+        sys.exit(MISUSE)
+
+
+if __name__ == "__main__":
+    main()

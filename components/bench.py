@@ -1,0 +1,209 @@
+"""How fast, against the way that notebooks and peers do it: plain transformers in float32.
+
+Both run in one process, in turns, on the same pictures; the ratio is what to look at.
+"""
+
+import csv
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from components import models, samples
+from components.encoder import Encoder, batched, load
+from components.images import source_of
+from components.models import Located
+from components.pipeline import Encoded, encode
+from components.scores import Matrix
+
+Say = Callable[[str], None]
+RANDOM_CLIP = "random-clip-vit-b-32"
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class _Job:
+    name: str
+    pictures: int
+    ours: Callable[[], object]
+    other: Callable[[], object]
+
+
+def speed(model_id: str, rounds: int, say: Say) -> None:
+    """Print images a second of the bare image tower and from files, ours and the other's."""
+    with _located(model_id) as located, tempfile.TemporaryDirectory() as folder:
+        encoder, plain = load(located), _Plain(located)
+        runtime = encoder.runtime
+        say(f"\n{model_id}: {runtime.library}, {runtime.device}, {runtime.precision}")
+        say(f"{'images a second':<34}{'ours':>8}{'plain torch f32':>17}{'ratio':>8}")
+        bare = 0.0
+        for job in _jobs(encoder, plain, Path(folder)):
+            ours, other = _in_turns(job, rounds)
+            bare = bare or ours
+            share = f"  ({ours / bare:.0%} of our bare tower)" if ours != bare else ""
+            say(f"{job.name:<34}{ours:>8.1f}{other:>17.1f}{ours / other:>7.1f}x{share}")
+
+
+def _jobs(encoder: Encoder, plain: "_Plain", folder: Path) -> Iterator[_Job]:
+    recipe = encoder.recipe.pixels
+    if recipe is not None:
+        shape = (_BATCH, recipe.height, recipe.width, 3)
+        noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        rows, floats = [(row,) for row in noise], plain.floats(noise)
+        yield _Job(
+            "bare image tower, batch 32",
+            8 * _BATCH,
+            lambda: [encoder.vectors(rows) for _ in range(8)],
+            lambda: [plain.tower(floats) for _ in range(8)],
+        )
+    for name, size, number in (("640 x 480", (640, 480), 128), ("12 megapixel", (4000, 3000), 32)):
+        files = _jpegs(folder / name.replace(" ", ""), size, number)
+        sources = [source_of(file) for file in files]
+        yield _Job(
+            f"{name} JPEG files to vectors",
+            number,
+            lambda sources=sources: list(encode(encoder, sources)),  # type: ignore[misc]
+            lambda files=files: plain.files(files),  # type: ignore[misc]
+        )
+
+
+def _in_turns(job: _Job, rounds: int) -> tuple[float, float]:
+    """Return the medians of images a second, ours and the other's, after one warm-up each."""
+    rates: dict[bool, list[float]] = {True: [], False: []}
+    for turn in range(rounds + 1):
+        for mine in (True, False):
+            start = time.perf_counter()
+            (job.ours if mine else job.other)()
+            if turn:
+                rates[mine].append(job.pictures / (time.perf_counter() - start))
+    return statistics.median(rates[True]), statistics.median(rates[False])
+
+
+class _Plain:
+    """`AutoModel` and `AutoProcessor` in float32, as their documentation shows them."""
+
+    def __init__(self, located: Located) -> None:
+        import torch
+        from transformers import AutoImageProcessor, AutoModel
+
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model = AutoModel.from_pretrained(located.image, dtype=torch.float32)
+        self._model = self._model.to(self._device).eval()
+        self._processor = AutoImageProcessor.from_pretrained(located.image)
+
+    def floats(self, pixels: Any) -> Any:
+        """Return (n, 3, height, width) floats of (n, height, width, 3) bytes, ready for `tower`."""
+        pictures = [Image.fromarray(row) for row in pixels]
+        return self._processor(images=pictures, return_tensors="pt")["pixel_values"]
+
+    def tower(self, floats: Any) -> Any:
+        """Return normalised image embeddings."""
+        import torch
+
+        with torch.inference_mode():
+            features = self._model.get_image_features(pixel_values=floats.to(self._device))
+            vectors = getattr(features, "pooler_output", features)
+            return torch.nn.functional.normalize(vectors, dim=-1).cpu()
+
+    def files(self, files: Sequence[Path]) -> None:
+        """Encode picture files batch by batch."""
+        for batch in batched(files, _BATCH):
+            pictures = [Image.open(file).convert("RGB") for file in batch]
+            self.tower(self._processor(images=pictures, return_tensors="pt")["pixel_values"])
+
+
+def _jpegs(folder: Path, size: tuple[int, int], number: int) -> list[Path]:
+    """Write ``number`` JPEG files of ``size`` made from the sample pictures."""
+    folder.mkdir()
+    originals = [source.data for source in samples.sources()]
+    files = [folder / f"{index:03}.jpg" for index in range(number)]
+    for index, file in enumerate(files):
+        original = originals[index % len(originals)]
+        assert isinstance(original, Path)  # noqa: S101 - the samples are files
+        if index < len(originals):
+            with Image.open(original) as picture:
+                picture.convert("RGB").resize(size).save(file, quality=90)
+        else:
+            file.write_bytes(files[index - len(originals)].read_bytes())
+    return files
+
+
+@contextmanager
+def _located(model_id: str) -> Iterator[Located]:
+    if model_id != RANDOM_CLIP:
+        yield models.locate(models.resolve(model_id))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        random_clip(Path(folder))
+        yield models.locate(models.resolve(folder))
+
+
+def random_clip(folder: Path) -> None:
+    """Write a checkpoint of CLIP ViT-B/32's shape with random weights: as fast as the real one."""
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
+
+    torch.manual_seed(0)
+    CLIPModel(CLIPConfig()).save_pretrained(folder)
+    CLIPImageProcessorPil().save_pretrained(folder)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [*letters, *(f"{letter}</w>" for letter in letters)]
+    special = ["<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {word: index for index, word in enumerate([*words, *special])}
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
+    assert isinstance(tokenizer.backend_tokenizer, Tokenizer)  # noqa: S101
+    tokenizer.save_pretrained(folder)
+
+
+def recall(model_id: str, folder: Path, say: Say) -> None:
+    """Print recall@1, 5, 10 both ways on ``folder``'s dev and test pictures, by precision.
+
+    ``folder`` has ``images/`` and ``captions.csv`` with columns image, split and caption.
+    """
+    located = models.locate(models.resolve(model_id))
+    say(f"\n{model_id}: recall@1 / 5 / 10 in percent, gallery of the split's own")
+    for precision in ("f32", "bf16"):
+        encoder = load(located, precision)
+        for split in ("dev", "test"):
+            to_image, to_text, size = _recall(encoder, folder, split)
+            say(
+                f"{precision:>5} {split:<5} caption to image {to_image} of {size[0]:,} images;"
+                f" image to caption {to_text} of {size[1]:,} captions"
+            )
+
+
+def _recall(encoder: Encoder, folder: Path, split: str) -> tuple[str, str, tuple[int, int]]:
+    with (folder / "captions.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == split]
+    names = sorted({row["image"] for row in rows})
+    sources = [source_of(folder / "images" / name) for name in names]
+    images = np.stack([i.vector for i in encode(encoder, sources) if isinstance(i, Encoded)])
+    texts = encoder.texts([row["caption"] for row in rows])
+    column = {name: index for index, name in enumerate(names)}
+    truth = np.array([column[row["image"]] for row in rows])
+    return *recall_both_ways(texts @ images.T, truth), (len(names), len(rows))
+
+
+def recall_both_ways(cosines: Matrix, truth: np.ndarray) -> tuple[str, str]:
+    """Return recall@1 / 5 / 10 caption to image and image to caption, as text.
+
+    ``cosines`` (captions, images); ``truth`` (captions,) the image of each caption.
+    """
+    own = cosines[np.arange(len(truth)), truth][:, None]
+    to_image = (cosines > own).sum(axis=1)
+    best_own = np.full(cosines.shape[1], -np.inf)
+    np.maximum.at(best_own, truth, own[:, 0])
+    to_text = (cosines > best_own).sum(axis=0)
+    return _percentages(to_image), _percentages(to_text)
+
+
+def _percentages(better: np.ndarray) -> str:
+    return " / ".join(f"{100 * (better < k).mean():.2f}" for k in (1, 5, 10))
