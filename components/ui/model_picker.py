@@ -1,0 +1,92 @@
+"""Which model answers: the picker, and the line that says what runs where."""
+
+import streamlit as st
+
+from components import models
+from components.encoder import Encoder, load
+from components.errors import CaptionLensError
+from components.models import Located
+from components.ui.setup import MODELS, page
+from components.ui.text import plain
+
+# Two models at once: comparing is common, and a third would have to share the memory.
+_KEPT = 2
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _encoder(model_id: str, revision: str, _located: Located) -> Encoder:
+    return load(_located)
+
+
+def pick_encoder() -> Encoder:
+    """Draw the picker and the status line; return the encoder, or stop the page with a sentence."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        model_id = _pick()
+        status = st.container(horizontal=True, vertical_alignment="center")
+    try:
+        located = models.locate(models.resolve(model_id))
+        encoder = _loaded(located)
+    except CaptionLensError as error:
+        st.warning(plain(str(error)), icon=":material/download:")
+        st.page_link(page(MODELS), label="Open Models")
+        st.stop()
+    with status:
+        _describe(encoder)
+    if encoder.note:
+        st.caption(f":material/info: {plain(encoder.note)} It runs on PyTorch, more slowly.")
+    return encoder
+
+
+def _pick() -> str:
+    ready = [spec.id for spec in models.on_disk()]
+    others = [card.spec.id for card in models.CATALOGUE if card.spec.id not in ready]
+    options = ready + others
+    # Ids as they are: a link carries what is shown, and a link should outlive our names.
+    chosen = st.selectbox(
+        "Model",
+        options,
+        index=options.index(models.default_id()),
+        key="model",
+        bind="query-params",
+        accept_new_options=True,
+        width=380,
+        help="Turns pictures and captions into vectors. The Models page tells more, and gets them.",
+    )
+    return str(chosen)
+
+
+def _loaded(located: Located) -> Encoder:
+    key = (located.spec.id, located.revision)
+    first = key not in st.session_state.setdefault("loaded_models", set())
+    if first:
+        with st.spinner(_waiting(located), show_time=True):
+            encoder = _encoder(*key, located)
+        st.session_state["loaded_models"].add(key)
+        return encoder
+    return _encoder(*key, located)
+
+
+def _waiting(located: Located) -> str:
+    from components.runtimes.openvino_runtime import is_prepared
+
+    if is_prepared(located):
+        return f"Loading {plain(located.spec.name)}"
+    return f"Preparing {plain(located.spec.name)} for this computer. This happens once."
+
+
+def _describe(encoder: Encoder) -> None:
+    runtime = encoder.runtime
+    st.badge(plain(encoder.spec.name), icon=":material/deployed_code:", color="blue")
+    st.badge(f"{runtime.device} · {runtime.library}", icon=":material/memory:", color="blue")
+    st.badge(
+        runtime.precision,
+        icon=":material/straighten:",
+        color="blue",
+        help="The number format the model computes in: f32 is exact, bf16 and f16 are faster.",
+    )
+    st.badge(
+        f"{encoder.recipe.width} dimensions",
+        icon=":material/scatter_plot:",
+        color="blue",
+        help=f"Width of its vectors. Revision {plain(encoder.revision[:12])}.",
+    )

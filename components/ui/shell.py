@@ -1,0 +1,8 @@
+"""What every session runs first: page set-up and navigation; everything else is in ``pages/``."""
+
+import streamlit as st
+
+from components.ui.setup import PAGES, page, setup
+
+setup()
+st.navigation([page(entry) for entry in PAGES], position="top").run()

@@ -1,0 +1,85 @@
+"""Vectors of this session's pictures and captions, so that nothing is encoded twice.
+
+Uploads stay in their session: these caches live in `st.session_state`, hold what is on the page
+and no more, and are emptied when the model changes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from components.encoder import Encoder
+from components.images import Source
+from components.pipeline import Encoded, Skipped, encode
+from components.samples import sources
+from components.scores import Matrix
+from components.ui.text import count, plain, shorten
+
+Item = Encoded | Skipped
+
+
+@st.cache_resource(max_entries=4, show_spinner="Encoding the sample pictures")
+def sample_pictures(key: tuple[str, str, str], _encoder: Encoder) -> list[Encoded]:
+    """Return the encoded samples, shared by all sessions (read only)."""
+    return [
+        item for item in encode(_encoder, sources(), thumbnails=True) if isinstance(item, Encoded)
+    ]
+
+
+def encode_captions(encoder: Encoder, captions: Sequence[str]) -> Matrix:
+    """Return (captions, width) unit vectors; only captions that are new are encoded."""
+    known: dict[str, Matrix] = _cache("caption_vectors", encoder)
+    new = [caption for caption in captions if caption not in known]
+    rows = known | dict(zip(new, encoder.texts(new), strict=True))
+    _keep("caption_vectors", encoder, {caption: rows[caption] for caption in captions})
+    return np.stack([rows[caption] for caption in captions])
+
+
+def encode_uploads(encoder: Encoder, uploads: dict[str, Source]) -> list[Item]:
+    """Return each upload's vector and thumbnail, or why it was skipped; only new ones are encoded.
+
+    Shows progress with a stop; what was encoded before a stop is kept.
+    """
+    known: dict[str, Item] = _cache("picture_vectors", encoder)
+    rows = {key: known[key] for key in uploads if key in known}
+    _keep("picture_vectors", encoder, rows)
+    new = {key: source for key, source in uploads.items() if key not in rows}
+    if new:
+        _encode_new(encoder, new, rows)
+    return [rows[key] for key in uploads if key in rows]
+
+
+def _encode_new(encoder: Encoder, new: dict[str, Source], rows: dict[str, Item]) -> None:
+    place = st.empty()
+    with place.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, f"Encoding {count(len(new), 'picture')}")
+        stopped = st.button("Stop", icon=":material/stop_circle:", key="stop_encoding")
+    if stopped:
+        place.empty()
+        _say_stopped(len(new))
+        return
+    for done, (key, item) in enumerate(
+        zip(new, encode(encoder, list(new.values()), thumbnails=True), strict=True), start=1
+    ):
+        rows[key] = item  # the session's own dictionary: a stop loses nothing
+        name = plain(shorten(new[key].name, 40))
+        bar.progress(done / len(new), f"Encoded {done:,} of {len(new):,}: {name}")
+    place.empty()
+
+
+def _say_stopped(left: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"Stopped. {count(left, 'picture')} not encoded yet.", icon=":material/pause:")
+        st.button("Go on", icon=":material/play_arrow:")
+
+
+def _cache(name: str, encoder: Encoder) -> dict[str, Any]:
+    """Return what this session knows under the model in use; nothing under another."""
+    model, rows = st.session_state.get(name, (None, {}))
+    return dict(rows) if model == encoder.key else {}
+
+
+def _keep(name: str, encoder: Encoder, rows: Mapping[str, Any]) -> None:
+    st.session_state[name] = (encoder.key, rows)

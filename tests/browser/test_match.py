@@ -1,0 +1,264 @@
+"""The paths that a person takes on the Match page, in a real browser with real pictures."""
+
+import csv
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from components.settings import ROOT
+from tests.browser.conftest import Server
+
+SAMPLES = ROOT / "sample_images"
+PICTURES = {"one.jpg": "chelsea.jpg", "two.jpg": "motorcycle_right.jpg", "three.jpg": "rocket.jpg"}
+CAPTIONS = {
+    "a facial photo of a tabby cat": "one.jpg",
+    "a red motorcycle standing in a garage": "two.jpg",
+    "a rocket standing on a launchpad": "three.jpg",
+}
+Screenshot = Callable[[Page, str], None]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """A person's own files: sample pictures under names that tell nothing."""
+    return [Path(shutil.copy(SAMPLES / own, tmp_path / name)) for name, own in PICTURES.items()]
+
+
+def first_tile(page: Page, row: int) -> str:
+    """Return the text of the first picture under a caption."""
+    tile = page.locator(f"[class*='st-key-tile-{row}-']").first
+    expect(tile).to_contain_text("#1 ")
+    return tile.inner_text()
+
+
+def type_captions(page: Page, captions: list[str]) -> None:
+    box = page.get_by_role("textbox", name="Captions, one a line")
+    box.fill("\n".join(captions))
+    box.press("Control+Enter")
+
+
+def upload(page: Page, files: list[Path]) -> None:
+    page.locator("input[type=file]").first.set_input_files(files)
+    expect(page.get_by_text("An example with sample pictures")).to_have_count(0)
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run to its end."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def test_the_first_screen_is_an_answered_example(
+    server: Server, page: Page, screenshot: Screenshot
+) -> None:
+    page.goto(server.url)
+    assert "coffee.jpg" in first_tile(page, 0)
+    for told in ("Pocket", "CPU", "f32", "384 dimensions"):
+        expect(page.get_by_text(told).first).to_be_visible()
+    settled(page)
+    images = page.locator("[class*='st-key-tile-'] img")
+    assert images.count() == len(list(SAMPLES.glob("*.jpg")))
+    assert all(image.get_attribute("alt") for image in images.all())
+    screenshot(page, "match-first-screen")
+
+
+def test_uploads_are_ranked_for_typed_captions(
+    server: Server, page: Page, pictures: list[Path], screenshot: Screenshot
+) -> None:
+    page.goto(server.url)
+    first_tile(page, 0)
+    upload(page, pictures)
+    type_captions(page, list(CAPTIONS))
+    for row, (caption, name) in enumerate(CAPTIONS.items()):
+        expect(page.get_by_role("heading", name=caption)).to_be_visible()
+        assert name in first_tile(page, row)
+    expect(page.get_by_text("3 captions · longest")).to_be_visible()
+    screenshot(page, "match-uploads")
+
+
+def test_both_directions_and_both_scores(
+    server: Server, page: Page, pictures: list[Path]
+) -> None:
+    page.goto(server.url)
+    first_tile(page, 0)
+    upload(page, pictures)
+    type_captions(page, list(CAPTIONS))
+    page.get_by_role("radio", name="Captions").click()
+    page.get_by_role("radio", name="Probability").click()
+    for caption, name in CAPTIONS.items():
+        picture = page.locator("[class*='st-key-picture-']", has_text=name)
+        expect(picture.get_by_text("#1 ")).to_contain_text(caption)
+        expect(picture.get_by_text("#1 ")).to_contain_text("%")
+    expect(page.get_by_text("sum to 100% for every picture")).to_be_visible()
+    assert "match_by=Captions" in page.url
+    assert "match_score=Probability" in page.url
+
+
+def test_a_corrupt_file_is_named_and_the_others_are_ranked(
+    server: Server, page: Page, pictures: list[Path], tmp_path: Path, screenshot: Screenshot
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes((SAMPLES / "coffee.jpg").read_bytes()[:3000])
+    empty, text = tmp_path / "empty.png", tmp_path / "letter.jpg"
+    empty.write_bytes(b"")
+    text.write_text("Dear reader,")
+    page.goto(server.url)
+    first_tile(page, 0)
+    upload(page, [broken, *pictures, empty, text])
+    type_captions(page, ["a facial photo of a tabby cat"])
+    expect(page.get_by_text("3 files skipped; the others are ranked.")).to_be_visible()
+    for name in ("broken.jpg", "empty.png", "letter.jpg"):
+        expect(page.get_by_role("alert").get_by_text(name)).to_be_visible()
+    assert "one.jpg" in first_tile(page, 0)
+    screenshot(page, "match-corrupt-files")
+
+
+def _download(page: Page, button: str) -> bytes:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=button).click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+def test_downloads_open_and_parse(server: Server, page: Page, pictures: list[Path]) -> None:
+    page.goto(server.url)
+    first_tile(page, 0)
+    upload(page, pictures)
+    type_captions(page, list(CAPTIONS))
+    expect(page.get_by_role("heading", name=list(CAPTIONS)[2])).to_be_visible()
+    settled(page)
+    rows = list(csv.DictReader(io.StringIO(_download(page, "CSV").decode())))
+    assert len(rows) == 9
+    assert {row["caption"]: row["image"] for row in rows if row["rank"] == "1"} == CAPTIONS
+    told = json.loads(_download(page, "JSON"))
+    assert told["model"] == "pocket"
+    assert told["precision"] == "f32"
+    assert re.fullmatch(r"[0-9a-f]{12}", told["revision"])
+    assert told["versions"].keys() >= {"torch", "openvino", "streamlit"}
+    assert len(told["matches"]) == 9
+    figure = Image.open(io.BytesIO(_download(page, "Figure (PNG)")))
+    assert figure.format == "PNG"
+    assert figure.width > 1000
+
+
+def test_a_link_carries_captions_and_settings(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(server.url)
+    first_tile(page, 0)
+    type_captions(page, list(CAPTIONS)[1:])
+    expect(page.get_by_role("heading", name=list(CAPTIONS)[1])).to_be_visible()
+    page.get_by_role("radio", name="Probability").click()
+    expect(page.get_by_text("#1 ").first).to_contain_text("%")
+    other = context.new_page()
+    other.goto(page.url)
+    expect(other.get_by_role("heading", name=list(CAPTIONS)[2])).to_be_visible()
+    expect(other.get_by_text("#1 ").first).to_contain_text("%")
+    assert "motorcycle_right.jpg" in first_tile(other, 0)
+
+
+def test_two_sessions_do_not_see_each_others_uploads(
+    server: Server, browser: Browser, pictures: list[Path]
+) -> None:
+    mine, theirs = browser.new_context().new_page(), browser.new_context().new_page()
+    for page in (mine, theirs):
+        page.goto(server.url)
+        first_tile(page, 0)
+    upload(mine, pictures[:1])
+    upload(theirs, pictures[1:2])
+    expect(mine.get_by_role("button", name="one.jpg", exact=True)).to_be_visible()
+    expect(theirs.get_by_role("button", name="two.jpg", exact=True)).to_be_visible()
+    expect(mine.get_by_text("two.jpg")).to_have_count(0)
+    expect(theirs.get_by_text("one.jpg")).to_have_count(0)
+
+
+def test_a_picture_opens_large_with_the_keyboard(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    first_tile(page, 0)
+    settled(page)
+    page.get_by_role("button", name="coffee.jpg", exact=True).focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="coffee.jpg")).to_be_visible()
+    expect(dialog.get_by_text("pixels")).to_be_visible()
+    expect(dialog.get_by_test_id("stDataFrame")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_a_pasted_picture_takes_the_samples_place(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    first_tile(page, 0)
+    settled(page)
+    page.get_by_role("tab", name="Paste").click()
+    box = page.get_by_test_id("stChatInputTextArea")
+    expect(box).to_be_visible()
+    settled(page)
+    _paste(page, SAMPLES / "chelsea.jpg")
+    expect(page.get_by_test_id("stChatInput").get_by_text("chelsea.jpg")).to_be_visible()
+    page.get_by_test_id("stChatInputSubmitButton").click()
+    expect(page.get_by_role("button", name="Remove 1 pasted or camera picture")).to_be_visible()
+    assert "chelsea.jpg" in first_tile(page, 0)
+
+
+def _paste(page: Page, file: Path) -> None:
+    """Fire the event that Ctrl+V fires, with a file in it."""
+    page.get_by_test_id("stChatInputTextArea").evaluate(
+        """(box, bytes) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "chelsea.jpg", {type: "image/jpeg"}));
+            box.focus();
+            box.dispatchEvent(new ClipboardEvent("paste",
+                {clipboardData: data, bubbles: true, cancelable: true}));
+        }""",
+        list(file.read_bytes()),
+    )
+
+
+def test_the_camera_takes_a_picture(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    first_tile(page, 0)
+    settled(page)
+    page.get_by_role("tab", name="Camera").click()
+    page.wait_for_function("document.querySelector('video')?.readyState === 4")
+    page.get_by_role("button", name="Take Photo").click()
+    expect(page.get_by_role("button", name="Remove 1 pasted or camera picture")).to_be_visible()
+    assert "#1 " in first_tile(page, 0)
+    assert page.locator("[class*='st-key-tile-0-']").count() == 1
+    page.get_by_role("button", name="Remove 1 pasted or camera picture").click()
+    expect(page.get_by_text("An example with sample pictures")).to_be_visible()
+
+
+def test_the_page_asks_no_other_server_for_anything(server: Server, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server.url)
+    first_tile(page, 0)
+    settled(page)
+    own = (server.url, server.url.replace("http:", "ws:"), "data:", "blob:")
+    assert [url for url in asked if not url.startswith(own)] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_overflows_in_either_theme(
+    server: Server, browser: Browser, screenshot: Screenshot, width: int, scheme: str
+) -> None:
+    dark = scheme == "dark"
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+    )
+    page = context.new_page()
+    for name, path in (("match", "/"), ("models", "/models")):
+        page.goto(server.url + path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        page.wait_for_timeout(1500)
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        screenshot(page, f"{name}-{width}-{scheme}")
+        page.set_viewport_size({"width": width, "height": 900})
+    context.close()

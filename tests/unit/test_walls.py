@@ -1,0 +1,73 @@
+"""The walls of the house: who may import whom."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.settings import ROOT
+
+SOURCES = [
+    *(ROOT / name for name in ("app.py", "cli.py")),
+    *sorted((ROOT / "pages").glob("*.py")),
+    *sorted((ROOT / "components").rglob("*.py")),
+]
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Yield every module that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _imports_any(file: Path, *packages: str) -> bool:
+    return any(
+        name == package or name.startswith(f"{package}.")
+        for name in _imports(file)
+        for package in packages
+    )
+
+
+def _in(file: Path, *places: str) -> bool:
+    relative = file.relative_to(ROOT).as_posix()
+    return any(relative == place or relative.startswith(f"{place}/") for place in places)
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_the_walls_stand(file: Path) -> None:
+    faces = _in(file, "app.py", "pages", "components/ui")
+    assert faces or not _imports_any(file, "streamlit")
+    assert faces or not _imports_any(file, "components.ui")
+    assert not _imports_any(file, "pages")
+    assert _in(file, "cli.py", "pages/train.py", "components/training") or not _imports_any(
+        file, "components.training"
+    )
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_no_pickle_and_no_strangers_code(file: Path) -> None:
+    assert not _imports_any(file, "pickle", "joblib", "dill")
+    assert "trust_remote_code=True" not in file.read_text(encoding="utf-8")
+    assert "weights_only=False" not in file.read_text(encoding="utf-8")
+
+
+def test_importing_the_thinking_parts_is_light() -> None:
+    """First paint comes before any model: torch and transformers stay out of module scope."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, components.encoder, components.pipeline, components.models, cli;"
+        "print([m for m in ('torch', 'transformers', 'openvino', 'matplotlib', 'streamlit')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
