@@ -41,7 +41,10 @@ def speed(model_id: str, rounds: int, say: Say) -> None:
     with _located(model_id) as located, tempfile.TemporaryDirectory() as folder:
         encoder, plain = load(located), _Plain(located)
         runtime = encoder.runtime
-        say(f"\n{model_id}: {runtime.library}, {runtime.device}, {runtime.precision}")
+        say(
+            f"\n{model_id}: {runtime.library}, {runtime.device}, {runtime.precision},"
+            f" batch {encoder.batch}; the other: batch {_BATCH}"
+        )
         say(f"{'images a second':<34}{'ours':>8}{'plain torch f32':>17}{'ratio':>8}")
         bare = 0.0
         for job in _jobs(encoder, plain, Path(folder)):
@@ -54,16 +57,16 @@ def speed(model_id: str, rounds: int, say: Say) -> None:
 def _jobs(encoder: Encoder, plain: "_Plain", folder: Path) -> Iterator[_Job]:
     recipe = encoder.recipe.pixels
     if recipe is not None:
-        shape = (_BATCH, recipe.height, recipe.width, 3)
+        shape = (8 * _BATCH, recipe.height, recipe.width, 3)
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         rows, floats = [(row,) for row in noise], plain.floats(noise)
         yield _Job(
-            "bare image tower, batch 32",
-            8 * _BATCH,
-            lambda: [encoder.vectors(rows) for _ in range(8)],
-            lambda: [plain.tower(floats) for _ in range(8)],
+            "bare image tower",
+            len(noise),
+            lambda: [encoder.vectors(batch) for batch in batched(rows, encoder.batch)],
+            lambda: [plain.tower(batch) for batch in floats.split(_BATCH)],
         )
-    for name, size, number in (("640 x 480", (640, 480), 128), ("12 megapixel", (4000, 3000), 32)):
+    for name, size, number in (("640 x 480", (640, 480), 128), ("12 megapixel", (4000, 3000), 64)):
         files = _jpegs(folder / name.replace(" ", ""), size, number)
         sources = [source_of(file) for file in files]
         yield _Job(

@@ -150,7 +150,7 @@ def _on_openvino(located: Located, precision: str | None) -> Encoder:
         runtime=runtime,
         tokenizer=CaptionTokenizer(folder, recipe.text),
         prepare=_pixels(recipe),
-        batch=32,
+        batch=recipe.batch,
     )
 
 
@@ -167,7 +167,7 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
         runtime=TorchRuntime(towers, device, precision),
         tokenizer=CaptionTokenizer(located.text or located.image, recipe.text),
         prepare=_pixels(recipe) if recipe.pixels else _library_processor(towers.image_processor),
-        batch=256 if device == "cuda" else 32,
+        batch=256 if device == "cuda" else recipe.batch,
     )
 
 

@@ -58,7 +58,7 @@ class Photo:
     """A picture that was decoded once."""
 
     source: Source
-    digest: str  # of the file's bytes: blake2b, 16 bytes, in hex
+    digest: str  # of the file's bytes: SHA-256 in hex
     width: int  # of the upright original, in pixels
     height: int
     note: str  # what the person should know of it, a sentence or nothing
@@ -103,7 +103,7 @@ def decode(
         rgb = _rgb(_upright(picture))
     if swapped:
         width, height = height, width
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     return Photo(source, digest, width, height, note), rgb
 
 

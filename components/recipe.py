@@ -85,6 +85,7 @@ class Recipe:
 
     family: str
     width: int  # of the shared embedding space
+    batch: int  # pictures a forward pass, where a CPU is fastest
     pixels: PixelRecipe | None
     text: TextRecipe
     score: ScoreRule

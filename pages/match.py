@@ -8,6 +8,7 @@ from components.encoder import Encoder
 from components.match import distinct, score
 from components.pipeline import Encoded, Skipped
 from components.samples import CAPTION
+from components.settings import Settings
 from components.ui import results
 from components.ui.gallery import Gallery
 from components.ui.model_picker import pick_encoder
@@ -42,7 +43,8 @@ def explain_captions(encoder: Encoder, asked: CaptionList) -> None:
         parts.append(f"{count(asked.merged, 'duplicate')} merged")
     st.caption(" · ".join(parts))
     if asked.dropped:
-        st.warning(f"The last {count(asked.dropped, 'caption')} are above the limit and left out.")
+        limit = Settings().max_captions
+        st.warning(f"{count(asked.dropped, 'caption')} above the limit of {limit} left out.")
     for number, reading in enumerate(readings, start=1):
         if reading.cut:
             st.warning(

@@ -81,13 +81,13 @@ def _alt(gallery: Gallery, index: int) -> str:
 
 
 def _open_button(gallery: Gallery, index: int, where: str) -> None:
-    item = gallery.pictures[index]
+    name = gallery.scores.images[index]
     if st.button(
-        plain(shorten(item.photo.name, 28)),
+        plain(shorten(name, 28)),
         key=f"open-{where}-{index}",
         type="tertiary",
         icon=":material/zoom_in:",
-        help=f"Open {plain(item.photo.name)} large, with its score for every caption",
+        help=f"Open {plain(name)} large, with its score for every caption",
     ):
         large_view(gallery, index)
 
@@ -97,7 +97,7 @@ def large_view(gallery: Gallery, index: int) -> None:
     """Draw one picture large, with its scores for every caption."""
     item = gallery.pictures[index]
     photo = item.photo
-    st.subheader(plain(photo.name))
+    st.subheader(plain(gallery.scores.images[index]))
     st.image(enlarge(photo.source), width="stretch", alt=_alt(gallery, index))
     st.caption(f"{photo.width:,} x {photo.height:,} pixels. {photo.note}")
     if gallery.scores.captions:

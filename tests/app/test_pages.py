@@ -1,0 +1,236 @@
+"""Every page in its full, empty and broken states, without a browser."""
+
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components import models
+from components.settings import ROOT
+from tests import checkpoints
+
+SAMPLES = ROOT / "sample_images"
+SHELL = str(ROOT / "components/ui/shell.py")
+
+
+def start(**query: str) -> AppTest:
+    app = AppTest.from_file(SHELL, default_timeout=120)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return done(app.run())
+
+
+def done(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    parts = [*app.caption, *app.markdown, *app.info, *app.warning, *app.subheader]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def type_captions(app: AppTest, text: str) -> AppTest:
+    return done(app.text_area(key="match_captions").set_value(text).run())
+
+
+def tiles(app: AppTest) -> list[str]:
+    """Return the picture names as their buttons say them, in the page's order."""
+    names = [button.label for button in app.button if (button.key or "").startswith("open-")]
+    return [name.replace("\\", "") for name in names]
+
+
+@pytest.fixture
+def app() -> AppTest:
+    return start()
+
+
+def test_match_starts_with_an_answered_example(app: AppTest) -> None:
+    assert app.title[0].value == "Match"
+    assert [header.value for header in app.subheader] == ["a cup of coffee on a saucer"]
+    assert tiles(app)[0] == "coffee.jpg"
+    assert "An example with sample pictures" in texts(app)
+    assert "Cosine" in texts(app)
+
+
+def test_match_asks_for_a_caption_when_there_is_none(app: AppTest) -> None:
+    type_captions(app, "  \n# only a comment")
+    assert "Type a caption to rank the pictures." in texts(app)
+    assert not tiles(app)
+
+
+def test_match_tells_of_merged_and_cut_captions(app: AppTest) -> None:
+    type_captions(app, "a cat\na cat\n" + "word " * 600)
+    assert "2 captions · longest 602 of 512 tokens · 1 duplicate merged" in texts(app)
+    assert "Caption 2 has 602 tokens; the model reads the first 512" in texts(app)
+
+
+def test_match_leaves_out_captions_above_the_limit(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPTIONLENS_MAX_CAPTIONS", "2")
+    type_captions(app, "a\nb\nc")
+    assert "1 caption above the limit of 2 left out" in texts(app)
+
+
+@pytest.mark.parametrize("caption", ["🐈 🐕", "قطة", "x" * 5000, "**a** [b](c) $x$ :red[d]"])
+def test_match_takes_any_caption(app: AppTest, caption: str) -> None:
+    type_captions(app, caption)
+    assert len(tiles(app)) == 23
+    assert len(app.subheader) == 1
+
+
+def test_match_says_when_nothing_reaches_the_minimum(app: AppTest) -> None:
+    done(app.slider(key="match_min").set_value(0.9).run())
+    assert "No picture reaches the minimum score of 0.900; the best has 0.2" in texts(app)
+    assert not tiles(app)
+
+
+def test_match_sorts_and_cuts(app: AppTest) -> None:
+    done(app.selectbox(key="match_sort").set_value("File name").run())
+    assert tiles(app) == sorted(tiles(app))
+    done(app.selectbox(key="match_sort").set_value("Worst first").run())
+    assert tiles(app)[-1] == "coffee.jpg"
+    done(app.select_slider(key="match_top").set_value(6).run())
+    assert len(tiles(app)) == 6
+    assert "coffee.jpg" not in tiles(app)
+
+
+def test_probability_of_one_caption_is_explained() -> None:
+    app = start(match_score="Probability")
+    assert "With one caption it is always 100%" in texts(app)
+    type_captions(app, "a cat\na cup of coffee")
+    assert "With one caption" not in texts(app)
+
+
+def test_a_link_brings_captions_direction_and_score() -> None:
+    app = start(match_captions="a cat\na rocket", match_by="Captions", match_score="Probability")
+    assert app.text_area(key="match_captions").value == "a cat\na rocket"
+    assert not app.subheader
+    assert len(tiles(app)) == 23
+
+
+@pytest.mark.parametrize(
+    "query", [{"match_by": "nonsense"}, {"match_min": "much"}, {"match_top": "7"}, {"x": "y"}]
+)
+def test_a_broken_link_still_opens(query: dict[str, str]) -> None:
+    assert tiles(start(**query))[0] == "coffee.jpg"
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [("openai/clip-vit-base-patch32", "download it first"), ("../etc", "is not a model")],
+)
+def test_a_model_that_is_not_there_is_told_with_a_way_on(model: str, told: str) -> None:
+    app = start(model=model)
+    assert told in texts(app).replace("\\", "")
+    assert not tiles(app)
+
+
+def _uploads(*names: str) -> list[tuple[str, bytes, str]]:
+    return [(name, (SAMPLES / name).read_bytes(), "image/jpeg") for name in names]
+
+
+def test_uploads_take_the_samples_place_and_bad_ones_are_named(app: AppTest) -> None:
+    bad = [("broken.jpg", b"Dear reader,", "image/jpeg"), ("empty.jpg", b"", "image/jpeg")]
+    upload = app.file_uploader(key="match_files")
+    done(upload.set_value([*_uploads("chelsea.jpg", "coffee.jpg"), *bad]).run())
+    assert tiles(app) == ["coffee.jpg", "chelsea.jpg"]
+    told = texts(app).replace("\\", "")
+    assert "2 files skipped; the others are ranked." in told
+    assert "broken.jpg is not a picture" in told
+    assert "empty.jpg is empty." in told
+
+
+def test_only_bad_uploads_ask_for_others(app: AppTest) -> None:
+    done(app.file_uploader(key="match_files").set_value([("x.jpg", b"x", "image/jpeg")]).run())
+    assert "None of the files gave a picture." in texts(app)
+
+
+def test_uploads_above_the_limit_are_named(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPTIONLENS_MAX_FILES", "1")
+    upload = app.file_uploader(key="match_files")
+    done(upload.set_value(_uploads("chelsea.jpg", "coffee.jpg")).run())
+    assert tiles(app) == ["chelsea.jpg"]
+    told = texts(app).replace("\\", "")
+    assert "1 picture above the limit of 1 left out: coffee.jpg." in told
+
+
+def test_two_files_of_one_name_are_told_apart(app: AppTest) -> None:
+    first, second = _uploads("chelsea.jpg", "coffee.jpg")
+    same = (first[0], second[1], second[2])
+    done(app.file_uploader(key="match_files").set_value([first, same]).run())
+    assert sorted(tiles(app)) == ["chelsea.jpg", "chelsea.jpg (2)"]
+
+
+class _Counting:
+    """Counts what goes through a runtime."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from components.runtimes.openvino_runtime import OpenVinoRuntime
+
+        self.pictures = self.captions = 0
+        images, words = OpenVinoRuntime.images, OpenVinoRuntime.texts
+
+        def count_images(runtime: OpenVinoRuntime, *inputs: "object") -> object:
+            self.pictures += len(inputs[0])  # type: ignore[arg-type]
+            return images(runtime, *inputs)  # type: ignore[arg-type]
+
+        def count_texts(runtime: OpenVinoRuntime, ids: "object", mask: "object") -> object:
+            self.captions += len(ids)  # type: ignore[arg-type]
+            return words(runtime, ids, mask)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(OpenVinoRuntime, "images", count_images)
+        monkeypatch.setattr(OpenVinoRuntime, "texts", count_texts)
+
+
+def test_only_what_changed_is_encoded(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting = _Counting(monkeypatch)
+    upload = app.file_uploader(key="match_files")
+    done(upload.set_value(_uploads("chelsea.jpg", "coffee.jpg")).run())
+    assert (counting.pictures, counting.captions) == (2, 0)
+    type_captions(app, "a cup of coffee on a saucer\na cat")
+    assert (counting.pictures, counting.captions) == (2, 1)
+    done(app.segmented_control(key="match_by").set_value("Captions").run())
+    assert (counting.pictures, counting.captions) == (2, 1)
+
+
+@pytest.fixture
+def downloaded() -> Iterator[str]:
+    """A tiny SigLIP 2 checkpoint that lies on disk as a download does."""
+    name, revision = "tiny/siglip2", "0" * 40
+    folder = checkpoints.write("siglip2", models.folder_of(name, revision))
+    files = {file.name: file.stat().st_size for file in folder.iterdir()}
+    models.write_manifest(models.Manifest(name, name, revision, files))
+    yield name
+    models.remove(models.resolve(name))
+
+
+def test_changing_the_model_encodes_everything_again(
+    downloaded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = start()
+    done(app.file_uploader(key="match_files").set_value(_uploads("chelsea.jpg")).run())
+    done(app.selectbox(key="model").set_value(downloaded).run())
+    assert "It runs on PyTorch, more slowly." in texts(app)
+    assert tiles(app) == ["chelsea.jpg"]
+    done(app.segmented_control(key="match_score").set_value("Probability").run())
+    assert "each pair on its own" in texts(app)
+    counting = _Counting(monkeypatch)
+    done(app.selectbox(key="model").set_value("pocket").run())
+    assert (counting.pictures, counting.captions) == (1, 1)
+    assert tiles(app) == ["chelsea.jpg"]
+
+
+def test_models_lists_the_table_and_describes_a_choice() -> None:
+    app = done(AppTest.from_file(str(ROOT / "pages/models.py"), default_timeout=60).run())
+    table = app.dataframe[0].value
+    assert table["Model"][0] == "Pocket"
+    assert table["On disk"][0] == "Yes"
+    assert len(table) == 6
+
+
+def test_models_tells_what_is_no_model() -> None:
+    app = AppTest.from_file(str(ROOT / "pages/models.py"), default_timeout=60)
+    app.query_params["models_id"] = "../no"
+    assert "is not a model" in texts(done(app.run()))

@@ -1,0 +1,96 @@
+"""The command line, run as a person runs it."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.settings import ROOT
+
+SAMPLES = ROOT / "sample_images"
+COFFEE, CAT = "a cup of coffee on a saucer", "a facial photo of a tabby cat"
+
+
+def run(*arguments: object, status: int = 0) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "cli.py", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_json_lists_every_caption_with_its_pictures_best_first() -> None:
+    done = run("match", "-c", COFFEE, "-c", CAT, "--top", 2, "--format", "json", SAMPLES)
+    rows = json.loads(done.stdout)
+    assert [row["rank"] for row in rows] == [1, 2, 1, 2]
+    assert {row["caption"]: row["image"] for row in rows if row["rank"] == 1} == {
+        COFFEE: "coffee.jpg",
+        CAT: "chelsea.jpg",
+    }
+    assert all(row.keys() == {"caption", "image", "rank", "cosine", "probability"} for row in rows)
+    assert "Pocket, f32, OpenVINO" in done.stderr
+
+
+def test_csv_has_a_row_for_every_pair() -> None:
+    done = run("match", "-c", COFFEE, "-f", "csv", SAMPLES / "coffee.jpg", SAMPLES / "page.jpg")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["image"] for row in rows] == ["coffee.jpg", "page.jpg"]
+
+
+def test_the_table_is_for_people() -> None:
+    done = run("match", "-c", COFFEE, "--top", 1, SAMPLES)
+    caption, head, row = done.stdout.splitlines()
+    assert caption == COFFEE
+    assert head.split() == ["rank", "cosine", "prob.", "picture"]
+    assert row.split()[0] == "1"
+    assert row.endswith("coffee.jpg")
+
+
+def test_skipped_files_are_named_and_the_rest_is_ranked(tmp_path: Path) -> None:
+    (tmp_path / "letter.jpg").write_text("Dear reader,")
+    (tmp_path / "empty.png").touch()
+    files = (SAMPLES / "coffee.jpg", tmp_path, tmp_path / "gone.jpg")
+    done = run("match", "-c", COFFEE, "-f", "json", *files, status=1)
+    assert [row["image"] for row in json.loads(done.stdout)] == ["coffee.jpg"]
+    for sentence in (
+        "letter.jpg is not a picture",
+        "empty.png is empty",
+        "gone.jpg does not exist",
+    ):
+        assert f"skipped: {sentence}" in done.stderr
+
+
+def test_nothing_but_bad_files_gives_an_empty_list(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    assert json.loads(run("match", "-c", COFFEE, "-f", "json", tmp_path, status=1).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("match", SAMPLES), "caption"),
+        (("match", "-c", "  ", SAMPLES), "No caption is left"),
+        (("match", "-c", COFFEE, "-m", "../no", SAMPLES), "is not a model"),
+        (("match", "-c", COFFEE, "-m", "someone/unknown", SAMPLES), "download it first"),
+        (("match", "-c", COFFEE, "-f", "xml", SAMPLES), "xml"),
+        (("models", "remove", "pocket"), "Pocket comes with the app"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_misuse_is_told_in_a_sentence(arguments: tuple[object, ...], told: str) -> None:
+    assert told in run(*arguments, status=2).stderr
+
+
+def test_a_cut_caption_is_told() -> None:
+    done = run("match", "-c", "word " * 600, SAMPLES / "coffee.jpg")
+    assert "cut at 512 of 602 tokens" in done.stderr
+
+
+def test_models_are_listed_with_their_state() -> None:
+    listed = run("models", "list").stdout
+    assert "on disk  pocket" in listed
+    assert "openai/clip-vit-base-patch32" in listed
