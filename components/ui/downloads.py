@@ -78,11 +78,17 @@ def start(download: Download) -> None:
 def show() -> None:
     """Draw every download of this server; while one runs, look again twice a second."""
     if tasks():
-        running = any(not task.ended for task in tasks().values())
-        st.fragment(_show_tasks, run_every=0.5 if running else None)()
+        running = _any_running()
+        st.fragment(_show_tasks, run_every=0.5 if running else None)(running)
 
 
-def _show_tasks() -> None:
+def _any_running() -> bool:
+    return any(not task.ended for task in tasks().values())
+
+
+def _show_tasks(were_running: bool) -> None:
+    if were_running and not _any_running():
+        st.rerun()  # the whole page: what is on disk has changed
     for model_id, task in list(tasks().items()):
         with st.container(border=True):
             (_ended if task.ended else _running)(model_id, task)

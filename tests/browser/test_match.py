@@ -82,9 +82,7 @@ def test_uploads_are_ranked_for_typed_captions(
     screenshot(page, "match-uploads")
 
 
-def test_both_directions_and_both_scores(
-    server: Server, page: Page, pictures: list[Path]
-) -> None:
+def test_both_directions_and_both_scores(server: Server, page: Page, pictures: list[Path]) -> None:
     page.goto(server.url)
     first_tile(page, 0)
     upload(page, pictures)

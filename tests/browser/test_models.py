@@ -1,0 +1,75 @@
+"""The Models page gets a checkpoint from a Hub on this machine, in a real browser."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import checkpoints
+from tests.browser.conftest import Server, running
+from tests.hub_server import HubServer
+
+Screenshot = Callable[[Page, str], None]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    folder = checkpoints.write("clip", tmp_path_factory.mktemp("repo") / "clip")
+    files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    pickled = {"config.json": files["config.json"], "pytorch_model.bin": b"pickle"}
+    with HubServer({"tiny/clip": files, "tiny/pickled": pickled}) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("models") / "log", HF_ENDPOINT=hub.url) as started:
+        yield started
+
+
+def ask(page: Page, server: Server, model: str) -> None:
+    page.goto(f"{server.url}/models?models_id={model}")
+    page.get_by_role("button", name="Download…").click()
+
+
+def test_a_download_asks_first_stops_goes_on_and_is_used(
+    hub: HubServer, server: Server, page: Page, screenshot: Screenshot
+) -> None:
+    ask(page, server, "tiny/clip")
+    confirm = page.get_by_role("dialog").get_by_role("button", name="Download 0 MB")
+    expect(confirm).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("to download in")).to_be_visible()
+    assert not hub.asked_for("model.safetensors")  # nothing before the click
+    hub.bytes_per_second = len(hub.repos["tiny/clip"]["model.safetensors"]) / 8
+    confirm.click()
+    expect(page.get_by_text("Downloading clip: 0 MB of 0 MB")).to_be_visible()
+    screenshot(page, "models-downloading")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("was stopped; it can go on")).to_be_visible()
+    hub.bytes_per_second = None
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("clip is on disk.")).to_be_visible()
+    assert any(request.range for request in hub.asked_for("model.safetensors"))
+    page.get_by_role("link", name="Use it in Match").click()
+    expect(page.locator("[class*='st-key-tile-0-']").first).to_contain_text("#1 ")
+    expect(page.get_by_text("24 dimensions").first).to_be_visible()
+    assert "model=tiny" in page.url
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("nobody/nothing", "The Hub has no model nobody/nothing"),
+        ("tiny/pickled", "tiny/pickled has its weights as pickles"),
+    ],
+)
+def test_what_cannot_be_had_is_told(server: Server, page: Page, model: str, told: str) -> None:
+    ask(page, server, model)
+    expect(page.get_by_role("dialog").get_by_text(told)).to_be_visible()
+
+
+def test_without_a_network_one_sentence_says_so(page: Page, tmp_path: Path) -> None:
+    with running(tmp_path / "log", HF_ENDPOINT="http://127.0.0.1:9") as server:
+        ask(page, server, "openai/clip-vit-base-patch32")
+        expect(page.get_by_text("The Hub cannot be reached for openai/clip")).to_be_visible()
