@@ -15,7 +15,7 @@ from components.ui.model_picker import pick_encoder
 from components.ui.setup import setup
 from components.ui.text import count, plain, shorten
 from components.ui.uploader import uploads
-from components.ui.vectors import encode_captions, encode_uploads, sample_pictures
+from components.ui.vectors import encode_captions, encode_pictures
 
 
 def ask_captions() -> CaptionList:
@@ -75,7 +75,7 @@ with left:
     explain_captions(encoder, asked)
 with right:
     uploaded = uploads()
-    items = encode_uploads(encoder, uploaded) if uploaded else sample_pictures(encoder.key, encoder)
+    items = encode_pictures(encoder, uploaded)
     explain_skipped([item for item in items if isinstance(item, Skipped)])
     if not uploaded:
         st.caption("An example with sample pictures. Add your own and they take their place.")

@@ -86,7 +86,7 @@ st.dataframe(
 st.caption(
     "Recall@1 in per cent, as published: how often the first of the 1,000 pictures of Flickr30k's"
     " test set, or of the 5,000 of COCO's, is the right one, and the same for captions (five a"
-    " picture). Empty: nothing published on these galleries."
+    " picture). None: nothing published on these galleries."
 )
 try:
     describe(models.resolve(choose()))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.encoder import Encoder
 from components.images import Source
@@ -37,28 +38,31 @@ def encode_captions(encoder: Encoder, captions: Sequence[str]) -> Matrix:
     return np.stack([rows[caption] for caption in captions])
 
 
-def encode_uploads(encoder: Encoder, uploads: dict[str, Source]) -> list[Item]:
-    """Return each upload's vector and thumbnail, or why it was skipped; only new ones are encoded.
+def encode_pictures(encoder: Encoder, uploads: dict[str, Source]) -> Sequence[Item]:
+    """Return each upload's vector and thumbnail, or why it was skipped; the samples without any.
 
-    Shows progress with a stop; what was encoded before a stop is kept.
+    Only new uploads are encoded, with progress and a stop; what was encoded before it is kept.
     """
+    place = st.empty()  # there in every run, so that what follows never moves
+    if not uploads:
+        return sample_pictures(encoder.key, encoder)
     known: dict[str, Item] = _cache("picture_vectors", encoder)
     rows = {key: known[key] for key in uploads if key in known}
     _keep("picture_vectors", encoder, rows)
     new = {key: source for key, source in uploads.items() if key not in rows}
     if new:
-        _encode_new(encoder, new, rows)
+        _encode_new(encoder, new, rows, place)
     return [rows[key] for key in uploads if key in rows]
 
 
-def _encode_new(encoder: Encoder, new: dict[str, Source], rows: dict[str, Item]) -> None:
-    place = st.empty()
+def _encode_new(
+    encoder: Encoder, new: dict[str, Source], rows: dict[str, Item], place: DeltaGenerator
+) -> None:
     with place.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, f"Encoding {count(len(new), 'picture')}")
         stopped = st.button("Stop", icon=":material/stop_circle:", key="stop_encoding")
     if stopped:
-        place.empty()
-        _say_stopped(len(new))
+        _say_stopped(len(new), place)
         return
     for done, (key, item) in enumerate(
         zip(new, encode(encoder, list(new.values()), thumbnails=True), strict=True), start=1
@@ -69,8 +73,8 @@ def _encode_new(encoder: Encoder, new: dict[str, Source], rows: dict[str, Item])
     place.empty()
 
 
-def _say_stopped(left: int) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
+def _say_stopped(left: int, place: DeltaGenerator) -> None:
+    with place.container(horizontal=True, vertical_alignment="center"):
         st.info(f"Stopped. {count(left, 'picture')} not encoded yet.", icon=":material/pause:")
         st.button("Go on", icon=":material/play_arrow:")
 

@@ -110,10 +110,11 @@ def test_a_corrupt_file_is_named_and_the_others_are_ranked(
     first_tile(page, 0)
     upload(page, [broken, *pictures, empty, text])
     type_captions(page, ["a facial photo of a tabby cat"])
+    assert "one.jpg" in first_tile(page, 0)
+    settled(page)
     expect(page.get_by_text("3 files skipped; the others are ranked.")).to_be_visible()
     for name in ("broken.jpg", "empty.png", "letter.jpg"):
         expect(page.get_by_role("alert").get_by_text(name)).to_be_visible()
-    assert "one.jpg" in first_tile(page, 0)
     screenshot(page, "match-corrupt-files")
 
 
@@ -260,3 +261,24 @@ def test_nothing_overflows_in_either_theme(
         screenshot(page, f"{name}-{width}-{scheme}")
         page.set_viewport_size({"width": width, "height": 900})
     context.close()
+
+
+def test_many_files_can_be_stopped_and_go_on(
+    server: Server, page: Page, tmp_path: Path, screenshot: Screenshot
+) -> None:
+    with Image.open(SAMPLES / "hubble_deep_field.jpg") as picture:
+        picture.resize((2400, 2400)).save(tmp_path / "0.png", compress_level=1)
+    files = [tmp_path / "0.png"]
+    files += [Path(shutil.copy(files[0], tmp_path / f"{index}.png")) for index in range(1, 50)]
+    page.goto(server.url)
+    first_tile(page, 0)
+    page.locator("input[type=file]").first.set_input_files(files)
+    expect(page.get_by_text(re.compile(r"Encoded \d+ of 50"))).to_be_visible(timeout=60_000)
+    screenshot(page, "match-encoding")
+    page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("Stopped.")).to_be_visible()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text(re.compile("Stopped|Encoded"))).to_have_count(0, timeout=60_000)
+    settled(page)
+    rows = list(csv.DictReader(io.StringIO(_download(page, "CSV").decode())))
+    assert {row["image"] for row in rows} == {file.name for file in files}
