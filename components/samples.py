@@ -7,7 +7,7 @@ from components.images import Source, source_of
 from components.settings import Settings
 
 # The question that the first screen answers.
-CAPTION = "a cup of coffee on a saucer"
+CAPTION = "a facial photo of a tabby cat"
 
 
 @cache
