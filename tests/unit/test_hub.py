@@ -1,0 +1,213 @@
+"""Downloads ask first, stop, resume and are whole; every failure is one sentence."""
+
+import errno
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components import hub, models
+from components.hub import HubError, Progress, Stopped
+from components.models import Located
+from tests.hub_server import HubServer
+
+WEIGHTS = bytes(range(256)) * 8000  # 2 MB
+CONFIG = b'{"model_type": "clip"}'
+CLIP = {
+    "config.json": CONFIG,
+    "tokenizer.json": b"{}",
+    "model.safetensors": WEIGHTS,
+    "pytorch_model.bin": b"pickle",
+    "onnx/model.onnx": b"other",
+    "README.md": b"words",
+}
+NAME = "org/clip"
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    monkeypatch.setenv("CAPTIONLENS_MODEL_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub, "_PAUSE", 0.01)
+    monkeypatch.setattr(hub, "_PATIENCE", 1.0)
+    with HubServer({NAME: CLIP}) as started:
+        monkeypatch.setenv("HF_ENDPOINT", started.url)
+        yield started
+
+
+def fetch(name: str = NAME, seen: list[Progress] | None = None) -> Located:
+    reports: list[Progress] = [] if seen is None else seen
+    return hub.fetch(hub.plan(models.resolve(name)), reports.append, threading.Event())
+
+
+def test_a_plan_gives_sizes_and_revision_and_fetches_no_weights(server: HubServer) -> None:
+    plan = hub.plan(models.resolve(NAME))
+    wanted = len(CONFIG) + 2 + len(WEIGHTS)
+    assert (plan.files, plan.total_bytes, plan.missing_bytes) == (3, wanted, wanted)
+    assert plan.revision == server.commit(NAME)
+    assert not server.asked_for("model.safetensors")
+
+
+def test_a_download_is_located_with_only_the_files_that_are_needed(server: HubServer) -> None:
+    seen: list[Progress] = []
+    located = fetch(seen=seen)
+    assert located.revision == server.commit(NAME)
+    assert {file.name for file in located.image.iterdir()} == {
+        "config.json",
+        "tokenizer.json",
+        "model.safetensors",
+    }
+    assert (located.image / "model.safetensors").read_bytes() == WEIGHTS
+    assert seen[-1].done_bytes == seen[-1].total_bytes
+    assert models.locate(models.resolve(NAME)) == located
+
+
+def test_the_revision_stays_when_the_hub_moves_on(server: HubServer) -> None:
+    located = fetch()
+    server.repos[NAME] = {**CLIP, "model.safetensors": WEIGHTS + b"new"}
+    assert hub.plan(models.resolve(NAME)).missing_bytes == 0
+    assert fetch().revision == located.revision
+
+
+def test_stopping_takes_effect_soon_and_going_on_asks_for_the_rest_alone(
+    server: HubServer,
+) -> None:
+    server.bytes_per_second = len(WEIGHTS) / 4
+    stop, seen = threading.Event(), list[Progress]()
+    threading.Timer(1.0, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped, match="it can go on"):
+        hub.fetch(hub.plan(models.resolve(NAME)), seen.append, stop)
+    assert time.monotonic() - began < 3.5
+    assert len(seen) >= 3
+    assert seen[-1].bytes_per_second > 0
+    assert seen[-1].seconds_left is not None
+    assert not models.is_on_disk(models.resolve(NAME))
+    server.bytes_per_second = None
+    rest = hub.plan(models.resolve(NAME))
+    assert 0 < rest.missing_bytes < rest.total_bytes
+    assert (fetch().image / "model.safetensors").read_bytes() == WEIGHTS
+    assert any(request.range for request in server.asked_for("model.safetensors"))
+
+
+def test_broken_connections_are_taken_up_again(server: HubServer) -> None:
+    server.cut_after, server.cuts = 500_000, 3
+    assert (fetch().image / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_a_server_without_ranges_starts_again(server: HubServer) -> None:
+    server.cut_after, server.cuts, server.ignores_range = 500_000, 1, True
+    assert (fetch().image / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_damaged_bytes_are_thrown_away(server: HubServer) -> None:
+    server.damages_weights = True
+    with pytest.raises(HubError, match="arrived damaged"):
+        fetch()
+    assert not models.is_on_disk(models.resolve(NAME))
+    server.damages_weights = False
+    fetch()
+
+
+def test_a_pair_is_downloaded_as_two_parts_with_its_dense_layer(server: HubServer) -> None:
+    server.repos["org/text"] = {
+        "modules.json": b"[]",
+        "config.json": b'{"model_type": "distilbert"}',
+        "model.safetensors": b"text",
+        "2_Dense/config.json": b"{}",
+        "2_Dense/model.safetensors": b"dense",
+        "openvino/openvino_model.bin": b"other",
+    }
+    located = fetch("org/text + org/clip")
+    assert located.text is not None
+    assert (located.text / "2_Dense/model.safetensors").read_bytes() == b"dense"
+    assert not (located.text / "openvino").exists()
+    assert "+" in located.revision
+
+
+def _told(name: str = NAME) -> str:
+    with pytest.raises(HubError) as caught:
+        fetch(name)
+    assert not models.is_on_disk(models.resolve(name))
+    sentence = str(caught.value)
+    assert name in sentence
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_an_unknown_id_is_told(server: HubServer) -> None:
+    assert "The Hub has no model no/body" in _told("no/body")
+
+
+def test_a_gated_model_is_told(server: HubServer) -> None:
+    server.gated = {NAME}
+    assert "accepted its terms" in _told()
+
+
+def test_a_failing_hub_is_told(server: HubServer) -> None:
+    server.status = 500
+    assert "failed with an error of its own (500)" in _told()
+
+
+def test_a_hub_that_fails_over_a_file_is_told(server: HubServer) -> None:
+    server.file_status = 503
+    assert "(503)" in _told()
+
+
+def test_a_silent_hub_is_told(server: HubServer) -> None:
+    server.silent_after = 0
+    assert "fell silent" in _told()
+
+
+def test_no_network_is_told(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert "cannot be reached" in _told()
+
+
+def test_what_is_no_dual_encoder_is_told_before_its_weights(server: HubServer) -> None:
+    server.repos["org/bert"] = {**CLIP, "config.json": b'{"model_type": "bert"}'}
+    assert "is not a dual encoder" in _told("org/bert")
+    assert not server.asked_for("model.safetensors")
+
+
+def test_pickled_weights_are_refused_before_any_byte(server: HubServer) -> None:
+    server.repos["org/old"] = {"config.json": CONFIG, "pytorch_model.bin": b"pickle"}
+    assert "pickles" in _told("org/old")
+    assert not server.asked_for("pytorch_model.bin")
+
+
+def test_too_small_a_disk_is_told_before_the_download(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 1_000_000
+
+    monkeypatch.setattr("components.hub.shutil.disk_usage", lambda place: Usage)
+    with pytest.raises(HubError, match="the disk has 1 MB free"):
+        fetch()
+    assert not server.asked_for("model.safetensors")
+
+
+def test_a_disk_that_fills_up_is_told_and_the_download_goes_on_later(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(transfer: object, part: object, file: object, half: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(half))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("components.hub._Transfer._stream", full)
+        assert "The disk filled up" in _told()
+    assert fetch().image.is_dir()
+
+
+def test_two_windows_at_once_give_one_whole_download(server: HubServer) -> None:
+    server.bytes_per_second = len(WEIGHTS)
+    found: list[Located] = []
+    threads = [threading.Thread(target=lambda: found.append(fetch())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    assert (found[0].image / "model.safetensors").read_bytes() == WEIGHTS
