@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from components.errors import CaptionLensError
 from components.models import Located, ModelSpec
 from components.recipe import Recipe
 from components.runtimes import Array, OutOfMemory, Runtime, RuntimeUnavailable
@@ -106,7 +107,8 @@ def load(located: Located, precision: str | None = None, device: str | None = No
 
     ``precision`` is "f32", "bf16" or "f16", by default the fastest that keeps the checkpoint's
     ranking; ``device`` is "cuda" or "cpu", by default the better one present. A CPU runs
-    OpenVINO, and torch where OpenVINO cannot, which the encoder's ``note`` then says.
+    OpenVINO, and torch where OpenVINO cannot, which the encoder's ``note`` then says. Raises
+    RuntimeUnavailable where the files are damaged or not what they say.
     """
     precision = precision or default_precision(located.spec)
     if (device or _best_device()) == "cuda":
@@ -158,7 +160,13 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
     from components.runtimes.torch_runtime import TorchRuntime
     from components.runtimes.towers import load_towers
 
-    towers = load_towers(located)
+    try:
+        towers = load_towers(located)
+    except CaptionLensError:
+        raise
+    except Exception as error:  # strangers' files, read by code that raises what it likes
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RuntimeUnavailable(f"{located.spec.name} cannot be loaded: {reason}") from error
     recipe = replace(towers.recipe, text=replace(towers.recipe.text, library="transformers"))
     return Encoder(
         spec=located.spec,

@@ -25,6 +25,11 @@ from components.scores import ScoreRule
 # Families trained with a sigmoid for each pair, on rows padded to the limit, without a mask.
 SIGMOID_FAMILIES = frozenset({"siglip", "siglip2"})
 
+_VOCABULARIES = (
+    *("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model"),
+    *("tokenizer.model", "sentencepiece.bpe.model"),
+)
+
 
 @dataclass(frozen=True)
 class Towers:
@@ -47,7 +52,7 @@ def load_towers(located: Located) -> Towers:
     pixels = pixel_recipe(processor)
     image = NaflexTower(model) if pixels is None else ImageTower(model, pixels)
     text_folder = located.text or located.image
-    tokenizer = AutoTokenizer.from_pretrained(text_folder, local_files_only=True)
+    tokenizer = _tokenizer(text_folder)
     text = SentenceTower(text_folder) if located.text else TextTower(model)
     recipe = Recipe(
         family=model.config.model_type,
@@ -69,6 +74,13 @@ def _load(folder: Path) -> Any:
         kind = model.config.model_type
         raise RuntimeUnavailable(f"{folder.name} is not a dual encoder: its type is {kind}.")
     return model.eval()
+
+
+def _tokenizer(folder: Path) -> Any:
+    # Asked first: without any of them transformers makes up a tokenizer that knows no word.
+    if not any((folder / name).is_file() for name in _VOCABULARIES):
+        raise RuntimeUnavailable(f"{folder.name} cannot be loaded: it has no tokenizer files.")
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def unwrap(features: Any) -> Tensor:

@@ -105,7 +105,7 @@ def _details() -> tuple[int, str, Sort, float]:
 
 def explain(kind: ScoreKind, rule: ScoreRule, captions: int) -> str:
     """Return one line that says what the shown number is and what its bar's scale is."""
-    scale = "Bars run from 0 to 1."
+    scale = "Ranks go by cosine. Bars run from 0 to 1."
     if kind == "cosine":
         return (
             "**Cosine**: how closely the two vectors point the same way, from -1 to 1. Compare it"

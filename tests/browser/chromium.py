@@ -24,8 +24,9 @@ def find() -> str | None:
 def install() -> None:
     """Install Chromium: with apt as root on Debian, else Playwright's own download."""
     if shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(["apt-get", "update", "-q"], check=True)  # noqa: S607 - root's own apt
-        subprocess.run(["apt-get", "install", "-qy", "chromium"], check=True)  # noqa: S607
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for arguments in (["update", "-q"], ["install", "-qy", "chromium"]):
+            subprocess.run(["apt-get", *arguments], check=True, env=quiet)  # noqa: S607 - root's
     else:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
 

@@ -160,6 +160,18 @@ def test_a_link_carries_captions_and_settings(server: Server, context: BrowserCo
     first_tile(other, 0, "motorcycle_right.jpg")
 
 
+def test_a_whole_folder_is_ranked(server: Server, page: Page, pictures: list[Path]) -> None:
+    page.goto(server.url)
+    first_tile(page, 0)
+    settled(page)
+    page.get_by_role("tab", name="Folder").click()
+    settled(page)
+    page.locator("input[type=file][webkitdirectory]").set_input_files(pictures[0].parent)
+    expect(page.get_by_text("An example with sample pictures")).to_have_count(0)
+    first_tile(page, 0, "one.jpg")
+    assert page.locator("[class*='st-key-tile-0-']").count() == len(pictures)
+
+
 def test_two_sessions_do_not_see_each_others_uploads(
     server: Server, browser: Browser, pictures: list[Path]
 ) -> None:

@@ -3,21 +3,39 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from components.settings import ROOT
+from tests import checkpoints
+from tests.hub_server import HubServer
 
 SAMPLES = ROOT / "sample_images"
 COFFEE, CAT = "a cup of coffee on a saucer", "a facial photo of a tabby cat"
 
 
-def run(*arguments: object, status: int = 0) -> "subprocess.CompletedProcess[str]":
+def run(
+    *arguments: object,
+    status: int = 0,
+    answer: str = "",
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "cli.py", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        input=answer,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -94,3 +112,23 @@ def test_models_are_listed_with_their_state() -> None:
     listed = run("models", "list").stdout
     assert "on disk  pocket" in listed
     assert "openai/clip-vit-base-patch32" in listed
+
+
+def test_a_model_is_pulled_after_a_yes_used_and_removed(tmp_path: Path) -> None:
+    folder = checkpoints.write("clip", tmp_path / "clip")
+    files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    with HubServer({"tiny/clip": files}) as hub:
+        place = {"HF_ENDPOINT": hub.url, "CAPTIONLENS_MODEL_CACHE": str(tmp_path / "cache")}
+        run("models", "pull", "tiny/clip", status=1, answer="n\n", environment=place)
+        assert not hub.asked_for("model.safetensors")
+        assert (
+            "tiny/clip is on disk."
+            in run("models", "pull", "-y", "tiny/clip", environment=place).stderr
+        )
+        assert "tiny/clip" in run("models", "list", environment=place).stdout
+        done = run("match", "-m", "tiny/clip", "-c", CAT, SAMPLES / "page.jpg", environment=place)
+        assert "page.jpg" in done.stdout
+        run("models", "remove", "tiny/clip", environment=place)
+        assert "tiny/clip" not in run("models", "list", environment=place).stdout
+        told = run("models", "pull", "-y", "no/body", status=2, environment=place).stderr
+        assert "The Hub has no model no/body" in told

@@ -1,6 +1,7 @@
 """The encoder gives what plain transformers gives, for every family, and says what it cut."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from components.bench import random_clip
 from components.encoder import Encoder, load
 from components.images import decode
 from components.models import locate, resolve
-from components.runtimes import Array, OutOfMemory
+from components.runtimes import Array, OutOfMemory, RuntimeUnavailable
 from components.samples import captions, sources
 from components.scores import Matrix, probability, unit
 from tests import checkpoints
@@ -194,6 +195,30 @@ def test_clip_vit_b_32_keeps_its_vectors(clip_b32: Path, precision: str, least: 
     assert _least_cosine(encoder.texts(CAPTIONS), texts) >= least
 
 
+@pytest.mark.parametrize("precision", ["bf16", "f16"])
+def test_narrow_torch_keeps_the_vectors_on_any_device(family: Path, precision: str) -> None:
+    """What a GPU runs, on the CPU: every tensor of both towers follows the precision."""
+    from components.runtimes.torch_runtime import TorchRuntime
+    from components.runtimes.towers import load_towers
+
+    located = locate(resolve(str(family)))
+    exact = load(located, precision="f32")
+    narrow = replace(exact, runtime=TorchRuntime(load_towers(located), "cpu", precision))
+    assert narrow.runtime.precision == precision
+    assert _least_cosine(narrow.images(_pictures()), exact.images(_pictures())) >= 0.999
+    assert _least_cosine(narrow.texts(CAPTIONS), exact.texts(CAPTIONS)) >= 0.999
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_on_a_gpu_clip_keeps_its_vectors_in_bf16(clip_b32: Path) -> None:
+    located = locate(resolve(str(clip_b32)))
+    gpu, cpu = load(located, device="cuda"), load(located, precision="f32", device="cpu")
+    assert gpu.runtime.precision in {"bf16", "f16"}
+    pictures = [decode(source)[1] for source in sources()]
+    assert _least_cosine(gpu.images(pictures), cpu.images(pictures)) >= 0.999
+    assert _least_cosine(gpu.texts(CAPTIONS), cpu.texts(CAPTIONS)) >= 0.999
+
+
 REFERENCE = [
     "page",
     "astronaut",
@@ -236,8 +261,6 @@ class _SmallDevice:
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     whole = load(locate(resolve(str(checkpoints.write("clip", tmp_path)))), precision="f32")
     device = _SmallDevice(room=3)
     small = replace(whole, runtime=device)
@@ -248,3 +271,30 @@ def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
     assert device.sizes == [12, 6, 3, 3, 6, 3, 3]
     with pytest.raises(OutOfMemory):
         replace(whole, runtime=_SmallDevice(room=0)).vectors(rows)
+
+
+def _truncate(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+
+
+def _misname(folder: Path) -> None:
+    config = folder / "config.json"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace('"projection_dim": 24', '"projection_dim": 7'), "utf-8")
+
+
+def _lose_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").unlink()
+
+
+@pytest.mark.parametrize("damage", [_truncate, _misname, _lose_tokenizer])
+def test_a_damaged_checkpoint_is_told_in_a_sentence(
+    damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    folder = checkpoints.write("clip", tmp_path / "broken")
+    damage(folder)
+    with pytest.raises(RuntimeUnavailable, match="broken cannot be loaded: ") as caught:
+        load(locate(resolve(str(folder))))
+    assert "\n" not in str(caught.value)
