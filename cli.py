@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from components import models
+from components.catalogue import CATALOGUE
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import Source, find_images
@@ -132,10 +133,10 @@ def _written(matches: Sequence[Match], form: Format) -> str:
 def list_models() -> None:
     """Show the curated models and those on disk."""
     here = {spec.id for spec in models.on_disk()}
-    for card in models.CATALOGUE:
+    for card in CATALOGUE:
         state = "on disk" if card.spec.id in here else f"{card.size_mb:,} MB"
         typer.echo(f"{state:>10}  {card.spec.id}\n{'':>10}  {card.good_for}")
-    for model_id in sorted(here - {card.spec.id for card in models.CATALOGUE}):
+    for model_id in sorted(here - {card.spec.id for card in CATALOGUE}):
         typer.echo(f"{'on disk':>10}  {model_id}")
 
 

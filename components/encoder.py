@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from components.catalogue import ModelSpec
 from components.errors import CaptionLensError
-from components.models import Located, ModelSpec
+from components.models import Located
 from components.recipe import Recipe
 from components.runtimes import Array, OutOfMemory, Runtime, RuntimeUnavailable
 from components.scores import Matrix, unit

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import models
+from components.catalogue import OPENAI, ModelSpec
 from components.errors import CaptionLensError
-from components.models import Located, Manifest, ModelError, ModelSpec
+from components.models import Located, Manifest, ModelError
 
 if TYPE_CHECKING:
     import httpx2
@@ -39,7 +40,7 @@ _SPARE = 64_000_000  # bytes of disk left free
 
 # The main branch of this checkpoint has no safetensors; its conversion, made by the Hub's own
 # staff, is this commit of the same repository.
-_CONVERTED = {models.OPENAI: "b527df4b30e5cc18bde1cc712833a741d2d8c362"}
+_CONVERTED = {OPENAI: "b527df4b30e5cc18bde1cc712833a741d2d8c362"}
 
 _TEXT_FILE = re.compile(r"[\w.-]+\.(?:json|txt|model)")
 _WEIGHTS = re.compile(r"model(?:-\d{5}-of-\d{5})?\.safetensors")

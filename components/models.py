@@ -11,10 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from components.catalogue import CATALOGUE, LAION, OPENAI, POCKET, ModelSpec
 from components.errors import CaptionLensError
-from components.settings import ROOT, Settings
-
-POCKET = ROOT / "model_cache" / "pocket"
+from components.settings import Settings
 
 # Families whose one checkpoint puts pictures and text into the same space.
 DUAL_ENCODERS = frozenset(
@@ -45,36 +44,6 @@ class NotOnDisk(ModelError):  # noqa: N818 - named for what the person must do s
 
 
 @dataclass(frozen=True)
-class ModelSpec:
-    """What a person asks for; a part is a Hub id, or the absolute path of a folder."""
-
-    id: str  # as it is typed: "pocket", a Hub id, a folder, or "TEXT_ID + IMAGE_ID"
-    name: str  # as it is shown
-    image: str  # the dual encoder, or a pair's image tower
-    text: str | None = None  # a pair's text tower
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The checkpoints that it is made of, the image tower first."""
-        return (self.image,) if self.text is None else (self.image, self.text)
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """A row of the curated table; recalls are R@1 in per cent, (text->image, image->text)."""
-
-    spec: ModelSpec
-    size_mb: int  # to download, in millions of bytes
-    licence: str
-    languages: str
-    width: int  # of an embedding
-    flickr30k: tuple[float, float] | None  # gallery: the 1,000 test pictures
-    coco: tuple[float, float] | None  # gallery: the 5,000 test pictures
-    source: str  # of the recalls
-    good_for: str
-
-
-@dataclass(frozen=True)
 class Located:
     """A model whose files are all on disk."""
 
@@ -101,86 +70,6 @@ class Manifest:
     def is_whole(self) -> bool:
         """Return whether every file is there with its size."""
         return all(size_of(self.folder / path) == size for path, size in self.files.items())
-
-
-LAION = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
-OPENAI = "openai/clip-vit-base-patch32"
-_LARGE = "openai/clip-vit-large-patch14"
-_SIGLIP2 = "google/siglip2-base-patch16-224"
-_MULTILINGUAL = "sentence-transformers/clip-ViT-B-32-multilingual-v1"
-_OPENCLIP = "OpenCLIP's table of zero-shot retrieval"
-_OPENAI_LICENCE = "MIT (code); the weights are for research, see the model's card"
-
-CATALOGUE: tuple[ModelCard, ...] = (
-    ModelCard(
-        ModelSpec("pocket", "Pocket", str(POCKET)),
-        size_mb=52,
-        licence="Apache-2.0 (code); weights trained on Flickr8k, for non-commercial research",
-        languages="English",
-        width=384,
-        flickr30k=None,
-        coco=None,
-        source="none published on these galleries",
-        good_for="Starting at once: it comes with the app and is fast on any machine.",
-    ),
-    ModelCard(
-        ModelSpec(LAION, "CLIP ViT-B/32 (LAION-2B)", LAION),
-        size_mb=609,
-        licence="MIT",
-        languages="English",
-        width=512,
-        flickr30k=(66.8, 84.1),
-        coco=(39.3, 56.3),
-        source=_OPENCLIP,
-        good_for="Everyday use: much better than Pocket, and still quick without a GPU.",
-    ),
-    ModelCard(
-        ModelSpec(OPENAI, "CLIP ViT-B/32 (OpenAI)", OPENAI),
-        size_mb=610,
-        licence=_OPENAI_LICENCE,
-        languages="English",
-        width=512,
-        flickr30k=(58.8, 78.9),
-        coco=(30.4, 50.1),
-        source=_OPENCLIP,
-        good_for="Comparing with published work: it is the CLIP that most papers start from.",
-    ),
-    ModelCard(
-        ModelSpec(_LARGE, "CLIP ViT-L/14 (OpenAI)", _LARGE),
-        size_mb=1715,
-        licence=_OPENAI_LICENCE,
-        languages="English",
-        width=768,
-        flickr30k=(65.0, 85.2),
-        coco=(36.5, 56.3),
-        source=_OPENCLIP,
-        good_for="Fine detail and rare things, on a machine with a GPU.",
-    ),
-    ModelCard(
-        ModelSpec(_SIGLIP2, "SigLIP 2 B/16", _SIGLIP2),
-        size_mb=1540,
-        licence="Apache-2.0",
-        languages="Many (trained on 109)",
-        width=768,
-        flickr30k=(80.7, 93.0),
-        coco=(52.1, 68.9),
-        source="SigLIP 2 paper (arXiv 2502.14786)",
-        good_for="The best matches in this table, in many languages.",
-    ),
-    ModelCard(
-        ModelSpec(
-            f"{_MULTILINGUAL} + {OPENAI}", "Multilingual CLIP ViT-B/32", OPENAI, _MULTILINGUAL
-        ),
-        size_mb=1153,
-        licence=f"Apache-2.0 (text tower); {_OPENAI_LICENCE} (image tower)",
-        languages="More than 50",
-        width=512,
-        flickr30k=None,
-        coco=None,
-        source="none published on these galleries",
-        good_for="Captions in more than 50 languages, on a machine without a GPU.",
-    ),
-)
 
 
 def resolve(id: str) -> ModelSpec:  # noqa: A002 - the word that people and the table use

@@ -4,8 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from components import models
+from components.catalogue import CATALOGUE, ModelCard, ModelSpec
 from components.errors import CaptionLensError
-from components.models import ModelCard, ModelSpec
 from components.ui import downloads
 from components.ui.setup import MATCH, page, setup
 from components.ui.text import plain
@@ -33,7 +33,7 @@ def choose() -> str:
     """Draw the choice of a model to look at: one of the table, a Hub id, or a folder."""
     chosen = st.selectbox(
         "Look at a model",
-        [card.spec.id for card in models.CATALOGUE],
+        [card.spec.id for card in CATALOGUE],
         key="models_id",
         bind="query-params",
         accept_new_options=True,
@@ -47,7 +47,7 @@ def choose() -> str:
 
 def describe(spec: ModelSpec) -> None:
     """Draw what is known of a model and what can be done with it."""
-    card = next((card for card in models.CATALOGUE if card.spec == spec), None)
+    card = next((card for card in CATALOGUE if card.spec == spec), None)
     st.subheader(plain(spec.name))
     st.markdown(plain(card.good_for) if card else f"`{spec.id}`")
     if card:
@@ -77,7 +77,7 @@ st.title("Models")
 st.markdown("What turns pictures and captions into vectors. Nothing is downloaded without a click.")
 downloads.show()
 percent = st.column_config.NumberColumn(format="%.1f")
-shown = table(models.CATALOGUE)
+shown = table(CATALOGUE)
 st.dataframe(
     shown,
     hide_index=True,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from components import hub, models
+from components.catalogue import ModelSpec
 from components.errors import CaptionLensError
 from components.hub import Download, Progress
-from components.models import ModelSpec
 from components.ui.text import plain
 
 

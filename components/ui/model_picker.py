@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components import models
+from components.catalogue import CATALOGUE
 from components.encoder import Encoder, load
 from components.errors import CaptionLensError
 from components.models import Located
@@ -39,7 +40,7 @@ def pick_encoder() -> Encoder:
 
 def _pick() -> str:
     ready = [spec.id for spec in models.on_disk()]
-    others = [card.spec.id for card in models.CATALOGUE if card.spec.id not in ready]
+    others = [card.spec.id for card in CATALOGUE if card.spec.id not in ready]
     options = ready + others
     # Ids as they are: a link carries what is shown, and a link should outlive our names.
     chosen = st.selectbox(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from components import models
+from components.catalogue import CATALOGUE, LAION, OPENAI
 from components.models import Manifest, ModelError, NotOnDisk
 
 REVISION = "a" * 40
@@ -34,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_table_names_six_models_with_their_figures() -> None:
-    assert [card.spec.id for card in models.CATALOGUE] == [
+    assert [card.spec.id for card in CATALOGUE] == [
         "pocket",
         "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
         "openai/clip-vit-base-patch32",
@@ -42,8 +43,8 @@ def test_the_table_names_six_models_with_their_figures() -> None:
         "google/siglip2-base-patch16-224",
         "sentence-transformers/clip-ViT-B-32-multilingual-v1 + openai/clip-vit-base-patch32",
     ]
-    assert all(card.licence and card.languages and card.good_for for card in models.CATALOGUE)
-    assert all(models.resolve(card.spec.id) == card.spec for card in models.CATALOGUE)
+    assert all(card.licence and card.languages and card.good_for for card in CATALOGUE)
+    assert all(models.resolve(card.spec.id) == card.spec for card in CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -152,10 +153,10 @@ def test_a_downloaded_pair_is_found_again() -> None:
 
 def test_the_default_is_clip_where_it_is_on_disk() -> None:
     assert models.default_id() == "pocket"
-    download(models.OPENAI, CLIP)
-    assert models.default_id() == models.OPENAI
-    download(models.LAION, CLIP)
-    assert models.default_id() == models.LAION
+    download(OPENAI, CLIP)
+    assert models.default_id() == OPENAI
+    download(LAION, CLIP)
+    assert models.default_id() == LAION
 
 
 def test_removing_frees_the_bytes_and_spares_a_persons_own_folder(tmp_path: Path) -> None:

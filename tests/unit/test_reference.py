@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from components import models
+from components.catalogue import OPENAI
 from components.encoder import load
 from components.images import decode
 from components.samples import sources
@@ -17,11 +18,11 @@ MATRIX = Path(__file__).parent.parent / "openai_clip_notebook_matrix.csv"
 def test_the_matrix_of_openais_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell within 0.01 of the notebook's; its captions began with "This is "."""
     monkeypatch.delenv("CAPTIONLENS_MODEL_CACHE")  # the person's own downloads
-    if not models.is_on_disk(models.resolve(models.OPENAI)):
-        pytest.skip(f"{models.OPENAI} is not on disk: `python cli.py models pull` it")
+    if not models.is_on_disk(models.resolve(OPENAI)):
+        pytest.skip(f"{OPENAI} is not on disk: `python cli.py models pull` it")
     with MATRIX.open(encoding="utf-8", newline="") as file:
         head, *rows = list(csv.reader(file))
-    encoder = load(models.locate(models.resolve(models.OPENAI)), precision="f32")
+    encoder = load(models.locate(models.resolve(OPENAI)), precision="f32")
     named = {Path(source.name).stem: source for source in sources()}
     images = encoder.images([decode(named[stem])[1] for stem in head[1:]])
     texts = encoder.texts([f"This is {row[0]}" for row in rows])
