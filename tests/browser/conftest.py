@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from components.models import locate, resolve
+from components.runtimes.openvino_runtime import prepare
 from components.settings import ROOT
 from tests.browser import chromium
 
-expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 
 SCREENSHOTS = ROOT / ".test-results" / "screenshots"
 # A closed network makes Chromium's own calls home fail one by one: it is told to make none.
@@ -80,6 +82,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("server") / "log") as started:
         yield started
         assert "Traceback" not in started.log.read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pocket_is_prepared() -> None:
+    """Convert Pocket once, as `make app` does: it takes long on a busy machine."""
+    prepare(locate(resolve("pocket")))
 
 
 @pytest.fixture(scope="session")

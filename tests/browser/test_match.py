@@ -292,7 +292,7 @@ def test_many_files_can_be_stopped_and_go_on(
     page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("Stopped.")).to_be_visible()
     page.get_by_role("button", name="Go on").click()
-    expect(page.get_by_text(re.compile("Stopped|Encoded"))).to_have_count(0, timeout=60_000)
+    expect(page.get_by_text(re.compile("Stopped|Encoded"))).to_have_count(0, timeout=240_000)
     settled(page)
     rows = list(csv.DictReader(io.StringIO(_download(page, "CSV").decode())))
     assert {row["image"] for row in rows} == {file.name for file in files}
