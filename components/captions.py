@@ -1,14 +1,14 @@
 """A text box's lines -> captions."""
 
-import re
 import unicodedata
 from dataclasses import dataclass
 
 from components.settings import Settings
 
-# Kept although invisible: joiners make one emoji of several and shape Persian and Indic words.
-_JOINERS = "\u200c\u200d"
-_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+# Soft hyphen, zero-width space, word joiner, byte order mark. Joiners and marks of the reading
+# direction stay: they make one emoji of several, shape Persian, and order Arabic beside Latin.
+_IGNORED = frozenset("\u00ad\u200b\u2060\ufeff")
+_UNSEEN = frozenset({"Cf", "Mn", "Zs"})  # Unicode categories: format, accent on nothing, space
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,21 @@ def parse(text: str, limit: int | None = None) -> CaptionList:
     without control characters. ``limit`` is how many are kept, by default the setting.
     """
     lines = [_clean(line) for line in text.splitlines()]
-    asked = [line for line in lines if line.strip(_JOINERS) and not line.startswith("#")]
+    asked = [line for line in lines if _shows(line) and not line.startswith("#")]
     captions = tuple(dict.fromkeys(asked))
-    limit = limit or Settings().max_captions
+    limit = Settings().max_captions if limit is None else limit
     return CaptionList(captions[:limit], len(asked) - len(captions), max(0, len(captions) - limit))
 
 
 def _clean(line: str) -> str:
-    spaced = " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", line)).split())
-    visible = (mark for mark in spaced if unicodedata.category(mark) not in {"Cc", "Cs"})
-    return "".join(visible).strip()
+    kept = (mark for mark in line if mark.isspace() or _is_text(mark))
+    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
+
+
+def _is_text(mark: str) -> bool:
+    return mark not in _IGNORED and unicodedata.category(mark) not in {"Cc", "Cs"}
+
+
+def _shows(line: str) -> bool:
+    """Return whether anything of a line can be seen: not just joiners and reading directions."""
+    return any(unicodedata.category(mark) not in _UNSEEN for mark in line)

@@ -124,8 +124,8 @@ def default_precision(spec: ModelSpec) -> str | None:
     """Return the precision that a checkpoint needs, None where the fastest will do.
 
     Pocket's convolutions lose too much in bf16 (`cli.py bench --recall`): vectors as far off as a
-    cosine of 0.983, caption-to-image R@1 0.3 points lower on Flickr8k dev, and 6 of the 8
-    reference captions find their picture where float32 finds 7.
+    cosine of 0.983, R@1 up to 0.3 points lower on Flickr8k dev and 1.2 on its test split, and 6 of
+    the 8 reference captions find their picture where float32 finds 7.
     """
     return "f32" if spec.id == "pocket" else None
 

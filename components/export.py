@@ -65,11 +65,12 @@ def to_figure(panels: Sequence[Panel], footer: str, columns: int = 6) -> bytes:
     from matplotlib.figure import Figure
 
     heights = [max(1, -(-len(panel.pictures) // columns)) for panel in panels]
-    figure = Figure(figsize=(2.1 * columns, 2.3 * sum(heights) + 0.5 * len(panels) + 0.4))
+    size = (2.1 * columns, 2.6 * sum(heights) + 0.5 * len(panels) + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
     parts = figure.subfigures(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
     for part, panel, height in zip(parts, panels, heights, strict=True):
         _draw(part, panel, height, columns)
-    figure.text(0.995, 0.002, footer, ha="right", va="bottom", fontsize=7, parse_math=False)
+    figure.supxlabel(footer, fontsize=8, parse_math=False)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=120, facecolor="white")
     return out.getvalue()
@@ -80,7 +81,6 @@ def _draw(part: Any, panel: Panel, rows: int, columns: int) -> None:
 
     # parse_math off: a file name with two dollar signs is no formula
     part.suptitle(_short(panel.title, 110), fontsize=11, parse_math=False)
-    part.subplots_adjust(left=0.01, right=0.99, top=1 - 0.35 / (rows * 2 + 0.5), bottom=0.06)
     axes = part.subplots(rows, columns, squeeze=False).flat
     for axis in axes:
         axis.axis("off")

@@ -50,7 +50,7 @@ class Located:
     spec: ModelSpec
     image: Path
     text: Path | None
-    revision: str  # commits joined by "+", "local" for a folder, Pocket's digest for Pocket
+    revision: str  # commits joined by "+", Pocket's digest, or a digest of a folder's state
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,17 @@ def _local(part: str) -> tuple[Path, str]:
     folder = Path(part)
     if not folder.is_dir():
         raise NotOnDisk(f"The folder {part} does not exist: give one that holds a checkpoint.")
-    return folder, _pocket_revision() if folder == POCKET else "local"
+    return folder, _pocket_revision() if folder == POCKET else f"local-{_state(folder)}"
+
+
+def _state(folder: Path) -> str:
+    """Return a digest of a folder's names, sizes and times: another one when a file changes."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    facts = [
+        (str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns)
+        for file in files
+    ]
+    return sha256(repr(facts).encode()).hexdigest()[:12]
 
 
 def _pocket_revision() -> str:

@@ -32,15 +32,10 @@ _preparing = threading.Lock()
 
 
 def prepared_folder(located: Located) -> Path:
-    """Return where the converted checkpoint lies or will lie: a name of its files and versions."""
-    facts = [str(_FORMAT), version("openvino"), version("transformers"), located.revision]
-    for folder in filter(None, (located.image, located.text)):
-        facts += [
-            f"{file.relative_to(folder)} {file.stat().st_size} {file.stat().st_mtime_ns}"
-            for file in sorted(folder.rglob("*"))
-            if file.is_file()
-        ]
-    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+    """Return where the converted checkpoint lies or will lie: named by revision and versions."""
+    made_by = f"{_FORMAT} {version('openvino')} {version('transformers')}"
+    facts = f"{located.spec.id} {located.revision} {made_by}"
+    digest = hashlib.sha256(facts.encode()).hexdigest()[:12]
     return Settings().model_cache / "openvino" / f"{_slug(located)}-{digest}"
 
 

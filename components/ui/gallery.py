@@ -55,7 +55,8 @@ def picture_tiles(gallery: Gallery, row: int, shown: Sequence[tuple[int, Match]]
 
 def caption_tiles(gallery: Gallery, shown: Sequence[tuple[int, Sequence[Match]]]) -> None:
     """Draw pictures, each (picture index, its captions best first)."""
-    with st.grid("auto", min_column_width=max(gallery.tile, 240), gap="medium"):
+    width = max(gallery.tile, 240)  # a bar's text is a caption
+    with st.grid("auto", min_column_width=width, gap="medium", vertical_alignment="bottom"):
         for index, matches in shown:
             with st.container(gap="xsmall", key=f"picture-{index}"):
                 _picture(gallery, index)
@@ -98,9 +99,10 @@ def large_view(gallery: Gallery, index: int) -> None:
     item = gallery.pictures[index]
     photo = item.photo
     st.subheader(plain(gallery.scores.images[index]))
-    st.image(enlarge(photo.source), width="stretch", alt=_alt(gallery, index))
-    st.caption(f"{photo.width:,} x {photo.height:,} pixels. {photo.note}")
-    if gallery.scores.captions:
+    left, right = st.columns(2)
+    left.image(enlarge(photo.source), width="stretch", alt=_alt(gallery, index))
+    left.caption(f"{photo.width:,} x {photo.height:,} pixels. {photo.note}")
+    with right:
         _score_table(gallery.scores, index)
 
 

@@ -167,3 +167,11 @@ def test_removing_frees_the_bytes_and_spares_a_persons_own_folder(tmp_path: Path
     with pytest.raises(ModelError, match="your own folder"):
         models.remove(models.resolve(str(own)))
     assert (own / "model.safetensors").is_file()
+
+
+def test_a_folder_has_another_revision_when_its_files_change(tmp_path: Path) -> None:
+    spec = models.resolve(str(put(tmp_path / "mine", CLIP)))
+    before = models.locate(spec).revision
+    assert models.locate(spec).revision == before
+    put(tmp_path / "mine", {"model.safetensors": b"other weights"})
+    assert models.locate(spec).revision != before
