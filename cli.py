@@ -69,10 +69,8 @@ def _match(
     encoder: Encoder, captions: Sequence[str], sources: Sequence[Source], top: int
 ) -> tuple[list[Match], list[str]]:
     """Return each caption's matches, best first, and the reasons of the skipped."""
-    import numpy as np
-
-    from components.match import distinct, ranked, score
-    from components.pipeline import Encoded, Skipped, encode
+    from components.match import ranked
+    from components.pipeline import Encoded, Skipped, encode, score_encoded
 
     with typer.progressbar(
         encode(encoder, sources), len(sources), label="Encoding", file=sys.stderr
@@ -82,13 +80,7 @@ def _match(
     skipped = [item.reason for item in items if isinstance(item, Skipped)]
     if not pictures:
         return [], skipped
-    scores = score(
-        captions,
-        distinct([item.photo.name for item in pictures]),
-        encoder.texts(captions),
-        np.stack([item.vector for item in pictures]),
-        encoder.recipe.score,
-    )
+    scores = score_encoded(encoder, captions, encoder.texts(captions), pictures)
     return [match for matches in ranked(scores, top=top or None) for match in matches], skipped
 
 

@@ -163,6 +163,7 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
 
     try:
         towers = load_towers(located)
+        runtime = TorchRuntime(towers, device, precision)
     except CaptionLensError:
         raise
     except Exception as error:  # strangers' files, read by code that raises what it likes
@@ -173,7 +174,7 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
         spec=located.spec,
         revision=located.revision,
         recipe=recipe,
-        runtime=TorchRuntime(towers, device, precision),
+        runtime=runtime,
         tokenizer=CaptionTokenizer(located.text or located.image, recipe.text),
         prepare=_pixels(recipe) if recipe.pixels else _library_processor(towers.image_processor),
         batch=256 if device == "cuda" else recipe.batch,

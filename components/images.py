@@ -7,7 +7,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,7 @@ _BEGINNINGS = re.compile(
 DECODE_SIDE = 320  # pixels of the shorter side: enough for a thumbnail and most models
 _MAX_BYTES = 200_000_000
 _NAME_LENGTH = 200
+_MOST_PAGES = 1000  # of a TIFF are counted: the time grows with their square
 # Marks that turn the reading direction could make "gpj.exe" of a name.
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINE_MARKS = frozenset({"Cc", "Zl", "Zp"})  # Unicode categories: control, line, paragraph
@@ -264,12 +265,25 @@ def _note(picture: Image.Image, data: bytes) -> str:
     kind = picture.format or ""
     many = {"TIFF": "pages", "HEIF": "pictures"}.get(kind, "frames")
     try:
-        # Counting moves through these files, so it has a reader of its own.
-        reader = _open(data) if kind in {"GIF", "TIFF"} else picture
-        count = 1 if kind == "MPO" else getattr(reader, "n_frames", 1)
+        count = 1 if kind == "MPO" else _count(picture, data)
     except Exception:  # noqa: BLE001 - what follows the first picture must not cost it
         return f"First of several {many}; what follows it is damaged."
-    return f"First of {count:,} {many}." if count > 1 else ""
+    most = " or more" if count == _MOST_PAGES else ""
+    return f"First of {count:,}{most} {many}." if count > 1 else ""
+
+
+def _count(picture: Image.Image, data: bytes) -> int:
+    """Return how many pictures a file holds. GIF and TIFF are read through, by another reader."""
+    if picture.format == "GIF":
+        return int(getattr(_open(data), "n_frames", 1))
+    if picture.format != "TIFF":
+        return int(getattr(picture, "n_frames", 1))
+    pages, reader = 1, _open(data)
+    with suppress(EOFError):
+        while pages < _MOST_PAGES:
+            reader.seek(pages)
+            pages += 1
+    return pages
 
 
 def _rgb(picture: Image.Image) -> Image.Image:
@@ -286,7 +300,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 def _eight_bits(values: "NDArray[np.generic]") -> "NDArray[np.uint8]":
     """Return (height, width) bytes: 16-bit values by their range, others by the span they use."""
-    floats = values.astype(np.float32 if values.dtype.itemsize == 2 else np.float64)
+    floats = values.astype(np.float64)
     seen = floats[np.isfinite(floats)] if values.dtype.kind == "f" else floats
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     if values.dtype.kind in "iu" and low >= 0 and high <= 65535:

@@ -7,8 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from components.encoder import Encoder, Inputs, batched
 from components.images import DECODE_SIDE, ImageError, Photo, Source, decode, thumbnail
+from components.match import Scores, distinct, score
 from components.scores import Matrix
 
 Item = TypeVar("Item")
@@ -59,6 +62,15 @@ def encode(
                 yield Encoded(item.photo, next(vectors), item.thumbnail)
             else:
                 yield item
+
+
+def score_encoded(
+    encoder: Encoder, captions: Sequence[str], texts: Matrix, pictures: Sequence[Encoded]
+) -> Scores:
+    """Return captions, whose vectors are ``texts`` (captions, width), against encoded pictures."""
+    names = distinct([item.photo.name for item in pictures])
+    vectors = np.stack([item.vector for item in pictures])
+    return score(captions, names, texts, vectors, encoder.recipe.score)
 
 
 def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipped:

@@ -1,12 +1,10 @@
 """Match: captions against pictures, ranked, with scores that a person can read."""
 
-import numpy as np
 import streamlit as st
 
 from components.captions import CaptionList, parse
 from components.encoder import Encoder
-from components.match import distinct, score
-from components.pipeline import Encoded, Skipped
+from components.pipeline import Encoded, Skipped, score_encoded
 from components.samples import CAPTION
 from components.settings import Settings
 from components.ui import results
@@ -92,13 +90,8 @@ if not pictures:
     st.info("None of the files gave a picture. Add others above.", icon=":material/image:")
     st.stop()
 
-scores = score(
-    asked.captions,
-    distinct([item.photo.name for item in pictures]),
-    encode_captions(encoder, asked.captions),
-    np.stack([item.vector for item in pictures]),
-    encoder.recipe.score,
-)
+texts = encode_captions(encoder, asked.captions)
+scores = score_encoded(encoder, asked.captions, texts, pictures)
 st.caption(results.explain(view.kind, encoder.recipe.score, len(asked.captions)))
 gallery = Gallery(pictures, scores, view.kind, view.tile)
 drawn = results.show(gallery, view)

@@ -163,6 +163,12 @@ def test_two_files_of_one_name_are_told_apart(app: AppTest) -> None:
     assert sorted(tiles(app)) == ["chelsea.jpg", "chelsea.jpg (2)"]
 
 
+def test_a_wrong_setting_is_told_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPTIONLENS_MAX_CAPTIONS", "many")
+    told = start().error[0].value.replace("\\", "")
+    assert told == "CAPTIONLENS_MAX_CAPTIONS must be a whole number above zero, not 'many'."
+
+
 class _Counting:
     """Counts what goes through a runtime."""
 
