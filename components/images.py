@@ -75,7 +75,7 @@ class Photo:
     """A picture that was decoded once."""
 
     source: Source
-    digest: str  # of the file's bytes: BLAKE2b of 16 bytes, in hex
+    digest: str  # of the file's bytes: SHA-256 in hex, the fastest of the sound ones
     width: int  # of the upright original, in pixels
     height: int
     note: str  # what the person should know of it, a sentence or nothing
@@ -119,7 +119,7 @@ def decode(
         size = _load(picture, side)
         turn = _TURNS.get(_orientation(picture))
         rgb = _turned(_rgb(picture), turn)
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     return Photo(source, digest, *_turned_size(size, turn), note), rgb
 
 

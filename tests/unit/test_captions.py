@@ -20,6 +20,11 @@ from components.settings import SettingError
         ("👩\u200d🚀 in space", ("👩\u200d🚀 in space",)),
         ("كلب على الشاطئ", ("كلب على الشاطئ",)),
         ("\ud800 broken", ("broken",)),
+        ("a \x07 dog\na dog", ("a dog",)),
+        ("e\x07\u0301", ("é",)),
+        ("\u200f\n\ufe0f\n\u00ad", ()),
+        ("\u200b# a comment", ()),
+        ("نمی\u200cدونم", ("نمی\u200cدونم",)),
     ],
 )
 def test_lines_become_captions(text: str, captions: tuple[str, ...]) -> None:
@@ -37,6 +42,7 @@ def test_captions_above_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -
     asked = parse("a\nb\nc\nd\na")
     assert (asked.captions, asked.merged, asked.dropped) == (("a", "b"), 1, 2)
     assert parse("a\nb\nc", limit=3).dropped == 0
+    assert parse("a\nb", limit=0).dropped == 2
 
 
 def test_a_long_caption_is_kept_whole() -> None:

@@ -4,6 +4,8 @@ import io
 import os
 import random
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +25,7 @@ from components.images import (
     source_of,
     thumbnail,
 )
-from components.settings import ROOT
+from components.settings import ROOT, SettingError
 
 RED, BLUE = (220, 30, 30), (20, 40, 200)
 
@@ -35,10 +37,13 @@ def scene(width: int = 64, height: int = 48) -> Image.Image:
     return picture
 
 
+KINDS = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"]
+
+
 def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
     out = io.BytesIO()
     if kind == "HEIF":
-        from_pillow(picture).save(out, quality=90)
+        from_pillow(picture).save(out, quality=90, **options)
     else:
         picture.save(out, kind, **options)
     return out.getvalue()
@@ -50,7 +55,7 @@ def is_upright(picture: Image.Image) -> bool:
     return bool(np.abs(above - RED).max() < 40 and np.abs(below - BLUE).max() < 40)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_format_works_whatever_its_name_says(kind: str) -> None:
     photo, picture = decode(source_of(encoded(scene(), kind), "mislabelled.jpg"))
     assert picture.mode == "RGB"
@@ -63,6 +68,39 @@ def _sentence(data: bytes, name: str = "beach.jpg") -> str:
     with pytest.raises(ImageError) as caught:
         decode(source_of(data, name))
     return str(caught.value)
+
+
+def noise(width: int = 160, height: int = 120) -> Image.Image:
+    """A picture that takes every format some bytes to say."""
+    return Image.effect_noise((width, height), 90).convert("RGB")
+
+
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_download_that_stopped_is_said_to_be_cut_off(kind: str, part: float) -> None:
+    data = encoded(noise(), kind)
+    sentence = "beach.jpg is cut off: the file ends before the picture does."
+    assert _sentence(data[: int(len(data) * part)]) == sentence
+
+
+@pytest.mark.parametrize("beginning", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_a_broken_picture_is_not_taken_for_another_kind_of_file(beginning: bytes) -> None:
+    assert "not a picture" not in _sentence(beginning + b"\x07" * 50)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_too_many_pixels_are_refused_in_every_format(kind: str) -> None:
+    with pytest.raises(ImageError, match=r"160 x 120 pixels, above the limit of 19,199"):
+        decode(source_of(encoded(noise(), kind), "x"), max_pixels=160 * 120 - 1)
+    assert decode(source_of(encoded(noise(), kind), "x"), max_pixels=160 * 120)
+
+
+def test_a_limit_that_is_no_number_is_not_blamed_on_the_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CAPTIONLENS_MAX_PIXELS", "many")
+    with pytest.raises(SettingError, match="CAPTIONLENS_MAX_PIXELS"):
+        decode(source_of(encoded(scene(), "PNG"), "x.png"))
 
 
 def _png_header(width: int, height: int) -> bytes:
@@ -95,26 +133,54 @@ def test_the_pixel_limit_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "64 x 48 pixels" in _sentence(encoded(scene(), "PNG"))
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("size", [(64, 48), (2000, 1500)])
-def test_exif_rotation_is_undone(orientation: int, size: tuple[int, int]) -> None:
-    turns = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = scene(*size)
-    if orientation in turns:
-        stored = stored.transpose(turns[orientation])
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def _stored(picture: Image.Image, orientation: int) -> tuple[Image.Image, Image.Exif]:
+    """The pixels as a camera held that way stores them, and the EXIF that says so."""
     exif = Image.Exif()
     exif[0x0112] = orientation
+    turn = TURNS.get(orientation)
+    return (picture.transpose(turn) if turn is not None else picture), exif
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_exif_rotation_is_undone_in_every_format(orientation: int, kind: str) -> None:
+    stored, exif = _stored(scene(), orientation)
+    data = encoded(stored, kind, exif=exif.tobytes() if kind == "HEIF" else exif)
+    photo, picture = decode(source_of(data, "turned"))
+    assert (photo.width, photo.height) == picture.size == (64, 48)
+    assert is_upright(picture)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(2000, 1500), (2000, 1999)])
+def test_a_turned_jpeg_that_is_decoded_small_remembers_its_upright_size(
+    orientation: int, size: tuple[int, int]
+) -> None:
+    stored, exif = _stored(scene(*size), orientation)
     photo, picture = decode(source_of(encoded(stored, "JPEG", exif=exif), "turned.jpg"))
     assert (photo.width, photo.height) == size
+    assert picture.width < size[0]
     assert is_upright(picture)
+
+
+def test_rotation_is_undone_although_the_rest_of_the_exif_is_broken() -> None:
+    stored, exif = _stored(scene(), 6)
+    exif[0x010F] = "maker"
+    broken = bytearray(exif.tobytes())
+    broken[broken.index(struct.pack(">H", 0x010F)) + 2] = 0xFF  # a field of no known type
+    data = encoded(stored, "JPEG", exif=bytes(broken))
+    assert is_upright(decode(source_of(data, "x.jpg"))[1])
 
 
 def test_broken_exif_costs_nothing() -> None:
@@ -151,6 +217,28 @@ def test_cmyk_jpeg_keeps_its_colours() -> None:
     assert is_upright(decode(source_of(encoded(scene().convert("CMYK"), "JPEG"), "print.jpg"))[1])
 
 
+def test_deep_pixels_are_scaled_and_not_clipped() -> None:
+    ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (48, 1))
+    for kind in ("PNG", "TIFF"):
+        rgb = np.asarray(decode(source_of(encoded(Image.fromarray(ramp), kind), "deep"))[1])
+        np.testing.assert_allclose(rgb[0, :, 0], np.linspace(0, 255, 64), atol=1)
+
+
+def test_floats_that_are_no_numbers_do_not_spoil_the_others() -> None:
+    values = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (48, 1))
+    values[0, :3] = (np.nan, np.inf, -np.inf)
+    rgb = decode(source_of(encoded(Image.fromarray(values), "TIFF"), "deep.tif"))[1]
+    assert [rgb.getpixel((x, 0)) for x in range(3)] == [(0,) * 3, (255,) * 3, (0,) * 3]
+    assert rgb.getpixel((63, 47)) == (255, 255, 255)
+
+
+def test_half_transparent_colours_are_mixed_with_white() -> None:
+    picture = Image.new("RGBA", (8, 8), (200, 0, 0, 128))
+    for kind in ("PNG", "WEBP", "TIFF"):
+        rgb = decode(source_of(encoded(picture, kind), "glass"))[1].getpixel((4, 4))
+        np.testing.assert_allclose(np.asarray(rgb), (227, 127, 127), atol=2)
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparency_lies_over_white(mode: str) -> None:
     picture = Image.new("RGBA", (8, 8), (0, 0, 0, 0)).convert(mode)
@@ -159,11 +247,31 @@ def test_transparency_lies_over_white(mode: str) -> None:
     assert rgb.getpixel((4, 4)) == (255, 255, 255)
 
 
-def test_an_embedded_profile_is_heeded_and_a_broken_one_is_not_fatal() -> None:
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for profile in (lab, b"not a profile", lab[:200]):
+def _swapping_profile() -> bytes:
+    """A colour profile whose first channel is green and whose second is red."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"swap").replace(b"gXYZ", b"rXYZ").replace(b"swap", b"gXYZ")
+    return swapped.replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be"))
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "RGBA"), ("PNG", "P")])
+def test_an_embedded_profile_is_heeded(kind: str, mode: str) -> None:
+    picture = Image.new("RGB", (64, 48), (250, 0, 0)).convert(mode)
+    data = encoded(picture, kind, icc_profile=_swapping_profile())
+    red, green, _ = np.asarray(decode(source_of(data, "wide"))[1])[24, 32]
+    assert (red < 50, green > 200) == (True, True)
+
+
+def test_a_broken_profile_costs_nothing() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    chance = random.Random(5)  # noqa: S311 - repeatable
+    broken = [_damaged(_swapping_profile(), chance) for _ in range(50)]
+    for profile in (srgb, b"not a profile", srgb[:200]):
         data = encoded(scene(), "JPEG", icc_profile=profile)
         assert is_upright(decode(source_of(data, "x.jpg"))[1])
+    for profile in filter(None, broken):
+        data = encoded(scene(), "JPEG", icc_profile=profile)
+        assert decode(source_of(data, "x.jpg"))[1].size == (64, 48)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +284,42 @@ def test_of_several_pictures_the_first_is_used_and_said_so(kind: str, note: str)
     photo, picture = decode(source_of(data, "moving"))
     assert photo.note == note
     assert is_upright(picture)
+
+
+@pytest.mark.parametrize(("kind", "many"), [("GIF", "frames"), ("TIFF", "pages")])
+def test_what_follows_the_first_picture_does_not_cost_it(kind: str, many: str) -> None:
+    data = encoded(noise(), kind, save_all=True, append_images=[noise(), noise()])
+    notes = {
+        decode(source_of(data[:cut], "x"))[0].note
+        for cut in range(len(data) // 2, len(data), len(data) // 90)
+    }
+    assert f"First of several {many}; what follows it is damaged." in notes
+    assert all(note.startswith("First of ") for note in notes if note)
+
+
+def test_a_tiff_of_endless_pages_is_not_counted_through() -> None:
+    page = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (279, 1)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in page)
+    size = 2 + len(entries) + 4
+    pages = [
+        struct.pack("<H", 8) + entries + struct.pack("<I", 16 + n * size) for n in range(1, 3000)
+    ]
+    data = b"II*\0" + struct.pack("<I", 16) + bytes(8) + b"".join(pages)
+    assert decode(source_of(data, "x.tif"))[0].note == "First of 1,000 or more pages."
+
+
+def test_a_phones_extra_pictures_are_not_spoken_of() -> None:
+    data = encoded(scene(2000, 1500), "MPO", save_all=True, append_images=[noise()])
+    photo, picture = decode(source_of(data, "phone.jpg"))
+    assert (photo.width, photo.height, photo.note) == (2000, 1500, "")
+    assert picture.size == (500, 375)
+
+
+def test_a_heic_is_decoded_itself_and_not_its_embedded_thumbnail() -> None:
+    heif = from_pillow(scene(1200, 900))
+    out = io.BytesIO()
+    heif.save(out, thumbnails=[512])
+    assert decode(source_of(out.getvalue(), "phone.heic"))[1].size == (1200, 900)
 
 
 @pytest.mark.parametrize("size", [(1, 50_000), (50_000, 1), (1, 1)])
@@ -191,7 +335,9 @@ def test_thin_pictures_can_be_encoded_and_shown(size: tuple[int, int]) -> None:
 def test_thumbnails_and_the_large_view_are_small_jpegs_without_metadata() -> None:
     exif = Image.Exif()
     exif[0x010E] = "a secret place"
-    source = source_of(encoded(scene(4000, 3000), "JPEG", exif=exif), "x.jpg")
+    data = encoded(scene(4000, 3000), "JPEG", exif=exif, comment="a secret note")
+    source = source_of(data, "x.jpg")
+    assert b"secret" not in thumbnail(decode(source)[1]) + enlarge(source)
     small = Image.open(io.BytesIO(thumbnail(decode(source)[1])))
     large = Image.open(io.BytesIO(enlarge(source)))
     assert (small.size, large.size) == ((320, 240), (1600, 1200))
@@ -208,14 +354,15 @@ def test_the_digest_is_of_the_bytes_and_not_of_the_name(tmp_path: Path) -> None:
 
 
 def _damaged(data: bytes, chance: random.Random) -> bytes:
-    cut = bytearray(data[: chance.randrange(len(data) + 1)])
+    whole = chance.random() < 0.5
+    cut = bytearray(data if whole else data[: chance.randrange(len(data) + 1)])
     for _ in range(chance.randrange(6)):
         if cut:
             cut[chance.randrange(len(cut))] = chance.randrange(256)
     return bytes(cut)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_damage_raises_anything_else(kind: str) -> None:
     whole, chance = encoded(scene(), kind), random.Random(kind)  # noqa: S311 - repeatable
     for _ in range(150):
@@ -233,6 +380,61 @@ def test_decoding_in_many_threads_gives_what_one_gives() -> None:
     with ThreadPoolExecutor(8) as pool:
         together = [result[1].tobytes() for result in pool.map(decode, sources)]
     assert alone == together
+
+
+def test_the_first_pictures_of_a_process_may_be_decoded_in_many_threads(tmp_path: Path) -> None:
+    for kind in KINDS:
+        (tmp_path / kind).write_bytes(encoded(scene(), kind))
+    program = """if True:
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        from pathlib import Path
+        from components.images import decode, source_of
+        sources = [source_of(Path(file)) for file in sys.argv[1:]] * 4
+        with ThreadPoolExecutor(16) as pool:
+            assert {photo.width for photo, _ in pool.map(decode, sources)} == {64}
+    """
+    files = [str(tmp_path / kind) for kind in KINDS]
+    subprocess.run([sys.executable, "-c", program, *files], cwd=ROOT, check=True, timeout=60)
+
+
+def test_a_file_is_left_closed(tmp_path: Path) -> None:
+    for kind in KINDS:
+        (tmp_path / kind).write_bytes(encoded(scene(), kind))
+    files = Path("/proc/self/fd")
+    if not files.exists():
+        pytest.skip("open files are listed in /proc on Linux alone")
+    decoded = [decode(source_of(tmp_path / kind)) for kind in KINDS]
+    links = [str(link.readlink()) for link in files.iterdir() if link.is_symlink()]
+    assert len(decoded) == len(KINDS)
+    assert not any(link.startswith(str(tmp_path)) for link in links)
+
+
+def _refuse(*_: object) -> bytes:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_file_that_may_not_be_read_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.jpg").write_bytes(b"x")
+    monkeypatch.setattr(Path, "read_bytes", _refuse)
+    with pytest.raises(ImageError, match=r"^mine.jpg cannot be read: Permission denied\.$"):
+        decode(source_of(tmp_path / "mine.jpg"))
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "film.jpg").open("wb") as hole:
+        hole.truncate(200_000_001)
+    with pytest.raises(ImageError, match=r"^film.jpg is larger than 200 MB\.$"):
+        decode(source_of(tmp_path / "film.jpg"))
+
+
+@pytest.mark.parametrize("path", [Path("a\0.jpg"), Path("x" * 300 + ".jpg")])
+def test_paths_that_no_system_allows_are_said_so(path: Path) -> None:
+    with pytest.raises(ImageError, match="cannot be read"):
+        decode(source_of(path))
+    assert len(find_images([path])[1]) == 1
 
 
 def _fifo(folder: Path) -> Path:
@@ -259,6 +461,7 @@ def test_what_is_no_file_is_said_to_be_none(make: Callable[[Path], Path], tmp_pa
         ("line\nbreak\x00.jpg", "linebreak.jpg"),
         ("", "picture"),
         ("..", "picture"),
+        ("two\u2028lines.jpg", "twolines.jpg"),
         ("👩‍🚀 käse.jpg", "👩‍🚀 käse.jpg"),
         ("\udcff.jpg", "?.jpg"),
     ],
@@ -286,6 +489,33 @@ def test_a_folder_gives_its_pictures_in_natural_order(tmp_path: Path) -> None:
     names = ["2.JPG", "10.jpg", "near.jpg", "sub/1.png", "outside.jpg"]
     assert [source.name for source in sources] == names
     assert [str(error) for error in missing] == ["gone does not exist."]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr(os, "scandir", _refuse_locked(os.scandir))
+    sources, errors = find_images([tmp_path])
+    assert not sources
+    assert [str(error) for error in errors] == ["locked cannot be read: Permission denied."]
+
+
+def _refuse_locked(scandir: Callable[[str], object]) -> Callable[[str], object]:
+    def listed(folder: str) -> object:
+        if Path(folder).name == "locked":
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    return listed
+
+
+def test_links_that_lead_nowhere_end_the_search_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "round.jpg").symlink_to(tmp_path / "round.jpg")
+    for name in ("b.jpg", "B.jpg", "a.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    names = [source.name for source in find_images([tmp_path])[0]]
+    assert names == ["a.jpg", "B.jpg", "b.jpg"]
 
 
 def test_the_samples_are_found() -> None:
