@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -200,7 +201,7 @@ def check(part: str, *, is_text: bool, names: Collection[str], config: Mapping[s
         _check_text(name, names)
     else:
         _check_image(name, names, config)
-    _check_weights(name, names)
+    _check_weights(name, names, is_text)
 
 
 def _check_text(name: str, names: Collection[str]) -> None:
@@ -222,13 +223,13 @@ def _check_image(name: str, names: Collection[str], config: Mapping[str, Any]) -
         )
 
 
-def _check_weights(name: str, names: Collection[str]) -> None:
-    folders = {path.rpartition("/")[0] for path in names}
+def _check_weights(name: str, names: Collection[str], is_text: bool) -> None:
+    # A text tower's dense layers lie in folders of their own, which may not be pickle only
+    # either; of an image tower the top alone counts.
+    folders = {path.rpartition("/")[0] for path in names} if is_text else {""}
     pickled = {folder for folder in folders if _holds(names, folder, _PICKLES)}
     ready = {folder for folder in folders if has_weights(names, folder)}
-    # A text tower's dense layers lie in folders of their own; none may be pickle only. The image
-    # tower's own weights lie at the top.
-    if "" in pickled - ready or (pickled - ready and "modules.json" in names):
+    if pickled - ready:
         raise ModelError(
             f"{name} has its weights as pickles, which can run code when they are opened: choose"
             " a checkpoint with safetensors weights."
@@ -260,7 +261,12 @@ def on_disk() -> list[ModelSpec]:
 
 def _others() -> list[ModelSpec]:
     manifests = filter(None, map(_parse, store().glob("*.json")))
-    return [resolve(name) for each in manifests for name in (each.id, each.asked_for)]
+    names = {name for each in manifests for name in (each.id, each.asked_for)}
+    specs = []
+    for name in names:
+        with suppress(ModelError):  # a pair whose other half was a folder that is gone
+            specs.append(resolve(name))
+    return specs
 
 
 def is_on_disk(spec: ModelSpec) -> bool:
@@ -335,10 +341,10 @@ def _parse(file: Path) -> Manifest | None:
     try:
         manifest = Manifest(**json.loads(file.read_text(encoding="utf-8")))
         sound = _HUB_ID.fullmatch(manifest.id) and _COMMIT.fullmatch(manifest.revision)
-        resolve(manifest.asked_for)
-    except (OSError, ValueError, TypeError, AttributeError, ModelError):
+    except (OSError, ValueError, TypeError):
         return None  # absent or damaged: the model counts as not downloaded
-    return manifest if sound and manifest.files else None
+    typed = isinstance(manifest.files, dict) and isinstance(manifest.asked_for, str)
+    return manifest if sound and typed and manifest.files else None
 
 
 def write_manifest(manifest: Manifest) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components import hub, models
+from components.catalogue import OPENAI
 from components.hub import HubError, Progress, Stopped
 from components.models import Located
 from tests.hub_server import HubServer
@@ -91,9 +92,73 @@ def test_stopping_takes_effect_soon_and_going_on_asks_for_the_rest_alone(
     assert any(request.range for request in server.asked_for("model.safetensors"))
 
 
-def test_broken_connections_are_taken_up_again(server: HubServer) -> None:
+def test_stopping_leaves_a_silent_hub_at_once(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "_PATIENCE", 20.0)
+    server.silent_after = 500_000
+    stop, seen = threading.Event(), list[Progress]()
+    threading.Timer(0.8, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        hub.fetch(hub.plan(models.resolve(NAME)), seen.append, stop)
+    assert time.monotonic() - began < 2.3
+    assert max(report.done_bytes for report in seen) >= 500_000
+    server.silent_after = None
+    assert (fetch().image / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_a_page_that_goes_away_ends_the_download_and_its_lock(server: HubServer) -> None:
+    def leave(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    server.bytes_per_second = len(WEIGHTS) / 4
+    with pytest.raises(KeyboardInterrupt):
+        hub.fetch(hub.plan(models.resolve(NAME)), leave, threading.Event())
+    assert not any(thread.name.startswith("download") for thread in threading.enumerate())
+    server.bytes_per_second = None
+    fetch()
+
+
+def test_reports_come_often_and_never_count_more_than_there_is(server: HubServer) -> None:
+    server.bytes_per_second = len(WEIGHTS)
+    seen: list[Progress] = []
+    fetch(seen=seen)
+    counts = [report.done_bytes for report in seen]
+    assert len(seen) >= 4
+    assert counts == sorted(counts)
+    assert counts[-1] == seen[-1].total_bytes
+    assert seen[0].seconds_left is None
+
+
+def test_broken_connections_are_taken_up_again_where_they_broke(server: HubServer) -> None:
     server.cut_after, server.cuts = 500_000, 3
     assert (fetch().image / "model.safetensors").read_bytes() == WEIGHTS
+    ranges = {request.range for request in server.asked_for("model.safetensors")}
+    assert len(ranges) == 4
+    assert "bytes=500000-" in ranges
+
+
+def test_shards_are_fetched_and_other_variants_are_not(server: HubServer) -> None:
+    shards = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    server.repos["org/large"] = {
+        "config.json": CONFIG,
+        "model.safetensors.index.json": b"{}",
+        "model.fp16.safetensors": b"variant",
+        **dict.fromkeys(shards, b"shard"),
+    }
+    names = {file.name for file in fetch("org/large").image.iterdir()}
+    assert names == {"config.json", "model.safetensors.index.json", *shards}
+
+
+def test_where_the_main_branch_has_pickles_the_known_conversion_is_taken(
+    server: HubServer,
+) -> None:
+    commit = "b527df4b30e5cc18bde1cc712833a741d2d8c362"
+    server.repos[OPENAI] = {"config.json": CONFIG, "pytorch_model.bin": b"pickle"}
+    server.commits[OPENAI, commit] = CLIP
+    assert fetch(OPENAI).revision == commit
+    assert not server.asked_for("pytorch_model.bin")
 
 
 def test_a_server_without_ranges_starts_again(server: HubServer) -> None:
@@ -163,6 +228,16 @@ def test_a_silent_hub_is_told(server: HubServer) -> None:
 def test_no_network_is_told(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert "cannot be reached" in _told()
+
+
+def test_offline_mode_is_told(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE" in _told()
+
+
+def test_what_is_no_hub_is_told(server: HubServer) -> None:
+    server.status = 200
+    assert "is not the Hub" in _told()
 
 
 def test_what_is_no_dual_encoder_is_told_before_its_weights(server: HubServer) -> None:

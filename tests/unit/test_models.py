@@ -151,6 +151,20 @@ def test_a_downloaded_pair_is_found_again() -> None:
     assert models.locate(models.resolve(name)).revision == f"{REVISION}+{REVISION}"
 
 
+def test_a_download_outlives_the_folder_that_it_was_paired_with(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    download("org/clip", CLIP, f"{gone} + org/clip")
+    assert models.is_on_disk(models.resolve("org/clip"))
+    assert models.resolve("org/clip") in models.on_disk()
+
+
+def test_weights_below_the_top_are_no_image_tower(tmp_path: Path) -> None:
+    folder = put(tmp_path / "mine", {"config.json": CLIP["config.json"]})
+    put(folder, {"vision/model.safetensors": b"weights"})
+    with pytest.raises(ModelError, match="no safetensors weights"):
+        models.locate(models.resolve(str(folder)))
+
+
 def test_the_default_is_clip_where_it_is_on_disk() -> None:
     assert models.default_id() == "pocket"
     download(OPENAI, CLIP)
