@@ -148,12 +148,16 @@ def _local(part: str) -> tuple[Path, str]:
 
 def _state(folder: Path) -> str:
     """Return a digest of a folder's names, sizes and times: another one when a file changes."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    facts = [
-        (str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns)
-        for file in files
-    ]
-    return sha256(repr(facts).encode()).hexdigest()[:12]
+    told = [(name, *_size_and_time(folder / name)) for name in sorted(_names(folder))]
+    return sha256(repr(told).encode()).hexdigest()[:12]
+
+
+def _size_and_time(file: Path) -> tuple[int, ...]:
+    try:
+        facts = file.stat()
+    except OSError:  # gone meanwhile: a change like any other
+        return ()
+    return facts.st_size, facts.st_mtime_ns
 
 
 def _pocket_revision() -> str:
