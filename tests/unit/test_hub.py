@@ -161,9 +161,12 @@ def test_where_the_main_branch_has_pickles_the_known_conversion_is_taken(
     assert not server.asked_for("pytorch_model.bin")
 
 
-def test_a_server_without_ranges_starts_again(server: HubServer) -> None:
-    server.cut_after, server.cuts, server.ignores_range = 500_000, 1, True
-    assert (fetch().image / "model.safetensors").read_bytes() == WEIGHTS
+def test_a_server_without_ranges_starts_again_and_counts_again(server: HubServer) -> None:
+    server.cut_after, server.cuts, server.ignores_range = 1_500_000, 1, True
+    server.bytes_per_second = 2 * len(WEIGHTS)
+    seen: list[Progress] = []
+    assert (fetch(seen=seen).image / "model.safetensors").read_bytes() == WEIGHTS
+    assert max(report.done_bytes for report in seen) == seen[-1].total_bytes
 
 
 def test_damaged_bytes_are_thrown_away(server: HubServer) -> None:
