@@ -1,7 +1,7 @@
 """CaptionLens without a browser: ``python cli.py --help``."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -188,10 +188,10 @@ def bench(
         benchmarks.speed(model_id, rounds, typer.echo)
 
 
-def main(run: Callable[[], object] = app) -> None:
+def main() -> None:
     """Run a command; an error that a person can act on becomes one sentence and status 2."""
     try:
-        run()
+        app()
     except CaptionLensError as error:
         _say(str(error))
         sys.exit(MISUSE)

@@ -66,7 +66,7 @@ def ranked(
 ) -> list[list[Match]]:
     """Return a list of matches for each caption (or for each picture), best first, ``top`` long.
 
-    The order of both scores is the same within a caption's list by cosine; ranks are by cosine.
+    Lists and ranks go by cosine, the probability stands beside it.
     """
     if direction == "pictures":
         return [

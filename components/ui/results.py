@@ -224,25 +224,28 @@ def _panels(gallery: Gallery, view: View, drawn: Sequence[Sequence[Match]]) -> l
         best = [match for matches in drawn for match in matches[:1]]
         return [
             Panel(
-                "Best caption of each picture", [_labelled(m, thumbnails, view, True) for m in best]
+                "Best caption of each picture",
+                [
+                    (
+                        thumbnails[match.image],
+                        f"{shorten(match.caption, 30)}\n{_label(gallery, match)}",
+                    )
+                    for match in best
+                ],
             )
         ]
     return [
-        Panel(matches[0].caption, [_labelled(match, thumbnails, view, False) for match in matches])
+        Panel(
+            matches[0].caption,
+            [(thumbnails[match.image], _label(gallery, match)) for match in matches],
+        )
         for matches in drawn
         if matches
     ]
 
 
-def _labelled(
-    match: Match, thumbnails: dict[str, bytes], view: View, with_caption: bool
-) -> tuple[bytes, str]:
-    value = match.cosine if view.kind == "cosine" else match.probability
-    name = shorten(match.image, 26)
-    text = f"{name}\n{label(view.kind, value)}"
-    return thumbnails[
-        match.image
-    ], f"{shorten(match.caption, 30)}\n{text}" if with_caption else text
+def _label(gallery: Gallery, match: Match) -> str:
+    return f"{shorten(match.image, 26)}\n{label(gallery.kind, gallery.value(match))}"
 
 
 def _footer(encoder: Encoder, scores: Scores) -> str:
