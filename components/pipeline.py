@@ -43,7 +43,7 @@ class _Opened:
 
 
 def encode(
-    encoder: Encoder, sources: Sequence[Source], thumbnails: bool = False
+    encoder: Encoder, sources: Iterable[Source], thumbnails: bool = False
 ) -> Iterator[Encoded | Skipped]:
     """Yield for each source, in order, its vector or why it was skipped.
 

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 from components.errors import CaptionLensError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -11,6 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 class SettingError(CaptionLensError):
     """An environment variable holds something that is not a whole positive number."""
+
+
+def _switch(variable: str) -> bool:
+    return os.environ.get(variable, "") not in {"", "0"}
 
 
 def _count(variable: str, default: int) -> int:
@@ -36,4 +42,16 @@ class Settings:
             os.environ.get("CAPTIONLENS_MODEL_CACHE", ROOT / "model_cache")
         )
     )
+    # Collections live here: by default where the system keeps an application's data.
+    data: Path = field(
+        default_factory=lambda: Path(
+            os.environ.get("CAPTIONLENS_DATA") or user_data_path("captionlens", appauthor=False)
+        )
+    )
+    # Pictures may then be fetched from loopback, private and link-local addresses.
+    private_addresses: bool = field(
+        default_factory=lambda: _switch("CAPTIONLENS_PRIVATE_ADDRESSES")
+    )
+    # The pages then neither build nor remove collections: for a copy that strangers can reach.
+    read_only: bool = field(default_factory=lambda: _switch("CAPTIONLENS_READ_ONLY"))
     samples: Path = ROOT / "sample_images"

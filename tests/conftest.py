@@ -1,4 +1,4 @@
-"""What all tests share: conversions and downloads land in a folder of the test run's own."""
+"""What all tests share: conversions, downloads and collections land in the test run's own folders."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,4 +12,5 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("model_cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAPTIONLENS_MODEL_CACHE", str(folder))
+        patch.setenv("CAPTIONLENS_DATA", str(tmp_path_factory.mktemp("data")))
         yield folder

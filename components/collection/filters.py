@@ -1,0 +1,125 @@
+"""Which pictures a person wants to see at all: facets of the metadata, and masks over the rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.collection.index import Allowed
+from components.collection.records import INTERNAL
+from components.errors import CaptionLensError
+
+Filters = Mapping[str, Sequence[str]]  # a column's accepted values, as text
+
+# First the ones that people reach for; then whatever else the source brought.
+_FIRST = (
+    *("orientation", "photographer", "country", "year", "colours", "keywords"),
+    *("file_type", "folder"),
+)
+# Never worth a filter: another value on nearly every row, or prose.
+_NEVER = frozenset(
+    {"id", "image", "location", "digest", "taken", "captions", "description", "blurhash"}
+    | {"width", "height", "latitude", "longitude", "page_url", "photographer_url", *INTERNAL}
+)
+_MOST_VALUES = 500
+_OWN_COLUMNS = 100  # distinct values at most in a column that only this source has
+
+
+class FilterError(CaptionLensError):
+    """A filter on something that the collection does not have."""
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A column to filter by, with its values as text, the most frequent first, and their counts."""
+
+    column: str
+    values: tuple[str, ...]
+    counts: tuple[int, ...]
+
+
+def facets(table: pa.Table) -> list[Facet]:
+    """Return the columns of a collection's metadata that can be filtered by a choice."""
+    others = [name for name in table.column_names if name not in {*_FIRST, *_NEVER}]
+    found = []
+    for name in [name for name in _FIRST if name in table.column_names] + others:
+        facet = _facet(name, _flat(table[name]))
+        least = 1 if name in _FIRST else 2
+        if len(facet.values) > 1 and (name in _FIRST or _repeats(facet, least)):
+            found.append(facet)
+    return found
+
+
+def _repeats(facet: Facet, least: int) -> bool:
+    return len(facet.values) <= _OWN_COLUMNS and max(facet.counts) >= least
+
+
+def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.list_flatten(column) if _is_list(column.type) else column
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _facet(name: str, column: pa.ChunkedArray) -> Facet:
+    pairs = pc.value_counts(column.drop_null()).to_pylist()
+    pairs.sort(key=lambda pair: (-pair["counts"], str(pair["values"])))
+    kept = pairs[:_MOST_VALUES]
+    values = tuple(str(pair["values"]) for pair in kept)
+    return Facet(name, values, tuple(pair["counts"] for pair in kept))
+
+
+def mask(table: pa.Table, wanted: Filters) -> Allowed | None:
+    """Return (rows,) which rows pass: any value of a column, and every column. None: all pass.
+
+    Text is compared without regard to case; a number may be a range, "2015..2018"; a folder stands
+    for those inside it too. Raises FilterError for a column that is not there.
+    """
+    allowed: Allowed | None = None
+    for column, values in wanted.items():
+        if not values:
+            continue
+        if column not in table.column_names or column in INTERNAL:
+            names = ", ".join(name for name in table.column_names if name not in INTERNAL)
+            raise FilterError(f"There is no column {column[:60]!r}: filter by one of {names}.")
+        passing = _passing(table[column], column, values)
+        allowed = passing if allowed is None else allowed & passing
+    return allowed
+
+
+def _passing(column: pa.ChunkedArray, name: str, values: Sequence[str]) -> Allowed:
+    if _is_list(column.type):
+        found = np.zeros(len(column), dtype=np.bool_)
+        flat = _passing(pc.list_flatten(column), name, values)
+        found[pc.list_parent_indices(column).to_numpy()[flat]] = True
+        return found
+    found = np.zeros(len(column), dtype=np.bool_)
+    for value in values:
+        found |= pc.fill_null(_equal(column, name, value), False).to_numpy()
+    return found
+
+
+def _equal(column: pa.ChunkedArray, name: str, value: str) -> pa.ChunkedArray:
+    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    low, dots, high = value.partition("..")
+    if numeric and dots and _is_number(low or "0") and _is_number(high or "0"):
+        above = pc.greater_equal(column, float(low) if low else float("-inf"))
+        return pc.and_(above, pc.less_equal(column, float(high) if high else float("inf")))
+    if numeric and _is_number(value):
+        return pc.equal(column, float(value))
+    text = pc.utf8_lower(pc.cast(column, pa.string()))
+    same = pc.equal(text, value.lower())
+    if name != "folder":
+        return same
+    return pc.or_(same, pc.starts_with(text, value.lower().rstrip("/") + "/"))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,220 @@
+"""The nearest vectors, fast: FAISS behind an interface that another database could stand behind.
+
+Up to EXACT_UP_TO rows the search is exact. Beyond, vectors are kept as 4-bit product quantisation
+codes (Jégou et al. 2011, "Product Quantization for Nearest Neighbor Search"; the fast scan of
+André et al. 2015, "Cache locality is not enough"), and from INVERTED_FROM rows on in inverted
+lists, of which a query visits a few. The codes only choose a shortlist: what is returned is ordered
+by the true cosines of the vectors.
+"""
+
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.collection.vectors import Rows, Vectors
+from components.scores import Matrix, best_first
+
+Allowed = NDArray[np.bool_]
+
+EXACT_UP_TO = 10_000  # rows: one millisecond or so on a core
+INVERTED_FROM = 250_000  # rows: where scanning all codes begins to take a millisecond
+_SHORTLIST = 400  # candidates at least, for their true cosines; more where more are asked for
+_TRAINING = 8192  # rows teach sixteen codewords a subspace
+_TRAINING_A_LIST = 40  # rows for each inverted list: FAISS's own advice is 39 and more
+_PROBES = 64  # inverted lists that a query visits, at first
+_RECALL = 0.98  # the part of the true ten that a build aims at, against measuring queries
+
+
+class VectorIndex(Protocol):
+    """What a search needs of an index. Rows are numbered from 0 in the order they were added."""
+
+    def add(self, vectors: Matrix) -> None:
+        """Take in (n, width) unit rows."""
+        ...
+
+    def search(
+        self, query: Matrix, top: int, allowed: Allowed | None = None
+    ) -> tuple[Rows, Matrix]:
+        """Return up to ``top`` row numbers and their cosines with a unit ``query`` (width,).
+
+        Best first. ``allowed`` (n,) leaves out the rows where it is False.
+        """
+        ...
+
+    def save(self, file: Path) -> None:
+        """Write the index."""
+        ...
+
+    @classmethod
+    def open(cls, file: Path, vectors: Vectors) -> Self:
+        """Return a saved index of these vectors. Raises ValueError where it is not one."""
+        ...
+
+
+class FaissIndex:
+    """A VectorIndex by FAISS over vectors that lie on this disk."""
+
+    def __init__(self, index: Any, vectors: Vectors) -> None:
+        self._index = index
+        self._vectors = vectors
+
+    @classmethod
+    def create(cls, vectors: Vectors) -> Self:
+        """Return an empty index of the kind that the number of ``vectors`` asks for, trained."""
+        import faiss
+
+        index: Any = faiss.index_factory(
+            vectors.width, kind_for(len(vectors), vectors.width), faiss.METRIC_INNER_PRODUCT
+        )
+        if not index.is_trained:
+            if hasattr(index, "cp"):  # of the inverted lists' k-means
+                index.cp.niter, index.cp.min_points_per_centroid = 10, 1
+                index.by_residual = False  # the codes then serve every list
+            lists = getattr(index, "nlist", 0)
+            index.train(_sample(vectors, max(_TRAINING, _TRAINING_A_LIST * lists)))
+        return cls(index, vectors)
+
+    @property
+    def exact(self) -> bool:
+        """Return whether nothing that belongs among the best is ever missed."""
+        return type(self._index).__name__.startswith("IndexFlat")
+
+    @property
+    def probes(self) -> int:
+        """How many inverted lists a query visits; 0 where there are none."""
+        return int(getattr(self._index, "nprobe", 0))
+
+    @probes.setter
+    def probes(self, number: int) -> None:
+        if self.lists:
+            self._index.nprobe = min(number, self.lists)
+
+    @property
+    def lists(self) -> int:
+        """How many inverted lists there are; 0 where all codes are scanned."""
+        return int(getattr(self._index, "nlist", 0))
+
+    @property
+    def kind(self) -> str:
+        """Return what FAISS calls it."""
+        return kind_for(len(self._vectors), self._vectors.width)
+
+    def add(self, vectors: Matrix) -> None:
+        """See VectorIndex."""
+        self._index.add(np.ascontiguousarray(vectors))
+
+    def search(
+        self, query: Matrix, top: int, allowed: Allowed | None = None
+    ) -> tuple[Rows, Matrix]:
+        """See VectorIndex."""
+        candidates = self._candidates(query, top, allowed)
+        cosines = self._vectors.rows(candidates) @ query
+        best = best_first(cosines)[:top]
+        return candidates[best], cosines[best]
+
+    def _candidates(self, query: Matrix, top: int, allowed: Allowed | None) -> Rows:
+        rows = len(self._vectors)
+        if allowed is None:
+            return self._shortlist(query, top if self.exact else max(_SHORTLIST, 4 * top))
+        passing = np.flatnonzero(allowed)
+        if len(passing) <= max(EXACT_UP_TO, top):
+            return passing  # few enough for the true cosines of all
+        # The codes know no filter: ask for as many more as it will throw away.
+        wanted = 2 * max(_SHORTLIST, 4 * top) * rows // len(passing)
+        found = self._shortlist(query, wanted)
+        return found[allowed[found]]
+
+    def _shortlist(self, query: Matrix, number: int) -> Rows:
+        number = min(number, len(self._vectors))
+        if not number:
+            return np.zeros(0, dtype=np.int64)
+        found: Rows = self._index.search(query[None, :], number)[1][0]
+        return np.sort(found[found >= 0])  # near rows lie near one another on the disk
+
+    def save(self, file: Path) -> None:
+        """See VectorIndex."""
+        import faiss
+
+        faiss.write_index(self._index, str(file))
+
+    @classmethod
+    def open(cls, file: Path, vectors: Vectors) -> Self:
+        """See VectorIndex."""
+        import faiss
+
+        try:
+            index = faiss.read_index(str(file))
+        except RuntimeError as error:
+            raise ValueError(f"{file.name} is not a FAISS index") from error
+        if (index.ntotal, index.d) != (len(vectors), vectors.width):
+            raise ValueError(f"{file.name} is an index of other vectors")
+        return cls(index, vectors)
+
+
+def kind_for(rows: int, width: int) -> str:
+    """Return the kind of index, in the words of FAISS's index factory, for so many vectors."""
+    subspaces = next((m for m in range(width // 4, 7, -1) if width % m == 0), 0)
+    if rows <= EXACT_UP_TO or not subspaces:
+        return "Flat"
+    codes = f"PQ{subspaces}x4fs"
+    if rows < INVERTED_FROM:
+        return codes
+    lists = 2 ** round(np.log2(4 * np.sqrt(rows)))
+    return f"IVF{lists},{codes}"
+
+
+def build_index(vectors: Vectors, queries: Matrix) -> tuple[FaissIndex, float]:
+    """Return an index of all vectors, and its recall@10 against exact search for ``queries``.
+
+    ``queries`` (q, width) are unit vectors as people will ask: of texts, not of pictures, which lie
+    elsewhere. A query visits as many inverted lists as it takes to reach the recall aimed at.
+    """
+    index = remake_index(vectors, _PROBES)
+    if index.exact or not len(queries):
+        return index, 1.0
+    truth = _true_best(vectors, queries)
+    recall = _recall(index, queries, truth)
+    while recall < _RECALL and index.probes < index.lists:
+        index.probes = 2 * index.probes
+        recall = _recall(index, queries, truth)
+    return index, recall
+
+
+def remake_index(vectors: Vectors, probes: int) -> FaissIndex:
+    """Return an index of all vectors: the same one each time."""
+    index = FaissIndex.create(vectors)
+    for chunk in vectors.chunks():
+        index.add(chunk)
+    index.probes = probes
+    return index
+
+
+def recall_of(index: VectorIndex, vectors: Vectors, queries: Matrix) -> float:
+    """Return which part of the true ten nearest an index finds, over ``queries`` (q, width)."""
+    return _recall(index, queries, _true_best(vectors, queries))
+
+
+def _recall(index: VectorIndex, queries: Matrix, truth: Rows) -> float:
+    found = [index.search(query, truth.shape[1])[0] for query in queries]
+    return float(np.mean([np.isin(t, f).mean() for t, f in zip(truth, found, strict=True)]))
+
+
+def _true_best(vectors: Vectors, queries: Matrix, top: int = 10) -> Rows:
+    """Return (q, top) row numbers by exact search, a part of the vectors at a time."""
+    cosines, rows, start = [], [], 0
+    for chunk in vectors.chunks():
+        every = queries @ chunk.T  # (q, rows of the chunk)
+        best = np.argsort(-every, axis=1)[:, :top]
+        cosines.append(np.take_along_axis(every, best, axis=1))
+        rows.append(best + start)
+        start += len(chunk)
+    order = np.argsort(-np.concatenate(cosines, axis=1), axis=1)[:, :top]
+    return np.take_along_axis(np.concatenate(rows, axis=1), order, axis=1)
+
+
+def _sample(vectors: Vectors, number: int) -> Matrix:
+    """Return up to ``number`` rows, drawn the same way each time."""
+    rows = np.random.default_rng(0).permutation(len(vectors))[:number]
+    return vectors.rows(np.sort(rows))

@@ -1,0 +1,237 @@
+"""What a collection is, in one small file that is replaced whole: its model, source and shards."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from components.collection.sources import SourceSpec
+from components.encoder import Encoder
+from components.errors import CaptionLensError
+from components.settings import Settings
+
+PUBLISHED, UNDER_WAY = "manifest.json", "build.json"  # what readers see; the writer's own notes
+_FORMAT = 1
+_NAME = re.compile(r"(?!.*\.\.)\w[\w .-]{0,62}(?<![ .])")
+
+
+class CollectionError(CaptionLensError):
+    """A collection that cannot be used as asked, and what to do about it."""
+
+
+class OtherModel(CollectionError):  # noqa: N818 - named for what the person must choose about
+    """A collection whose vectors another model made."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a collection: its name in the folder, its size, and its SHA-256 in hex."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+    def is_whole(self, folder: Path) -> bool:
+        """Return whether the file is there with this size and digest: it is read through."""
+        path = folder / self.name
+        return has_size(path, self.bytes) and digest_of(path) == self.sha256
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some rows: their vectors, thumbnails and metadata, in files that never change."""
+
+    number: int
+    rows: int
+    vectors: File
+    thumbnails: File
+    metadata: File
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The three files."""
+        return self.vectors, self.thumbnails, self.metadata
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """The FAISS index: its file, its kind in FAISS's own words, and how much it finds."""
+
+    file: File
+    kind: str
+    exact: bool
+    probes: int  # inverted lists that a query visits; 0 where there are none
+    recall_at_10: float  # against exact search, with ``queries`` texts; 1.0 where exact
+    queries: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A state of a collection."""
+
+    name: str
+    model: str
+    revision: str
+    precision: str
+    width: int
+    source: SourceSpec
+    shards: tuple[Shard, ...] = ()
+    index: IndexFacts | None = None
+    skipped: File | None = None
+    skipped_count: int = 0
+    complete: bool = False  # False where the build was stopped before its end
+    generation: int = 0  # grows with every state that readers saw
+    updated: str = ""  # ISO 8601, UTC
+
+    @property
+    def rows(self) -> int:
+        """How many pictures are in it."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """Every file that belongs to this state."""
+        own = [file for file in (self.index and self.index.file, self.skipped) if file]
+        return (*(file for shard in self.shards for file in shard.files), *own)
+
+    def same_maker(self, other: "Manifest") -> bool:
+        """Return whether the vectors of both can stand in one collection."""
+        return self._maker == other._maker and self.precision == other.precision
+
+    @property
+    def _maker(self) -> tuple[str, str, int]:
+        return self.model, self.revision, self.width
+
+    def check_maker(self, other: "Manifest") -> None:
+        """Raise OtherModel, which says what to do, where ``same_maker`` says no."""
+        self.check_model(other.model, other.revision)
+        if self.precision != other.precision:
+            raise OtherModel(
+                f"{self.name} was indexed in {self.precision}, and {self.model} runs in"
+                f" {other.precision} here: index it again."
+            )
+
+    def check_model(self, model: str, revision: str) -> None:
+        """Raise OtherModel, which says what to do, where another model made the vectors."""
+        if self.model != model:
+            raise OtherModel(
+                f"{self.name} was indexed with {self.model}, and the model in use is {model}: use"
+                " that model, or index it again with this one."
+            )
+        if self.revision != revision:
+            raise OtherModel(
+                f"{self.name} was indexed with another revision of {self.model}: index it again."
+            )
+
+
+def collections_folder() -> Path:
+    """Return where all collections lie."""
+    return Settings().data / "collections"
+
+
+def folder_of(name: str) -> Path:
+    """Return where a collection lies, or would lie. Raises CollectionError for a bad name."""
+    if not _NAME.fullmatch(name):
+        raise CollectionError(
+            f"{name[:80]!r} cannot be a collection's name: use letters, digits, spaces, dots, -"
+            " and _, 64 at most, beginning with a letter or digit."
+        )
+    return collections_folder() / name
+
+
+def new_manifest(name: str, source: SourceSpec, encoder: Encoder) -> Manifest:
+    """Return the manifest of an empty collection."""
+    return Manifest(
+        name=name,
+        model=encoder.spec.id,
+        revision=encoder.revision,
+        precision=encoder.runtime.precision,
+        width=encoder.recipe.width,
+        source=source,
+    )
+
+
+def read_manifest(folder: Path, file: str = PUBLISHED) -> Manifest | None:
+    """Return a manifest, None where there is none.
+
+    Raises CollectionError where the file is damaged or of another version.
+    """
+    try:
+        data = json.loads((folder / file).read_text(encoding="utf-8"))
+        if data.pop("format") != _FORMAT:
+            raise CollectionError(f"{folder.name} was made by another version: index it again.")
+        return _manifest(data)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CollectionError(f"{folder.name} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CollectionError(f"{folder.name} has a damaged {file}: index it again.") from error
+
+
+def _manifest(data: dict[str, Any]) -> Manifest:
+    shards = tuple(_shard(shard) for shard in data.pop("shards"))
+    index, skipped = data.pop("index"), data.pop("skipped")
+    return Manifest(
+        **{**data, "source": SourceSpec(**data["source"])},
+        shards=shards,
+        index=IndexFacts(**{**index, "file": File(**index["file"])}) if index else None,
+        skipped=File(**skipped) if skipped else None,
+    )
+
+
+def _shard(data: dict[str, Any]) -> Shard:
+    files = {name: File(**data[name]) for name in ("vectors", "thumbnails", "metadata")}
+    return Shard(data["number"], data["rows"], **files)
+
+
+def write_manifest(folder: Path, manifest: Manifest, file: str = PUBLISHED) -> Manifest:
+    """Replace a manifest in one step; return it with the time on it."""
+    stamped = replace(manifest, updated=datetime.now(UTC).isoformat(timespec="seconds"))
+    text = json.dumps({"format": _FORMAT, **asdict(stamped)}, indent=1, ensure_ascii=False)
+    write_whole(folder / file, lambda draft: draft.write_bytes(text.encode()))
+    return stamped
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> File:
+    """Have ``write(draft)`` write a file and put it in place whole; return its facts."""
+    draft = path.with_name(f"{path.name}.draft")
+    write(draft)
+    facts = facts_of(draft, path.name)
+    sync(draft)
+    draft.replace(path)
+    sync(path.parent)
+    return facts
+
+
+def facts_of(path: Path, name: str = "") -> File:
+    """Return a file's size and digest, under its own name or another."""
+    return File(name or path.name, path.stat().st_size, digest_of(path))
+
+
+def digest_of(path: Path) -> str:
+    """Return a file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def has_size(path: Path, size: int) -> bool:
+    """Return whether a file is there and has a size."""
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, is on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,117 @@
+"""What a person asks for -> one vector: weighted and negative terms, a picture, or both."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.captions import parse as parse_captions
+from components.encoder import Encoder
+from components.errors import CaptionLensError
+from components.scores import Matrix, unit
+
+# Averaging a text's vector over phrasings: "prompt ensembling", Radford et al. 2021, section 3.1.4.
+TEMPLATES = ("{}", "a photo of {}", "a close-up of {}", "a picture showing {}", "a scene with {}")
+_MOST_TERMS = 16
+_SEPARATOR = re.compile(r'"([^"]*)"|[,，、]')  # noqa: RUF001 - the commas of Chinese and Japanese
+_WEIGHT = re.compile(r"\s*(?P<minus>[-\u2212])?\s*(?:(?P<number>\d{1,3}(?:\.\d{1,3})?)\s*[*×])?")  # noqa: RUF001
+
+
+class QueryError(CaptionLensError):
+    """A query that asks for nothing."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A part of a query; a negative weight leads away from what it says."""
+
+    text: str
+    weight: float = 1.0
+
+    @property
+    def label(self) -> str:
+        """The term as people read it."""
+        return self.text if self.weight == 1 else f"{self.weight:g} x {self.text}"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A unit vector (width,) and the weighted terms (terms, width) that sum up to it."""
+
+    labels: tuple[str, ...]
+    parts: Matrix
+    vector: Matrix
+
+    def contributions(self, vectors: Matrix) -> Matrix:
+        """Return (n, terms) of unit ``vectors`` (n, width): a row's values sum to its cosine."""
+        shares: Matrix = vectors @ self.parts.T
+        return shares
+
+
+def parse(text: str) -> tuple[Term, ...]:
+    """Return the terms of a text such as ``2*golden retriever, snow, -person``.
+
+    Commas separate, except between double quotes; ``2*`` weighs, ``-`` leads away. A term of
+    weight 0 and what is above sixteen terms is left out.
+    """
+    terms = [_term(piece) for piece in _pieces(text)]
+    return tuple(term for term in terms if term.text and term.weight)[:_MOST_TERMS]
+
+
+def _pieces(text: str) -> list[str]:
+    pieces, start = [""], 0
+    for found in _SEPARATOR.finditer(text):
+        pieces[-1] += text[start : found.start()]
+        start = found.end()
+        if found[1] is None:
+            pieces.append("")
+        else:
+            pieces[-1] += found[1]
+    pieces[-1] += text[start:]
+    return pieces
+
+
+def _term(piece: str) -> Term:
+    found = _WEIGHT.match(piece)
+    assert found is not None  # noqa: S101 - every part of the pattern may be empty
+    weight = float(found["number"] or 1) * (-1 if found["minus"] else 1)
+    lines = parse_captions(piece[found.end() :].replace("\n", " ").lstrip("# ")).captions
+    return Term(lines[0] if lines else "", weight)
+
+
+def compose(
+    encoder: Encoder,
+    terms: Sequence[Term],
+    picture: Matrix | None = None,
+    picture_weight: float = 1.0,
+    templates: bool = False,
+) -> Query:
+    """Return the query of terms and the unit vector (width,) of a picture, or of one of them.
+
+    The vector is the weighted sum, made a unit again. ``templates`` averages each term over
+    TEMPLATES. Raises QueryError where nothing is asked for, or the terms cancel each other out.
+    """
+    labels = [term.label for term in terms]
+    weighted = [
+        term.weight * row
+        for term, row in zip(terms, _texts(encoder, terms, templates), strict=True)
+    ]
+    if picture is not None and picture_weight:
+        labels.append("the picture" if picture_weight == 1 else f"{picture_weight:g} x the picture")
+        weighted.append(picture_weight * picture)
+    if not weighted:
+        raise QueryError("Nothing is asked for: type some words, or give a picture.")
+    parts = np.stack(weighted).astype(np.float32)
+    length = float(np.linalg.norm(parts.sum(axis=0)))
+    if length < 1e-3:
+        raise QueryError("The terms cancel each other out: nothing is left to search for.")
+    parts /= length
+    return Query(tuple(labels), parts, unit(parts.sum(axis=0)))
+
+
+def _texts(encoder: Encoder, terms: Sequence[Term], templates: bool) -> Matrix:
+    """Return (terms, width) unit vectors."""
+    forms = TEMPLATES if templates else TEMPLATES[:1]
+    rows = encoder.texts([form.format(term.text) for term in terms for form in forms])
+    return unit(rows.reshape(len(terms), len(forms), -1).mean(axis=1)) if terms else rows

@@ -1,0 +1,110 @@
+"""A picture's row of metadata, and tables of such rows as Parquet."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from components.collection.colours import colours
+from components.collection.sources import Item, Value
+from components.images import Photo
+
+Record = dict[str, Value]
+# What only we use of a row: no filter, no detail, no download shows it.
+INTERNAL = ("signature", "thumbnail_bytes")
+
+
+def record_of(item: Item, photo: Photo, thumbnail: bytes) -> Record:
+    """Return the metadata of a picture; what its source says goes before what the file says."""
+    folder = str(PurePosixPath(photo.name).parent)
+    record: Record = {
+        "id": item.id,
+        "image": photo.name,
+        "location": item.location,
+        "digest": photo.digest,
+        "signature": item.signature,
+        "width": photo.width,
+        "height": photo.height,
+        "file_type": photo.format,
+        "folder": None if folder == "." else folder,
+        "year": int(photo.taken[:4]) if photo.taken else None,
+        "taken": photo.taken or None,
+        "colours": [*colours(_glance(thumbnail))],
+        "thumbnail_bytes": len(thumbnail),
+    }
+    own = {name: value for name, value in item.metadata.items() if name not in _OURS}
+    record |= {
+        name: value for name, value in own.items() if value is not None or name not in record
+    }
+    return {**record, "orientation": _orientation(record["width"], record["height"])}
+
+
+def _glance(thumbnail: bytes) -> Image.Image:
+    """Return a small picture of a thumbnail, decoded at an eighth of its size."""
+    picture = Image.open(io.BytesIO(thumbnail))
+    picture.draft("RGB", (40, 40))
+    return picture
+
+
+_OURS = frozenset({"id", "image", "location", "digest", "file_type", "colours", *INTERNAL})
+
+
+def _orientation(width: Value, height: Value) -> str:
+    if not isinstance(width, int | float) or not isinstance(height, int | float) or not height:
+        return "square"
+    ratio = width / height
+    return "square" if 0.97 < ratio < 1.03 else "landscape" if ratio > 1 else "portrait"
+
+
+def table_of(records: Sequence[Mapping[str, Value]]) -> pa.Table:
+    """Return a table with a column for every key of any record, in the order they appear."""
+    names = dict.fromkeys(name for record in records for name in record)
+    return pa.table({name: _column([record.get(name) for record in records]) for name in names})
+
+
+def _column(values: list[Value]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # numbers and words, say
+        return pa.array([None if value is None else str(value) for value in values])
+
+
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return one table of several; a column whose kinds disagree becomes text."""
+    if not tables:
+        return pa.table({"id": pa.array([], pa.string())})
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        kinds: dict[str, set[pa.DataType]] = {}
+        for field in (field for table in tables for field in table.schema):
+            kinds.setdefault(field.name, set()).add(field.type)
+        mixed = [name for name, seen in kinds.items() if len(seen - {pa.null()}) > 1]
+        return pa.concat_tables(
+            [_as_text(table, mixed) for table in tables], promote_options="permissive"
+        )
+
+
+def _as_text(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    for name in names:
+        if name in table.column_names:
+            texts = [None if v is None else str(v) for v in table[name].to_pylist()]
+            index = table.column_names.index(name)
+            table = table.set_column(index, name, pa.array(texts, pa.string()))
+    return table
+
+
+def read_table(path: Any, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a Parquet file's table, or those of its ``columns`` that it has."""
+    with pq.ParquetFile(path) as file:
+        wanted = columns and [name for name in columns if name in file.schema_arrow.names]
+        return file.read(columns=wanted)
+
+
+def write_table(table: pa.Table, path: Any) -> None:
+    """Write a table as Parquet."""
+    pq.write_table(table, path, compression="zstd")

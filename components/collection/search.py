@@ -1,0 +1,110 @@
+"""Search in a collection: the nearest pictures, filtered, with near-duplicates folded together."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from components.collection.index import Allowed
+from components.collection.records import Record
+from components.collection.store import Collection
+from components.collection.vectors import Rows
+from components.scores import Matrix
+
+MOST = 1000  # results: nobody pages further, and an index beyond its shortlist guesses
+_SAMPLE = 20_000  # rows of a large collection that stand for all in the histogram
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A result. ``rank`` counts from 1; ``metadata`` is the rest of its row."""
+
+    rank: int
+    id: str
+    image: str
+    cosine: float
+    metadata: Record
+
+    def flat(self) -> dict[str, Any]:
+        """Return it as one level of keys, as JSON and CSV have it."""
+        own = asdict(self)
+        return {**{name: own[name] for name in own if name != "metadata"}, **self.metadata}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Results, best first: row numbers and cosines (n,); under each, the rows folded into it."""
+
+    rows: Rows
+    cosines: Matrix
+    folded: tuple[Rows, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a search leaves out."""
+
+    top: int = MOST
+    allowed: Allowed | None = None  # (rows,) a row is left out where it is False
+    least: float = -1.0  # a lower cosine is left out
+    fold: float | None = None  # a result this near to a better one is folded into it
+
+
+def search(collection: Collection, vector: Matrix, limits: Limits = Limits()) -> Found:
+    """Return the pictures nearest to a unit ``vector`` (width,), best first."""
+    rows, cosines = collection.index.search(vector, limits.top, limits.allowed)
+    enough = cosines >= limits.least
+    rows, cosines = rows[enough], cosines[enough]
+    if limits.fold is None:
+        return Found(rows, cosines, tuple(rows[:0] for _ in rows))
+    groups = near_duplicates(collection.vectors.rows(rows), limits.fold)
+    leaders = np.array([group[0] for group in groups], dtype=np.intp)
+    return Found(rows[leaders], cosines[leaders], tuple(rows[group[1:]] for group in groups))
+
+
+def near_duplicates(vectors: Matrix, threshold: float) -> list[list[int]]:
+    """Return groups of row numbers of unit ``vectors`` (n, width), in the order of their leaders.
+
+    The first row that is in no group yet leads the next one, of every later row whose cosine with
+    it is ``threshold`` or more.
+    """
+    near = vectors @ vectors.T >= threshold  # (n, n)
+    free = np.ones(len(vectors), dtype=np.bool_)
+    groups = []
+    for row in range(len(vectors)):
+        if free[row]:
+            members = row + 1 + np.flatnonzero(near[row, row + 1 :] & free[row + 1 :])
+            free[members] = False
+            groups.append([row, *map(int, members)])
+    return groups
+
+
+def hits(collection: Collection, rows: Rows, cosines: Sequence[float], first: int = 1) -> list[Hit]:
+    """Return rows as results, the rank of the first being ``first``."""
+    found = []
+    for rank, (record, cosine) in enumerate(
+        zip(collection.records(rows), cosines, strict=True), start=first
+    ):
+        rest = {name: value for name, value in record.items() if name not in ("id", "image")}
+        found.append(Hit(rank, str(record["id"]), str(record["image"]), float(cosine), rest))
+    return found
+
+
+def browse(collection: Collection, seed: int, allowed: Allowed | None = None) -> Rows:
+    """Return up to MOST row numbers in an order drawn from ``seed``."""
+    rows = np.arange(len(collection)) if allowed is None else np.flatnonzero(allowed)
+    return np.random.default_rng(seed).permutation(rows)[:MOST].astype(np.int64)
+
+
+def score_sample(collection: Collection, vector: Matrix, allowed: Allowed | None = None) -> Matrix:
+    """Return the cosines of all allowed pictures with a vector, or of 20,000 drawn among them."""
+    rows = np.arange(len(collection)) if allowed is None else np.flatnonzero(allowed)
+    if len(rows) == len(collection) <= _SAMPLE:
+        return collection.vectors.cosines(vector)
+    if len(rows) > _SAMPLE:
+        rows = np.sort(np.random.default_rng(0).choice(rows, _SAMPLE, replace=False))
+    return collection.vectors.rows(rows.astype(np.int64)) @ vector

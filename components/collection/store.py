@@ -1,0 +1,234 @@
+"""A collection as readers see it: a published state, whose files never change under them."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from components.collection import manifest as files
+from components.collection.index import FaissIndex, remake_index
+from components.collection.manifest import (
+    UNDER_WAY,
+    CollectionError,
+    File,
+    Manifest,
+    collections_folder,
+    folder_of,
+    read_manifest,
+    write_manifest,
+)
+from components.collection.records import INTERNAL, Record, joined, read_table
+from components.collection.vectors import Rows, Vectors, open_vectors
+
+Bytes = NDArray[np.uint8]
+_LOCK = "lock"
+
+
+class CollectionBusy(CollectionError):  # noqa: N818 - named for what the person must wait for
+    """A collection that another process, or another window, is writing."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One published state. A later state does not disturb whoever still reads this one."""
+
+    folder: Path
+    manifest: Manifest
+    vectors: Vectors
+    index: FaissIndex
+    _thumbnails: tuple[Bytes, ...]  # mapped, so that a writer cannot take them away
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What makes two opened collections the same: for caches."""
+        return self.manifest.name, self.manifest.generation, self.manifest.updated
+
+    def __len__(self) -> int:
+        return self.manifest.rows
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The metadata: a row for each picture, in the vectors' order."""
+        shards = [read_table(self.folder / s.metadata.name) for s in self.manifest.shards]
+        return joined(shards)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the metadata that people may see."""
+        return [name for name in self.table.column_names if name not in INTERNAL]
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {id_: row for row, id_ in enumerate(self.table["id"].to_pylist())}
+
+    def row_of(self, id_: str) -> int:
+        """Return the row of an id. Raises CollectionError where there is none."""
+        if id_ not in self._row_of:
+            raise CollectionError(f"{self.manifest.name} has no picture {id_[:80]!r}.")
+        return self._row_of[id_]
+
+    def records(self, rows: Rows) -> list[Record]:
+        """Return the metadata of some rows, in their order, without what is only ours."""
+        found: list[Record] = self.table.select(self.columns).take(pa.array(rows)).to_pylist()
+        return found
+
+    @cached_property
+    def _offsets(self) -> tuple[Rows, Rows, Rows]:
+        """Return each row's shard, offset there and length, for the thumbnails."""
+        sizes = self.table["thumbnail_bytes"].to_numpy()
+        counts = [shard.rows for shard in self.manifest.shards]
+        shards = np.repeat(np.arange(len(counts)), counts)
+        before = np.concatenate([[0], np.cumsum(sizes)[:-1]]) if len(sizes) else sizes
+        starts = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, dtype=np.int64)
+        return shards, before - before[starts[shards]] if len(sizes) else before, sizes
+
+    def thumbnail(self, row: int) -> bytes:
+        """Return the JPEG bytes of a row's small picture."""
+        shards, offsets, sizes = self._offsets
+        start = offsets[row]
+        found: bytes = self._thumbnails[shards[row]][start : start + sizes[row]].tobytes()
+        return found
+
+    def skipped(self) -> list[dict[str, Any]]:
+        """Return the pictures that were left out: id, and the reason in a sentence."""
+        kept = self.manifest.skipped
+        return read_table(self.folder / kept.name).to_pylist() if kept else []
+
+
+def open_collection(name: str) -> Collection:
+    """Return a collection as it was last published; its index is rebuilt where it is damaged.
+
+    Raises CollectionError where there is none of this name, or its files are damaged.
+    """
+    folder = folder_of(name)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise CollectionError(_missing(name, folder))
+    try:
+        return _opened(folder, manifest)
+    except (OSError, ValueError) as error:
+        again = read_manifest(folder)
+        if again and again.generation != manifest.generation:  # published in between
+            return open_collection(name)
+        raise CollectionError(
+            f"{name} is damaged: run `index verify {name}`, then index it again."
+        ) from error
+
+
+def _missing(name: str, folder: Path) -> str:
+    if (folder / UNDER_WAY).exists():
+        return f"{name} is not finished yet: run its build again, it goes on where it was."
+    return f"There is no collection {name}: choose another, or index it."
+
+
+def _opened(folder: Path, manifest: Manifest) -> Collection:
+    for shard in manifest.shards:
+        for file in shard.files:
+            if not files.has_size(folder / file.name, file.bytes):
+                raise ValueError(f"{file.name} is missing or cut off")
+    named = [(folder / shard.vectors.name, shard.rows) for shard in manifest.shards]
+    vectors = open_vectors(named, manifest.width)
+    index = _index(folder, manifest, vectors)
+    thumbnails = [np.memmap(folder / s.thumbnails.name, mode="r") for s in manifest.shards]
+    return Collection(folder, manifest, vectors, index, tuple(thumbnails))
+
+
+def _index(folder: Path, manifest: Manifest, vectors: Vectors) -> FaissIndex:
+    facts = manifest.index
+    assert facts is not None  # noqa: S101 - nothing is published without
+    if facts.file.is_whole(folder):
+        with suppress(ValueError):  # written by another version of FAISS, say
+            return FaissIndex.open(folder / facts.file.name, vectors)
+    index = remake_index(vectors, facts.probes)
+    with suppress(CollectionBusy, OSError), locked(folder):
+        remade = save_index(folder, facts.file.name, index)
+        current = read_manifest(folder)
+        if current and current.generation == manifest.generation:
+            write_manifest(folder, replace(current, index=replace(facts, file=remade)))
+    return index
+
+
+def save_index(folder: Path, name: str, index: FaissIndex) -> File:
+    """Write an index whole; return its file's facts."""
+    return files.write_whole(folder / name, index.save)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the right to write a collection. Raises CollectionBusy where somebody else has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise CollectionBusy(
+            f"{folder.name} is being written by another process or window: wait until it ends."
+            " It can be searched meanwhile."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def collections() -> list[Manifest | CollectionError]:
+    """Return every collection's manifest, in the order of their names, or what is wrong with it."""
+    place = collections_folder()
+    found: list[Manifest | CollectionError] = []
+    for folder in sorted(place.iterdir()) if place.is_dir() else []:
+        try:
+            manifest = read_manifest(folder)
+        except CollectionError as error:
+            found.append(error)
+        else:
+            if manifest:
+                found.append(manifest)
+            elif (folder / UNDER_WAY).exists():
+                found.append(CollectionError(_missing(folder.name, folder)))
+    return found
+
+
+def remove(name: str) -> int:
+    """Remove a collection; return the bytes that it freed. Raises CollectionError."""
+    folder = folder_of(name)
+    if not folder.is_dir():
+        raise CollectionError(_missing(name, folder))
+    with locked(folder):
+        freed = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        # The manifest goes first: what is interrupted here is no collection any more.
+        (folder / files.PUBLISHED).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    return freed
+
+
+def verify(name: str) -> list[str]:
+    """Return what is wrong with a collection's files, each in a sentence; read through wholly."""
+    folder = folder_of(name)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise CollectionError(_missing(name, folder))
+    broken = [
+        f"{file.name} is missing or damaged."
+        for file in manifest.files
+        if not file.is_whole(folder)
+    ]
+    return broken or _verify_contents(open_collection(name))
+
+
+def _verify_contents(collection: Collection) -> list[str]:
+    wrong = []
+    if collection.table.num_rows != len(collection.vectors):
+        wrong.append("The metadata and the vectors have different numbers of rows.")
+    for chunk in collection.vectors.chunks():
+        if not np.allclose(np.linalg.norm(chunk, axis=1), 1.0, atol=1e-3):
+            wrong.append("Some vectors are not of length one.")
+            break
+    return wrong

@@ -1,0 +1,334 @@
+"""Writing a collection: batch by batch, so that a kill at any moment loses no finished batch.
+
+New rows go into an open shard: its vectors and thumbnails first, then a line for each picture in
+its journal, which is what makes the rows count. A full shard is sealed: the journal becomes
+Parquet, and the writer's notes (``build.json``) list the shard. Readers see none of it before
+`Writer.publish` replaces the manifest.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from components.collection.index import build_index
+from components.collection.manifest import (
+    PUBLISHED,
+    UNDER_WAY,
+    CollectionError,
+    File,
+    IndexFacts,
+    Manifest,
+    Shard,
+    facts_of,
+    folder_of,
+    new_manifest,
+    read_manifest,
+    write_manifest,
+    write_whole,
+)
+from components.collection.records import Record, read_table, table_of, write_table
+from components.collection.sources import SourceSpec
+from components.collection.store import locked, save_index
+from components.collection.vectors import open_vectors
+from components.encoder import Encoder
+from components.scores import Matrix
+
+SHARD_ROWS = 8192  # of 512 floats: 16 MB of vectors and some 120 MB of thumbnails
+
+
+@dataclass(frozen=True)
+class Row:
+    """A picture to store: its metadata, unit vector (width,) and JPEG thumbnail."""
+
+    record: Record
+    vector: Matrix
+    thumbnail: bytes
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is stored of a picture: its row among all, and what tells whether it has changed."""
+
+    row: int
+    signature: str
+    digest: str
+
+
+@contextmanager
+def writing(
+    name: str, source: SourceSpec, encoder: Encoder, afresh: bool = False
+) -> Iterator["Writer"]:
+    """Hold a collection for writing, from where an interrupted build of the same model left it.
+
+    ``afresh`` forgets the rows that are there, once the new state is published. Raises OtherModel
+    where another model made them, CollectionBusy, and CollectionError where files are damaged.
+    """
+    folder = folder_of(name)
+    with locked(folder):
+        try:
+            writer = Writer(folder, _start(folder, new_manifest(name, source, encoder), afresh))
+        except (OSError, ValueError) as error:
+            raise CollectionError(f"{name} is damaged: index it again from the start.") from error
+        try:
+            yield writer
+        finally:
+            writer.close()
+            if not any((folder / file).exists() for file in (PUBLISHED, UNDER_WAY)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(folder: Path, wanted: Manifest, afresh: bool) -> Manifest:
+    """Return the state to go on from; files that belong to no state are removed."""
+    published = _published(folder, afresh)
+    under_way = read_manifest(folder, UNDER_WAY)
+    if published and not afresh:
+        published.check_maker(wanted)
+    old = set(published.shards) if published and afresh else set()
+    if under_way and under_way.same_maker(wanted) and not old & set(under_way.shards):
+        state = under_way
+    else:
+        state = published if published and not afresh else wanted
+        _clean(folder, {file.name for file in published.files} if published else set())
+    generation = published.generation if published else 0
+    return replace(state, generation=generation, source=wanted.source)
+
+
+def _published(folder: Path, afresh: bool) -> Manifest | None:
+    try:
+        return read_manifest(folder)
+    except CollectionError:
+        if not afresh:
+            raise
+        return None
+
+
+def _clean(folder: Path, keep: Collection[str]) -> None:
+    for file in folder.iterdir():
+        if file.name not in {*keep, PUBLISHED, "lock"}:
+            file.unlink(missing_ok=True)
+
+
+class Writer:
+    """The one who may change a collection. Make it with `writing`."""
+
+    def __init__(self, folder: Path, state: Manifest) -> None:
+        self.folder = folder
+        self.state = state
+        self._open = _OpenShard(folder, _next_number(folder, state), state.width)
+        self.known: dict[str, Known] = {}
+        self._rows = 0
+        for record in self._records():
+            self._learn(record)
+
+    def _records(self) -> Iterator[Mapping[str, object]]:
+        columns = ("id", "signature", "digest")
+        for shard in self.state.shards:
+            table = read_table(self.folder / shard.metadata.name, columns)
+            yield from table.to_pylist()
+        yield from self._open.records()
+
+    def _learn(self, record: Mapping[str, object]) -> None:
+        known = Known(self._rows, str(record["signature"]), str(record["digest"]))
+        self.known[str(record["id"])] = known
+        self._rows += 1
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Store rows: when this returns they survive a kill. A later row replaces one of its id."""
+        if not rows:
+            return
+        if not (self.folder / UNDER_WAY).exists():
+            self._note(self.state)  # without it the journal would be nobody's
+        self._open.append(rows)
+        for row in rows:
+            self._learn(row.record)
+        if self._open.rows >= SHARD_ROWS:
+            self._seal()
+
+    def _seal(self) -> None:
+        if self._open.rows:
+            self._note(replace(self.state, shards=(*self.state.shards, self._open.seal())))
+            self._open.forget_journal()
+            self._open = _OpenShard(self.folder, self._open.number + 1, self.state.width)
+
+    def _note(self, state: Manifest) -> None:
+        self.state = write_manifest(self.folder, state, UNDER_WAY)
+
+    def publish(
+        self, keep: frozenset[str], skipped: Sequence[Record], queries: Matrix, complete: bool
+    ) -> Manifest:
+        """Show readers the rows whose ids are in ``keep``; return their manifest.
+
+        ``skipped`` are rows of the skipped table; ``queries`` (q, width) measure the index.
+        """
+        self._seal()
+        dropped = self._drop(keep)
+        published = read_manifest(self.folder)
+        generation = self.state.generation + 1
+        same = published and not dropped and published.shards == self.state.shards
+        index = published.index if published and same else self._index(generation, queries)
+        state = replace(
+            self.state,
+            index=index,
+            skipped=self._write_skipped(generation, skipped),
+            skipped_count=len(skipped),
+            complete=complete,
+            generation=generation,
+        )
+        self.state = write_manifest(self.folder, state, PUBLISHED)
+        self._tidy()
+        return self.state
+
+    def _drop(self, keep: frozenset[str]) -> int:
+        """Rewrite the shards that hold rows of other ids, or rows that a later one replaced."""
+        alive = np.zeros(self._rows, dtype=np.bool_)
+        alive[[known.row for id_, known in self.known.items() if id_ in keep]] = True
+        shards, start = [], 0
+        for shard in self.state.shards:
+            mask = alive[start : start + shard.rows]
+            start += shard.rows
+            shards += [shard] if mask.all() else self._without(shard, mask)
+        dropped = len(alive) - int(alive.sum())
+        if dropped:
+            self._note(replace(self.state, shards=tuple(shards)))
+        return dropped
+
+    def _without(self, shard: Shard, alive: np.ndarray) -> list[Shard]:
+        if not alive.any():
+            return []
+        number, self._open = self._open.number, self._open.moved()
+        table = read_table(self.folder / shard.metadata.name)
+        vectors = np.fromfile(self.folder / shard.vectors.name, dtype="<f4")
+        sizes = table["thumbnail_bytes"].to_numpy()
+        thumbnails = (self.folder / shard.thumbnails.name).read_bytes()
+        ends = np.cumsum(sizes)
+        kept = [thumbnails[ends[i] - sizes[i] : ends[i]] for i in np.flatnonzero(alive)]
+        matrix = vectors.reshape(shard.rows, -1)[alive]
+        return [
+            Shard(
+                number,
+                len(kept),
+                write_whole(self.folder / f"{number:06}.vectors", matrix.tofile),
+                write_whole(
+                    self.folder / f"{number:06}.thumbnails",
+                    lambda draft: draft.write_bytes(b"".join(kept)),
+                ),
+                _write_table(self.folder / f"{number:06}.parquet", table.filter(pa.array(alive))),
+            )
+        ]
+
+    def _index(self, generation: int, queries: Matrix) -> IndexFacts:
+        named = [(self.folder / shard.vectors.name, shard.rows) for shard in self.state.shards]
+        index, recall = build_index(open_vectors(named, self.state.width), queries)
+        file = save_index(self.folder, f"{generation:06}.faiss", index)
+        return IndexFacts(file, index.kind, index.exact, index.probes, recall, len(queries))
+
+    def _write_skipped(self, generation: int, skipped: Sequence[Record]) -> File | None:
+        if not skipped:
+            return None
+        return _write_table(self.folder / f"{generation:06}.skipped.parquet", table_of(skipped))
+
+    def _tidy(self) -> None:
+        """Remove what belongs to no state: what was replaced, and what a kill left behind."""
+        self._open.close()
+        _clean(self.folder, {file.name for file in self.state.files})
+
+    def close(self) -> None:
+        """Let go of the open shard's files; what was added stays for the next build."""
+        self._open.close()
+
+
+def _next_number(folder: Path, state: Manifest) -> int:
+    """Return a number above those of every shard that the writer or a reader may use."""
+    with suppress(CollectionError):
+        published = read_manifest(folder)
+        if published:
+            state = replace(state, shards=(*state.shards, *published.shards))
+    return max((shard.number for shard in state.shards), default=0) + 1
+
+
+def _write_table(path: Path, table: pa.Table) -> File:
+    return write_whole(path, lambda draft: write_table(table, draft))
+
+
+class _OpenShard:
+    """The shard that grows. Its journal, a line of JSON a picture, says what of it counts."""
+
+    def __init__(self, folder: Path, number: int, width: int) -> None:
+        self.folder, self.number, self.width = folder, number, width
+        self._vectors, self._thumbnails, self._journal = (
+            (folder / f"{number:06}.{kind}").open("ab")
+            for kind in ("vectors", "thumbnails", "jsonl")
+        )
+        self.rows = self._recover()
+
+    @property
+    def _files(self) -> tuple[Path, Path, Path]:
+        stem = f"{self.number:06}"
+        return (
+            self.folder / f"{stem}.vectors",
+            self.folder / f"{stem}.thumbnails",
+            self.folder / f"{stem}.jsonl",
+        )
+
+    def _recover(self) -> int:
+        """Cut off what a kill left half written; return how many rows count."""
+        rows = thumbnails = length = 0
+        with self._files[2].open("rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                length += len(line)
+                thumbnails += json.loads(line)["thumbnail_bytes"]
+                rows += 1
+        self._vectors.truncate(rows * self.width * 4)
+        self._thumbnails.truncate(thumbnails)
+        self._journal.truncate(length)
+        return rows
+
+    def records(self) -> list[Record]:
+        """Return the metadata of the rows."""
+        with self._files[2].open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write rows; the journal last, and only when the rest is on the disk."""
+        self._vectors.write(np.stack([row.vector for row in rows]).astype("<f4").tobytes())
+        self._thumbnails.write(b"".join(row.thumbnail for row in rows))
+        lines = [json.dumps(row.record, ensure_ascii=False) for row in rows]
+        for sink in (self._vectors, self._thumbnails):
+            sink.flush()
+            os.fsync(sink.fileno())
+        self._journal.write("".join(f"{line}\n" for line in lines).encode())
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+        self.rows += len(rows)
+
+    def seal(self) -> Shard:
+        """Return the finished shard, its metadata as Parquet."""
+        self.close()
+        vectors, thumbnails, _ = self._files
+        metadata = _write_table(self.folder / f"{self.number:06}.parquet", table_of(self.records()))
+        return Shard(self.number, self.rows, facts_of(vectors), facts_of(thumbnails), metadata)
+
+    def forget_journal(self) -> None:
+        """Remove the journal of a shard that is sealed and noted."""
+        self._files[2].unlink()
+
+    def moved(self) -> "_OpenShard":
+        """Return an empty shard with the next number, in place of this empty one."""
+        self.close()
+        for file in self._files:
+            file.unlink()
+        return _OpenShard(self.folder, self.number + 1, self.width)
+
+    def close(self) -> None:
+        """Close the files."""
+        for sink in (self._vectors, self._thumbnails, self._journal):
+            sink.close()
