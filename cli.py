@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,34 +9,32 @@ import typer
 
 from components import models
 from components.catalogue import CATALOGUE
+from components.commands.console import (
+    MISUSE,
+    SKIPPED,
+    Format,
+    FormatOption,
+    ModelOption,
+    load_encoder,
+    say,
+)
+from components.commands.index import index_app
+from components.commands.search import search
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import Source, find_images
 from components.match import Match
 
-SKIPPED, MISUSE = 1, 2  # exit statuses; 0 is success
-
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Rank pictures against captions, fetch models, measure speed.",
+    help="Rank pictures against captions, search collections, fetch models, measure speed.",
 )
 models_app = typer.Typer(no_args_is_help=True, help="List, fetch and remove models.")
 app.add_typer(models_app, name="models")
-
-
-class Format(StrEnum):
-    """How results are written to standard output."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
-
-
-ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="As in `models list`, a Hub id, or a folder.")
-]
+app.add_typer(index_app, name="index")
+app.command()(search)
 
 
 @app.command()
@@ -46,7 +43,7 @@ def match(
     caption: Annotated[list[str], typer.Option("--caption", "-c", help="May be given again.")],
     model: ModelOption = "",
     top: Annotated[int, typer.Option("--top", min=0, help="Pictures a caption; 0: all.")] = 0,
-    form: Annotated[Format, typer.Option("--format", "-f")] = Format.table,
+    form: FormatOption = Format.table,
 ) -> None:
     """Rank IMAGES for each caption. Status 1: some were skipped, each named; 2: misuse."""
     from components.captions import parse
@@ -55,11 +52,11 @@ def match(
     if not captions:
         raise CaptionLensError("No caption is left: give --caption some text.")
     sources, missing = find_images(images)
-    encoder = _load(model)
+    encoder = load_encoder(model)
     _say_cut(encoder, captions)
     matches, skipped = _match(encoder, captions, sources, top)
     for reason in [*map(str, missing), *skipped]:
-        _say(f"skipped: {reason}")
+        say(f"skipped: {reason}")
     typer.echo(_written(matches, form))
     if missing or skipped:
         raise typer.Exit(SKIPPED)
@@ -84,25 +81,10 @@ def _match(
     return [match for matches in ranked(scores, top=top or None) for match in matches], skipped
 
 
-def _load(model: str) -> Encoder:
-    from components.encoder import load
-
-    encoder = load(models.locate(models.resolve(model or models.default_id())))
-    runtime = encoder.runtime
-    _say(f"{encoder.spec.name}, {runtime.precision}, {runtime.library} on {runtime.device}")
-    if encoder.note:
-        _say(encoder.note)
-    return encoder
-
-
-def _say(sentence: str) -> None:
-    typer.echo(sentence, err=True)
-
-
 def _say_cut(encoder: Encoder, captions: Sequence[str]) -> None:
     for caption, reading in zip(captions, encoder.read(captions), strict=True):
         if reading.cut:
-            _say(f"cut at {reading.limit} of {reading.tokens} tokens: {caption[:60]}…")
+            say(f"cut at {reading.limit} of {reading.tokens} tokens: {caption[:60]}…")
 
 
 def _written(matches: Sequence[Match], form: Format) -> str:
@@ -149,20 +131,20 @@ def pull(
         length=download.total_bytes, label="Downloading", file=sys.stderr
     ) as bar:
         hub.fetch(download, lambda now: bar.update(now.done_bytes - bar.pos), threading.Event())
-    _say(f"{model} is on disk.")
+    say(f"{model} is on disk.")
 
 
 @models_app.command()
 def remove(model: str) -> None:
     """Remove MODEL from model_cache."""
     freed = models.remove(models.resolve(model))
-    _say(f"{freed / 1e6:,.0f} MB freed.")
+    say(f"{freed / 1e6:,.0f} MB freed.")
 
 
 @models_app.command()
 def prepare(model: Annotated[str, typer.Argument(help="By default, the app's.")] = "") -> None:
     """Convert MODEL for this computer's processor ahead of its first use."""
-    _load(model)
+    load_encoder(model)
 
 
 @app.command()
@@ -193,7 +175,7 @@ def main() -> None:
     try:
         app()
     except CaptionLensError as error:
-        _say(str(error))
+        say(str(error))
         sys.exit(MISUSE)
 
 

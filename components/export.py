@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from components.encoder import Encoder
 from components.match import Match
 
+Row = Mapping[str, Any]
 _LIBRARIES = ("streamlit", "torch", "transformers", "openvino", "pillow", "numpy")
 _FORMULA = ("=", "+", "-", "@", "\t")
 
@@ -30,25 +31,38 @@ def provenance(encoder: Encoder) -> dict[str, Any]:
 
 def to_json(matches: Iterable[Match], about: dict[str, Any] | None = None) -> str:
     """Return a JSON list of matches, or an object of ``about`` and the list under "matches"."""
-    rows = [asdict(match) for match in matches]
-    return json.dumps({**about, "matches": rows} if about else rows, ensure_ascii=False, indent=2)
+    return rows_to_json([asdict(match) for match in matches], about)
+
+
+def rows_to_json(rows: Sequence[Row], about: dict[str, Any] | None = None) -> str:
+    """Return a JSON list of rows, or an object of ``about`` and the list under "matches"."""
+    whole = {**about, "matches": rows} if about else rows
+    return json.dumps(whole, ensure_ascii=False, indent=2, default=str)
 
 
 def to_csv(matches: Iterable[Match]) -> str:
-    """Return CSV with a header.
+    """Return CSV with a header, as `rows_to_csv` does."""
+    rows = [asdict(match) for match in matches]
+    return rows_to_csv(rows, [field.name for field in fields(Match)])
+
+
+def rows_to_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+    """Return CSV with a header of ``columns``, by default every key of any row.
 
     A text that a spreadsheet would run as a formula is given a leading apostrophe (OWASP, "CSV
-    Injection"): file names come from strangers.
+    Injection"): file names come from strangers. A list becomes text with semicolons.
     """
+    names = columns or list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow([field.name for field in fields(Match)])
-    for match in matches:
-        writer.writerow([_inert(value) for value in asdict(match).values()])
+    writer = csv.DictWriter(out, names)
+    writer.writeheader()
+    writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
     return out.getvalue()
 
 
 def _inert(value: Any) -> Any:
+    if isinstance(value, list):
+        value = "; ".join(map(str, value))
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

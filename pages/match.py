@@ -7,7 +7,7 @@ from components.encoder import Encoder
 from components.pipeline import Encoded, Skipped, score_encoded
 from components.samples import CAPTION
 from components.settings import Settings
-from components.ui import results
+from components.ui import results, tray
 from components.ui.gallery import Gallery
 from components.ui.model_picker import pick_encoder
 from components.ui.setup import setup
@@ -72,7 +72,8 @@ with left:
     asked = ask_captions()
     explain_captions(encoder, asked)
 with right:
-    uploaded = uploads()
+    uploaded = uploads() | tray.tray()
+    tray.show()
     items = encode_pictures(encoder, uploaded)
     explain_skipped([item for item in items if isinstance(item, Skipped)])
     if not uploaded:

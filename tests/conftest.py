@@ -1,4 +1,4 @@
-"""What all tests share: conversions, downloads and collections land in the test run's own folders."""
+"""What all tests share: whatever is written lands in folders of the test run's own."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,6 @@
 """Downloads that run beside the pages: asked for first, shown in bytes and time, stoppable."""
 
-import threading
-from dataclasses import dataclass, field
+from functools import partial
 
 import streamlit as st
 
@@ -9,30 +8,10 @@ from components import hub, models
 from components.catalogue import ModelSpec
 from components.errors import CaptionLensError
 from components.hub import Download, Progress
+from components.progress import duration
+from components.ui import tasks as background
+from components.ui.tasks import Task
 from components.ui.text import plain
-
-
-@dataclass
-class Task:
-    """A download under way or ended. The thread writes it, every session's page reads it."""
-
-    download: Download
-    stop: threading.Event = field(default_factory=threading.Event)
-    progress: Progress | None = None
-    ended: bool = False
-    message: str = ""  # the sentence it ended with, where it did not succeed
-
-    def run(self) -> None:
-        """Fetch; keep how it ended."""
-        try:
-            hub.fetch(self.download, self._report, self.stop)
-        except CaptionLensError as error:
-            self.message = str(error)
-        finally:
-            self.ended = True
-
-    def _report(self, progress: Progress) -> None:
-        self.progress = progress
 
 
 @st.cache_resource
@@ -68,67 +47,42 @@ def ask(spec: ModelSpec) -> None:
 
 def start(download: Download) -> None:
     """Begin a download unless it is running already."""
-    running = tasks().get(download.spec.id)
-    if running and not running.ended:
-        return
-    task = tasks()[download.spec.id] = Task(download)
-    threading.Thread(target=task.run, name=f"download {download.spec.id}", daemon=True).start()
+    work = partial(hub.fetch, download)
+    background.start(tasks(), download.spec.id, Task(download, work))
 
 
 def show() -> None:
-    """Draw every download of this server; while one runs, look again twice a second."""
-    if tasks():
-        running = _any_running()
-        st.fragment(_show_tasks, run_every=0.5 if running else None)(running)
-
-
-def _any_running() -> bool:
-    return any(not task.ended for task in tasks().values())
-
-
-def _show_tasks(were_running: bool) -> None:
-    if were_running and not _any_running():
-        st.rerun()  # the whole page: what is on disk has changed
-    for model_id, task in list(tasks().items()):
-        with st.container(border=True):
-            (_ended if task.ended else _running)(model_id, task)
+    """Draw every download of this server."""
+    background.show(tasks(), _running, _ended)
 
 
 def _running(model_id: str, task: Task) -> None:
     now = task.progress
     share = now.done_bytes / max(now.total_bytes, 1) if now else 0.0
-    st.progress(min(share, 1.0), f"Downloading {plain(task.download.spec.name)}: {_figures(now)}")
-    if st.button("Stop", icon=":material/stop_circle:", key=f"stop {model_id}"):
-        task.stop.set()
+    st.progress(min(share, 1.0), f"Downloading {plain(task.subject.spec.name)}: {_figures(now)}")
+    background.stop_button(model_id, task)
 
 
 def _figures(now: Progress | None) -> str:
     if now is None:
         return "starting"
-    left = "" if now.seconds_left is None else f", {_duration(now.seconds_left)} left"
+    left = "" if now.seconds_left is None else f", {duration(now.seconds_left)} left"
     return (
         f"{megabytes(now.done_bytes)} of {megabytes(now.total_bytes)},"
         f" {megabytes(int(now.bytes_per_second))}/s{left}"
     )
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def _ended(model_id: str, task: Task) -> None:
-    name = plain(task.download.spec.name)
-    if models.is_on_disk(task.download.spec):
+    name = plain(task.subject.spec.name)
+    if models.is_on_disk(task.subject.spec):
         st.success(f"{name} is on disk.", icon=":material/check:")
     else:
         st.warning(plain(task.message or f"{name} was not downloaded."), icon=":material/pause:")
         if st.button("Go on", icon=":material/play_arrow:", key=f"resume {model_id}"):
-            start(task.download)
+            start(task.subject)
             st.rerun()
-    if st.button("Close", icon=":material/close:", key=f"close {model_id}"):
-        tasks().pop(model_id, None)
-        st.rerun()
+    background.close_button(tasks(), model_id)
 
 
 def megabytes(size: int) -> str:

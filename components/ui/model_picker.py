@@ -19,10 +19,13 @@ def _encoder(model_id: str, revision: str, _located: Located) -> Encoder:
     return load(_located)
 
 
-def pick_encoder() -> Encoder:
-    """Draw the picker and the status line; return the encoder, or stop the page with a sentence."""
+def pick_encoder(default: str | None = None) -> Encoder:
+    """Draw the picker and the status line; return the encoder, or stop the page with a sentence.
+
+    ``default`` is the model's id where neither a person nor a link has chosen one.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        model_id = _pick()
+        model_id = _pick(default or models.default_id())
         status = st.container(horizontal=True, vertical_alignment="center")
     try:
         located = models.locate(models.resolve(model_id))
@@ -38,15 +41,17 @@ def pick_encoder() -> Encoder:
     return encoder
 
 
-def _pick() -> str:
+def _pick(default: str) -> str:
     ready = [spec.id for spec in models.on_disk()]
     others = [card.spec.id for card in CATALOGUE if card.spec.id not in ready]
-    options = ready + others
+    options = [*ready, *others]
+    if default not in options:
+        options.append(default)
     # Ids as they are: a link carries what is shown, and a link should outlive our names.
     chosen = st.selectbox(
         "Model",
         options,
-        index=options.index(models.default_id()),
+        index=options.index(default),
         key="model",
         bind="query-params",
         accept_new_options=True,

@@ -25,7 +25,8 @@ ICON = Path(__file__).with_name("icon.svg")
 
 MATCH = PageEntry("pages/match.py", "Match", ":material/image_search:", "match", first=True)
 MODELS = PageEntry("pages/models.py", "Models", ":material/deployed_code:", "models")
-PAGES = (MATCH, MODELS)
+SEARCH = PageEntry("pages/search.py", "Search", ":material/search:", "search")
+PAGES = (MATCH, SEARCH, MODELS)
 
 
 def page(entry: PageEntry) -> StreamlitPage:

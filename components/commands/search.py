@@ -1,0 +1,67 @@
+"""``search``: find pictures of a collection in words, by a picture, or both."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components.collection.filters import mask
+from components.collection.query import compose, parse
+from components.collection.search import MOST, Hit, Limits, hits
+from components.collection.search import search as find
+from components.collection.store import open_collection
+from components.commands.console import DataOption, Format, FormatOption, load_encoder
+from components.encoder import Encoder
+from components.errors import CaptionLensError
+from components.export import rows_to_csv, rows_to_json
+from components.images import decode, source_of
+from components.scores import Matrix
+
+
+def search(
+    name: Annotated[str, typer.Argument(help="A collection, as in `index list`.")],
+    text: Annotated[str, typer.Argument(help="Such as: 2*golden retriever, snow, -person")] = "",
+    image: Annotated[Path | None, typer.Option(help="A picture to search by.")] = None,
+    top: Annotated[int, typer.Option(min=1, max=MOST, help="Pictures at most.")] = 10,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", help="COLUMN=VALUE; may be given again.")
+    ] = None,
+    templates: Annotated[bool, typer.Option(help="Average over phrasings of each term.")] = False,
+    form: FormatOption = Format.table,
+    data_dir: DataOption = None,
+) -> None:
+    """Find the pictures of collection NAME nearest to TEXT, to --image, or to both."""
+    collection = open_collection(name)
+    allowed = mask(collection.table, _filters(filters or ()))
+    encoder = load_encoder(collection.manifest.model)
+    collection.manifest.check_model(encoder.spec.id, encoder.revision)
+    picture = _vector(encoder, image) if image else None
+    query = compose(encoder, parse(text), picture, templates=templates)
+    found = find(collection, query.vector, Limits(top, allowed))
+    typer.echo(_written(hits(collection, found.rows, [*map(float, found.cosines)]), form))
+
+
+def _filters(pairs: Sequence[str]) -> dict[str, list[str]]:
+    wanted: dict[str, list[str]] = {}
+    for pair in pairs:
+        column, equals, value = pair.partition("=")
+        if not equals:
+            raise CaptionLensError(f"{pair!r} is no filter: write COLUMN=VALUE.")
+        wanted.setdefault(column.strip(), []).append(value.strip())
+    return wanted
+
+
+def _vector(encoder: Encoder, file: Path) -> Matrix:
+    vector: Matrix = encoder.images([decode(source_of(file))[1]])[0]
+    return vector
+
+
+def _written(found: Sequence[Hit], form: Format) -> str:
+    rows = [hit.flat() for hit in found]
+    if form is Format.json:
+        return rows_to_json(rows)
+    if form is Format.csv:
+        return rows_to_csv(rows).rstrip("\r\n")
+    lines = [f"{hit.rank:>4}  {hit.cosine:>6.3f}  {hit.image}" for hit in found]
+    return "\n".join(["rank  cosine  picture", *lines])

@@ -1,0 +1,276 @@
+"""What was found: filters, the score slider, the grid with its pages, and the downloads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from components.collection.filters import Facet, facets, mask
+from components.collection.index import Allowed
+from components.collection.query import Query
+from components.collection.search import (
+    MOST,
+    Found,
+    Hit,
+    Limits,
+    browse,
+    hits,
+    score_sample,
+    search,
+)
+from components.collection.store import Collection
+from components.collection.vectors import Rows
+from components.encoder import Encoder
+from components.export import provenance, rows_to_csv, rows_to_json
+from components.ui import search_query
+from components.ui.charts import contributions, histogram
+from components.ui.gallery import TILE_WIDTHS
+from components.ui.photo_view import alt, credit, open_photo
+from components.ui.text import count, plain, shorten
+
+_LOW, _HIGH = -0.5, 1.0  # of the score slider and its histogram: one scale for all models
+_NO_FOLD = 1.0
+_PAGE_SIZES = (24, 48, 96, 200)
+
+
+@dataclass(frozen=True)
+class View:
+    """How results are shown; every field is a part of the page's link."""
+
+    page_size: int
+    tile: int
+    scores: bool
+    fold: float
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _facets(key: tuple[str, int, str], _collection: Collection) -> list[Facet]:
+    return facets(_collection.table)
+
+
+def controls(collection: Collection, query: Query | None) -> tuple[View, Allowed | None, float]:
+    """Draw filters, score and display; return the view, the rows allowed, the least cosine."""
+    with st.container(horizontal=True):
+        with st.popover("Filters", icon=":material/filter_alt:"):
+            allowed = _filters(collection)
+        with st.popover("Score", icon=":material/bar_chart:", disabled=query is None):
+            least = _least(collection, query, allowed)
+        with st.popover("Display", icon=":material/tune:"):
+            view = _view()
+    return view, allowed, least
+
+
+def _filters(collection: Collection) -> Allowed | None:
+    choices = _facets(collection.key, collection)
+    if not choices:
+        st.caption("This collection has no metadata to filter by.")
+    wanted: dict[str, list[str]] = {}
+    for facet in choices:
+        wanted[facet.column] = st.multiselect(
+            facet.column.replace("_", " ").capitalize(),
+            facet.values,
+            key=f"search_f_{facet.column}",
+            bind="query-params",
+            on_change=search_query.first_page,
+            help=f"Most frequent: {plain(facet.values[0])}, {facet.counts[0]:,} pictures",
+        )
+    return mask(collection.table, wanted)
+
+
+def _least(collection: Collection, query: Query | None, allowed: Allowed | None) -> float:
+    if query is not None:
+        sample = score_sample(collection, query.vector, allowed)
+        least = float(st.session_state.get("search_min", _LOW))
+        st.image(
+            histogram(sample, _LOW, _HIGH, least),
+            width=360,
+            alt=f"Histogram of this query's cosines: {_spread(sample)}",
+        )
+        st.caption(f"This query's cosines with {len(sample):,} pictures: {_spread(sample)}.")
+    chosen = float(
+        st.slider(
+            "Minimum cosine",
+            _LOW,
+            _HIGH,
+            _LOW,
+            0.01,
+            key="search_min",
+            bind="query-params",
+            width=360,
+            on_change=search_query.first_page,
+            help="Hides results whose cosine is lower. At the left end nothing is hidden.",
+        )
+    )
+    return -1.0 if chosen <= _LOW else chosen
+
+
+def _spread(sample: np.ndarray) -> str:
+    if not len(sample):
+        return "none"
+    low, middle, high = np.percentile(sample, [0, 50, 100])
+    return f"lowest {low:.2f}, median {middle:.2f}, highest {high:.2f}"
+
+
+def _view() -> View:
+    size = st.select_slider(
+        "Pictures a page",
+        _PAGE_SIZES,
+        key="search_per",
+        bind="query-params",
+        on_change=search_query.first_page,
+    )
+    tile = st.segmented_control(
+        "Picture size",
+        list(TILE_WIDTHS),
+        default="Medium",
+        required=True,
+        key="search_size",
+        bind="query-params",
+    )
+    scores = st.toggle(
+        "Show scores",
+        key="search_scores",
+        bind="query-params",
+        help="The cosine below each picture and, of several terms, what each one brings to it",
+    )
+    search_query.templates_toggle()
+    fold = st.slider(
+        "Fold near-duplicates from a cosine of",
+        0.8,
+        _NO_FOLD,
+        0.95,
+        0.01,
+        key="search_fold",
+        bind="query-params",
+        on_change=search_query.first_page,
+        help="A picture this close to a better result is folded into it. 1.00 folds nothing.",
+    )
+    return View(int(size), TILE_WIDTHS[str(tile)], scores, float(fold))
+
+
+def find(
+    collection: Collection,
+    query: Query | None,
+    view: View,
+    allowed: Allowed | None,
+    least: float,
+) -> Found:
+    """Return what is to be listed: the nearest, or without a query pictures drawn at random."""
+    if query is None:
+        rows = browse(collection, _seed(), allowed)
+        nothing = np.zeros(len(rows), dtype=np.float32)
+        return Found(rows, nothing, tuple(rows[:0] for _ in rows))
+    fold = None if view.fold >= _NO_FOLD else view.fold
+    return search(collection, query.vector, Limits(MOST, allowed, least, fold))
+
+
+def _seed() -> int:
+    seed = st.query_params.get("search_seed", "1")
+    return int(seed) if seed.isdecimal() and len(seed) < 10 else 1
+
+
+def _shuffle() -> None:
+    st.query_params["search_seed"] = str(_seed() + 1)
+    search_query.first_page()
+
+
+def summarise(collection: Collection, query: Query | None, found: Found, passing: int) -> None:
+    """Draw one line that says what is listed, and how the score is to be read."""
+    if query is None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{count(passing, 'picture')} in random order: nothing is asked for yet.")
+            st.button("Shuffle", icon=":material/shuffle:", on_click=_shuffle, type="tertiary")
+        return
+    folded = sum(map(len, found.folded))
+    also = f", {count(folded, 'near-duplicate')} folded into them" if folded else ""
+    most = f" The list ends at {MOST:,}." if len(found) + folded >= MOST else ""
+    st.caption(
+        f"{count(len(found), 'result')} of {count(len(collection), 'picture')}{also}, nearest"
+        f" first by **cosine**: how closely the vectors of query and picture point the same way,"
+        f" from -1 to 1; compare it within one model only.{most}"
+    )
+
+
+def grid(collection: Collection, query: Query | None, found: Found, view: View) -> None:
+    """Draw a page of tiles, and the choice of the page."""
+    place = st.container()
+    page = _page(-(-len(found) // view.page_size))
+    first = (page - 1) * view.page_size
+    shown = slice(first, first + view.page_size)
+    rows = found.rows[shown]
+    listed = hits(collection, rows, [*map(float, found.cosines[shown])], first + 1)
+    shares = None
+    if query is not None and view.scores:
+        shares = query.contributions(collection.vectors.rows(rows))
+    with place, st.grid("auto", min_column_width=view.tile, gap="small"):
+        for number, (row, hit) in enumerate(zip(rows, listed, strict=True)):
+            with st.container(gap="xsmall", key=f"hit-{number}"):
+                _tile(collection, int(row), hit, found.folded[first + number], query is not None)
+                if shares is not None and query is not None:
+                    _scores(query, hit, [*map(float, shares[number])])
+
+
+def _page(pages: int) -> int:
+    """Draw the choice of the page; return the chosen one, the first where there is one at most."""
+    if pages < 2:
+        return 1
+    wanted = st.query_params.get(search_query.PAGE, "1")
+    now = min(int(wanted) if wanted.isdecimal() and len(wanted) < 6 else 1, pages)
+    # Not bound to the link: a bound widget keeps its page when something else is listed.
+    key = f"search_pages_{search_query.listing()}"
+    return st.pagination(pages, default=max(now, 1), key=key, on_change=_turn, args=(key,))
+
+
+def _turn(key: str) -> None:
+    st.query_params[search_query.PAGE] = str(st.session_state[key])
+
+
+def _tile(collection: Collection, row: int, hit: Hit, folded: Rows, ranked: bool) -> None:
+    record = {"id": hit.id, "image": hit.image, **hit.metadata}
+    st.image(collection.thumbnail(row), width="stretch", alt=alt(record))
+    rank = f"#{hit.rank} " if ranked else ""
+    st.button(
+        plain(f"{rank}{shorten(hit.image, 18)}"),
+        key=f"photo-{row}",
+        type="tertiary",
+        icon=":material/zoom_in:",
+        help=f"Open {plain(hit.image)} large, with all that is known of it",
+        on_click=open_photo,
+        args=(hit.id,),
+    )
+    notes = [f"+{count(len(folded), 'near-duplicate')}"] if len(folded) else []
+    notes += [told] if (told := credit(collection, record)) else []
+    if notes:
+        st.caption(" · ".join(notes))
+
+
+def _scores(query: Query, hit: Hit, shares: Sequence[float]) -> None:
+    st.progress(min(max(hit.cosine, 0.0), 1.0), f"**{hit.cosine:.3f}**")
+    if len(shares) > 1:
+        told = ", ".join(f"{t} {s:+.2f}" for t, s in zip(query.labels, shares, strict=True))
+        st.image(contributions(query.labels, shares), width="stretch", alt=told)
+
+
+def downloads(encoder: Encoder, collection: Collection, found: Found, text: str) -> None:
+    """Draw the download buttons; each file is made when it is asked for."""
+
+    def rows() -> list[dict[str, object]]:
+        listed = hits(collection, found.rows, [*map(float, found.cosines)])
+        return [hit.flat() for hit in listed]
+
+    about = {"collection": collection.manifest.name, "query": text, **provenance(encoder)}
+    with st.container(horizontal=True):
+        for name, data, mime in (
+            ("CSV", lambda: rows_to_csv(rows()), "text/csv"),
+            ("JSON", lambda: rows_to_json(rows(), about), "application/json"),
+        ):
+            st.download_button(
+                name,
+                data,
+                file_name=f"captionlens-search.{name.lower()}",
+                mime=mime,
+                icon=":material/download:",
+                on_click="ignore",
+            )
+    st.caption(f"CSV and JSON hold all {count(len(found), 'result')}, with their metadata.")

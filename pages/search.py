@@ -1,0 +1,52 @@
+"""Search: a collection's pictures, found in words, by a picture, or both."""
+
+import streamlit as st
+
+from components.collection.manifest import CollectionError
+from components.collection.store import Collection
+from components.encoder import Encoder
+from components.ui import builds, collection_picker, search_query, search_results
+from components.ui.model_picker import pick_encoder
+from components.ui.photo_view import PHOTO, photo_view
+from components.ui.setup import setup
+from components.ui.text import plain
+
+
+@st.fragment
+def explore(encoder: Encoder, collection: Collection) -> None:
+    """Draw query and results; typing reruns this alone."""
+    query = search_query.ask(encoder, collection)
+    view, allowed, least = search_results.controls(collection, query)
+    found = search_results.find(collection, query, view, allowed, least)
+    passing = len(collection) if allowed is None else int(allowed.sum())
+    search_results.summarise(collection, query, found, passing)
+    if not len(found):
+        st.info(
+            "Nothing is left: lower the minimum cosine, or lift a filter.",
+            icon=":material/filter_alt:",
+        )
+    search_results.grid(collection, query, found, view)
+    if query is not None and len(found):
+        search_results.downloads(encoder, collection, found, st.session_state.get("search_q", ""))
+    if PHOTO in st.query_params:
+        try:
+            photo_view(collection, st.query_params[PHOTO], query)
+        except CollectionError as error:
+            st.warning(plain(str(error)), icon=":material/image_not_supported:")
+
+
+setup()
+st.title("Search")
+st.markdown("Find pictures of a collection in words, by a picture, or both.")
+left, right = st.columns([2, 3])
+with left, st.container(horizontal=True, vertical_alignment="bottom"):
+    facts = collection_picker.pick()
+    manage = st.button("Collections", icon=":material/photo_library:", help="Make, update, remove")
+with right:
+    encoder = pick_encoder(facts.model if facts else None)
+if manage:
+    builds.manage(encoder, facts)
+builds.show()
+collection = collection_picker.open_or_stop(encoder, facts)
+st.caption(collection_picker.describe(collection.manifest))
+explore(encoder, collection)
