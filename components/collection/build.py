@@ -25,6 +25,7 @@ from components.collection.writer import Row, Writer, writing
 from components.encoder import Encoder
 from components.images import Source
 from components.pipeline import Encoded, Skipped, encode
+from components.progress import duration
 
 Stage = Literal["Reading the source", "Encoding", "Indexing"]
 COMMIT = 64  # pictures that are stored together: what a kill can cost
@@ -104,6 +105,25 @@ def build(
         skipped = list(run.skipped.values())
         manifest = writer.publish(keep, skipped, queries, not run.stop.is_set())
     return Report(manifest, run.added, len(keep) - run.added, len(before - keep), len(skipped))
+
+
+def describe(now: BuildProgress) -> str:
+    """Return how far a build is, in a line."""
+    if now.stage != "Encoding":
+        return now.stage
+    left = "" if now.seconds_left is None else f", {duration(now.seconds_left)} left"
+    skipped = f", {now.skipped:,} skipped" if now.skipped else ""
+    return f"{now.done:,} of {now.total:,}, {now.per_second:.0f} a second{left}{skipped}"
+
+
+def summary(report: Report) -> str:
+    """Return what a build did, in a sentence or two."""
+    facts = report.manifest
+    done = "" if facts.complete else " It was stopped: run it again to go on."
+    return (
+        f"{facts.name}: {facts.rows:,} pictures ({report.added:,} new, {report.dropped:,} dropped,"
+        f" {report.skipped:,} skipped).{done}"
+    )
 
 
 def open_source(spec: SourceSpec) -> PictureSource:

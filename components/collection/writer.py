@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def writing(
     folder = folder_of(name)
     with locked(folder):
         try:
-            writer = Writer(folder, _start(folder, new_manifest(name, source, encoder), afresh))
+            writer = Writer(folder, *_start(folder, new_manifest(name, source, encoder), afresh))
         except (OSError, ValueError) as error:
             raise CollectionError(f"{name} is damaged: index it again from the start.") from error
         try:
@@ -84,8 +84,8 @@ def writing(
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(folder: Path, wanted: Manifest, afresh: bool) -> Manifest:
-    """Return the state to go on from; files that belong to no state are removed."""
+def _start(folder: Path, wanted: Manifest, afresh: bool) -> tuple[Manifest, Manifest | None]:
+    """Return the state to go on from, and the published one; nobody's files are removed."""
     published = _published(folder, afresh)
     under_way = read_manifest(folder, UNDER_WAY)
     if published and not afresh:
@@ -97,7 +97,7 @@ def _start(folder: Path, wanted: Manifest, afresh: bool) -> Manifest:
         state = published if published and not afresh else wanted
         _clean(folder, {file.name for file in published.files} if published else set())
     generation = published.generation if published else 0
-    return replace(state, generation=generation, source=wanted.source)
+    return replace(state, generation=generation, source=wanted.source), published
 
 
 def _published(folder: Path, afresh: bool) -> Manifest | None:
@@ -118,10 +118,13 @@ def _clean(folder: Path, keep: Collection[str]) -> None:
 class Writer:
     """The one who may change a collection. Make it with `writing`."""
 
-    def __init__(self, folder: Path, state: Manifest) -> None:
+    def __init__(self, folder: Path, state: Manifest, published: Manifest | None) -> None:
         self.folder = folder
         self.state = state
-        self._open = _OpenShard(folder, _next_number(folder, state), state.width)
+        self._published = published
+        shards = (*state.shards, *(published.shards if published else ()))
+        number = max((shard.number for shard in shards), default=0) + 1
+        self._open = _OpenShard(folder, number, state.width)
         self.known: dict[str, Known] = {}
         self._rows = 0
         for record in self._records():
@@ -169,8 +172,7 @@ class Writer:
         """
         self._seal()
         dropped = self._drop(keep)
-        published = read_manifest(self.folder)
-        generation = self.state.generation + 1
+        published, generation = self._published, self.state.generation + 1
         same = published and not dropped and published.shards == self.state.shards
         index = published.index if published and same else self._index(generation, queries)
         state = replace(
@@ -242,15 +244,6 @@ class Writer:
     def close(self) -> None:
         """Let go of the open shard's files; what was added stays for the next build."""
         self._open.close()
-
-
-def _next_number(folder: Path, state: Manifest) -> int:
-    """Return a number above those of every shard that the writer or a reader may use."""
-    with suppress(CollectionError):
-        published = read_manifest(folder)
-        if published:
-            state = replace(state, shards=(*state.shards, *published.shards))
-    return max((shard.number for shard in state.shards), default=0) + 1
 
 
 def _write_table(path: Path, table: pa.Table) -> File:

@@ -1,0 +1,388 @@
+"""Collections on disk: built, killed, gone on with, updated, damaged, and read meanwhile."""
+
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.collection import writer as writing_module
+from components.collection.build import BuildProgress, Job, Report, build
+from components.collection.manifest import CollectionError, OtherModel, folder_of
+from components.collection.sources import SourceSpec
+from components.collection.store import (
+    Collection,
+    CollectionBusy,
+    collections,
+    locked,
+    open_collection,
+    remove,
+    verify,
+)
+from components.encoder import Encoder, load
+from components.models import locate, resolve
+from components.scores import Matrix
+from components.settings import ROOT
+from tests import checkpoints
+
+SAMPLES = ROOT / "sample_images"
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return load(locate(resolve("pocket")))
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CAPTIONLENS_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A person's folder: six sample pictures, one of them in a subfolder."""
+    folder = tmp_path / "pictures"
+    (folder / "trip").mkdir(parents=True)
+    for name in ("chelsea", "coffee", "rocket", "horse", "flower"):
+        shutil.copy(SAMPLES / f"{name}.jpg", folder)
+    shutil.copy(SAMPLES / "china.jpg", folder / "trip")
+    return folder
+
+
+def index(encoder: Encoder, folder: Path, name: str = "mine", afresh: bool = False) -> Report:
+    return build(Job(name, SourceSpec("folder", str(folder)), afresh), encoder)
+
+
+def vectors_of(collection: Collection) -> dict[str, Matrix]:
+    ids = collection.table["id"].to_pylist()
+    return dict(zip(ids, np.concatenate([*collection.vectors.chunks()]), strict=True))
+
+
+def test_samples_are_built_and_found(encoder: Encoder) -> None:
+    report = build(Job("samples", SourceSpec("samples")), encoder)
+    assert (report.added, report.skipped, report.manifest.complete) == (23, 0, True)
+    collection = open_collection("samples")
+    rows, cosines = collection.index.search(encoder.texts(["a facial photo of a tabby cat"])[0], 3)
+    best = collection.records(rows)[0]
+    assert best["id"] == "chelsea.jpg"
+    assert best["captions"] == ["a facial photo of a tabby cat"]
+    assert cosines[0] > 0.4
+    with Image.open(io.BytesIO(collection.thumbnail(int(rows[0])))) as small:
+        assert (small.format, small.size) == ("JPEG", (320, 213))
+    assert verify("samples") == []
+
+
+def test_metadata_says_what_the_file_says(encoder: Encoder, pictures: Path) -> None:
+    picture = Image.new("RGB", (300, 400), (30, 80, 200))
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "2019:08:24 10:11:12"
+    exif[0x0112] = 6  # lies on its side: upright it is 400 wide
+    picture.save(pictures / "trip" / "blue.png", exif=exif)
+    index(encoder, pictures)
+    collection = open_collection("mine")
+    record = collection.records(np.array([collection.row_of("trip/blue.png")]))[0]
+    assert record["location"] == str(pictures / "trip" / "blue.png")
+    found = {name: record[name] for name in ("width", "height", "year", "folder", "file_type")}
+    assert found == {
+        "width": 400,
+        "height": 300,
+        "year": 2019,
+        "folder": "trip",
+        "file_type": "PNG",
+    }
+    assert (record["orientation"], record["colours"]) == ("landscape", ["blue"])
+
+
+def test_bad_pictures_are_listed_and_the_others_indexed(encoder: Encoder, pictures: Path) -> None:
+    (pictures / "broken.jpg").write_bytes((SAMPLES / "coffee.jpg").read_bytes()[:3000])
+    (pictures / "empty.png").write_bytes(b"")
+    (pictures / "outside.jpg").symlink_to(SAMPLES / "brick.jpg")
+    shutil.copy(pictures / "coffee.jpg", pictures / "again.jpg")
+    report = index(encoder, pictures)
+    skipped = {row["id"]: row["reason"] for row in open_collection("mine").skipped()}
+    assert report.manifest.rows == 6
+    assert set(skipped) == {"broken.jpg", "empty.png", "coffee.jpg"}
+    assert skipped["coffee.jpg"] == "coffee.jpg is the same file as again.jpg."
+    assert "cut off" in skipped["broken.jpg"]
+
+
+def test_an_update_adds_drops_and_encodes_again(encoder: Encoder, pictures: Path) -> None:
+    index(encoder, pictures)
+    before = vectors_of(open_collection("mine"))
+    (pictures / "rocket.jpg").unlink()
+    shutil.copy(SAMPLES / "camera.jpg", pictures)
+    shutil.copy(SAMPLES / "coins.jpg", pictures / "coffee.jpg")  # another picture, the same name
+    report = index(encoder, pictures)
+    after = vectors_of(open_collection("mine"))
+    assert (report.added, report.kept, report.dropped) == (2, 4, 1)
+    assert set(after) == (set(before) - {"rocket.jpg"}) | {"camera.jpg"}
+    assert before["coffee.jpg"] @ after["coffee.jpg"] < 0.9
+    assert (before["horse.jpg"] == after["horse.jpg"]).all()
+    assert verify("mine") == []
+
+
+def test_an_update_without_news_encodes_nothing(encoder: Encoder, pictures: Path) -> None:
+    first = index(encoder, pictures).manifest
+    report = index(encoder, pictures)
+    assert (report.added, report.kept, report.dropped) == (0, 6, 0)
+    assert report.manifest.shards == first.shards
+    assert report.manifest.index == first.index
+
+
+def test_the_copy_takes_over_when_the_first_is_deleted(encoder: Encoder, pictures: Path) -> None:
+    shutil.copy(pictures / "coffee.jpg", pictures / "same.jpg")
+    index(encoder, pictures)
+    (pictures / "coffee.jpg").unlink()
+    report = index(encoder, pictures)
+    assert "same.jpg" in vectors_of(open_collection("mine"))
+    assert report.skipped == 0
+
+
+def test_a_missing_folder_costs_nothing_that_is_there(encoder: Encoder, pictures: Path) -> None:
+    index(encoder, pictures)
+    pictures.rename(pictures.with_name("elsewhere"))
+    with pytest.raises(Exception, match="is not a folder"):
+        index(encoder, pictures)
+    assert len(open_collection("mine")) == 6
+
+
+def test_readers_keep_what_they_opened(encoder: Encoder, pictures: Path) -> None:
+    index(encoder, pictures)
+    reader = open_collection("mine")
+    before = vectors_of(reader)
+    for name in ("chelsea", "coffee", "rocket"):
+        (pictures / f"{name}.jpg").unlink()
+    index(encoder, pictures)
+    assert len(open_collection("mine")) == 3
+    assert all((vectors_of(reader)[name] == before[name]).all() for name in before)
+    assert [Image.open(io.BytesIO(reader.thumbnail(row))).size for row in range(6)]
+
+
+def test_a_removed_collection_is_readable_by_who_has_it(encoder: Encoder, pictures: Path) -> None:
+    index(encoder, pictures)
+    reader = open_collection("mine")
+    reader.table  # noqa: B018 - read before it goes, as a page does
+    assert remove("mine") > 0
+    assert reader.thumbnail(0)
+    with pytest.raises(CollectionError, match="There is no collection mine"):
+        open_collection("mine")
+    assert collections() == []
+
+
+def test_the_second_writer_is_refused_and_readers_go_on(encoder: Encoder, pictures: Path) -> None:
+    index(encoder, pictures)
+    with locked(folder_of("mine")):
+        with pytest.raises(CollectionBusy, match="being written by another process"):
+            index(encoder, pictures)
+        with pytest.raises(CollectionBusy):
+            remove("mine")
+        assert len(open_collection("mine")) == 6
+
+
+def test_another_model_is_told_and_may_index_again(
+    encoder: Encoder, pictures: Path, tmp_path: Path
+) -> None:
+    index(encoder, pictures)
+    other = load(locate(resolve(str(checkpoints.write("clip", tmp_path / "tiny")))))
+    manifest = open_collection("mine").manifest
+    with pytest.raises(OtherModel, match="was indexed with pocket"):
+        manifest.check_model(other.spec.id, other.revision)
+    with pytest.raises(OtherModel, match="another revision"):
+        manifest.check_model("pocket", "something else")
+    with pytest.raises(OtherModel, match="use that model, or index it again"):
+        index(other, pictures)
+    report = index(other, pictures, afresh=True)
+    assert (report.manifest.model, report.manifest.rows) == (other.spec.id, 6)
+    assert open_collection("mine").vectors.width == other.recipe.width
+
+
+def test_an_interrupted_indexing_again_leaves_the_old_state(
+    encoder: Encoder, pictures: Path, tmp_path: Path
+) -> None:
+    index(encoder, pictures)
+    other = load(locate(resolve(str(checkpoints.write("clip", tmp_path / "tiny")))))
+    with writing_module.writing("mine", SourceSpec("folder", str(pictures)), other, True):
+        pass  # ends before anything is published
+    assert len(open_collection("mine")) == 6
+    assert index(encoder, pictures).kept == 6
+    assert index(other, pictures, afresh=True).manifest.rows == 6
+
+
+def test_a_name_belongs_to_one_source(encoder: Encoder, pictures: Path) -> None:
+    index(encoder, pictures)
+    with pytest.raises(CollectionError, match="collection of another source"):
+        index(encoder, pictures / "trip")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../up", "a\\b", " x", "x.", "a..b", "\0"])
+def test_names_that_could_climb_are_refused(name: str) -> None:
+    with pytest.raises(CollectionError, match="cannot be a collection's name"):
+        folder_of(name)
+
+
+@pytest.mark.parametrize("damage", ["missing", "noise", "short"])
+def test_a_damaged_index_is_made_anew(encoder: Encoder, pictures: Path, damage: str) -> None:
+    manifest = index(encoder, pictures).manifest
+    assert manifest.index is not None
+    file = folder_of("mine") / manifest.index.file.name
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(b"noise" * 99 if damage == "noise" else file.read_bytes()[:-9])
+    assert verify("mine") == [f"{file.name} is missing or damaged."]
+    rows, _ = open_collection("mine").index.search(encoder.texts(["a cat"])[0], 1)
+    assert open_collection("mine").records(rows)[0]["id"] == "chelsea.jpg"
+    assert verify("mine") == []
+
+
+def test_damaged_vectors_are_told(encoder: Encoder, pictures: Path) -> None:
+    manifest = index(encoder, pictures).manifest
+    file = folder_of("mine") / manifest.shards[0].vectors.name
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4] + b"\0\0\0\0")
+    assert verify("mine") == [f"{file.name} is missing or damaged."]
+    file.write_bytes(whole[:-8])
+    with pytest.raises(CollectionError, match="mine is damaged"):
+        open_collection("mine")
+
+
+def test_a_damaged_manifest_is_told_and_indexing_again_helps(
+    encoder: Encoder, pictures: Path
+) -> None:
+    index(encoder, pictures)
+    (folder_of("mine") / "manifest.json").write_text("{")
+    with pytest.raises(CollectionError, match="damaged"):
+        open_collection("mine")
+    assert [type(each) for each in collections()] == [CollectionError]
+    assert index(encoder, pictures, afresh=True).manifest.rows == 6
+
+
+def test_a_stop_keeps_what_is_done_and_the_next_build_goes_on(
+    encoder: Encoder, pictures: Path
+) -> None:
+    stop = threading.Event()
+
+    def on_progress(now: BuildProgress) -> None:
+        if now.done == 2:
+            stop.set()
+
+    job = Job("mine", SourceSpec("folder", str(pictures)))
+    first = build(job, encoder, on_progress, stop)
+    assert not first.manifest.complete
+    assert 0 < first.manifest.rows < 6
+    assert len(open_collection("mine")) == first.manifest.rows
+    second = build(job, encoder)
+    assert (second.manifest.rows, second.kept) == (6, first.manifest.rows)
+    assert second.manifest.complete
+
+
+def test_progress_has_rate_and_time_left(encoder: Encoder, pictures: Path) -> None:
+    seen: list[BuildProgress] = []
+    build(Job("mine", SourceSpec("folder", str(pictures))), encoder, seen.append)
+    assert [now.done for now in seen if now.stage == "Encoding"] == [1, 2, 3, 4, 5, 6]
+    assert seen[0].stage == "Reading the source"
+    assert seen[-1].stage == "Indexing"
+    last = seen[-2]
+    assert (last.total, last.seconds_left, last.per_second > 0) == (6, 0.0, True)
+
+
+def test_a_limit_can_be_raised_later(encoder: Encoder, pictures: Path) -> None:
+    def limited(number: int) -> Report:
+        return build(Job("mine", SourceSpec("folder", str(pictures), limit=number)), encoder)
+
+    assert limited(2).manifest.rows == 2
+    assert (limited(4).added, limited(0).added) == (2, 2)
+
+
+def test_many_shards_are_one_collection(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing_module, "SHARD_ROWS", 8)
+    monkeypatch.setattr("components.collection.build.COMMIT", 4)
+    monkeypatch.setattr(type(encoder), "batch", 4, raising=False)
+    build(Job("samples", SourceSpec("samples")), encoder)
+    collection = open_collection("samples")
+    assert len(collection.manifest.shards) > 1
+    for row, id_ in enumerate(collection.table["id"].to_pylist()):
+        vector = encoder.images([Image.open(SAMPLES / id_).convert("RGB")])[0]
+        assert collection.vectors.rows(np.array([row]))[0] @ vector > 0.99
+        assert collection.thumbnail(row)[:2] == b"\xff\xd8"
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Twelve hundred different small pictures, and two that cannot be read."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    for number in range(1200):
+        pixels = noise.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((320, 240)).save(folder / f"{number:04}.jpg")
+    (folder / "0100b.jpg").write_bytes(b"no picture")
+    (folder / "0400b.jpg").write_bytes(b"")
+    return folder
+
+
+def test_twenty_kills_lose_nothing(many: Path, data: Path) -> None:
+    """Kill a real build at random moments, let it end, and compare it with one left alone."""
+    command = [sys.executable, "cli.py", "index", "build", "folder", str(many), "--name"]
+    environment = {**os.environ, "CAPTIONLENS_DATA": str(data)}
+
+    def start(name: str) -> "subprocess.Popen[bytes]":
+        pipe = subprocess.PIPE
+        return subprocess.Popen([*command, name], cwd=ROOT, env=environment, stderr=pipe)
+
+    chance = random.Random(0)  # noqa: S311 - moments, not secrets
+    kills = 0
+    while kills < 20:
+        process = start("killed")
+        assert process.stderr is not None
+        assert b"Pocket" in process.stderr.readline()  # the model is there, the work begins
+        time.sleep(chance.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if (folder_of("killed") / "manifest.json").exists():
+            shutil.rmtree(folder_of("killed"))  # it was faster: begin again
+            kills = 0
+        else:
+            kills += 1
+    assert start("killed").wait() == start("calm").wait() == 1  # two pictures were skipped
+    calm, killed = (vectors_of(open_collection(name)) for name in ("calm", "killed"))
+    assert len(killed) == len(open_collection("killed")) == 1200
+    assert killed.keys() == calm.keys()
+    assert all(np.allclose(killed[id_], calm[id_], atol=1e-5) for id_ in calm)
+    assert verify("killed") == []
+    for row in (0, 599, 1199):
+        thumbnails = [open_collection(name) for name in ("calm", "killed")]
+        ids = [each.table["id"].to_pylist()[row] for each in thumbnails]
+        assert thumbnails[0].thumbnail(row) == thumbnails[1].thumbnail(thumbnails[1].row_of(ids[0]))
+
+
+def test_every_torn_write_is_cut_off(encoder: Encoder, pictures: Path) -> None:
+    """A kill between any two writes of a batch leaves a state that the next build goes on from."""
+    spec = SourceSpec("folder", str(pictures))
+    whole = index(encoder, pictures, "whole").manifest
+    expected = vectors_of(open_collection("whole"))
+    assert whole.rows == 6
+    for torn in ("vectors", "thumbnails", "jsonl"):
+        name = f"torn {torn}"
+        stop = threading.Event()
+        stop.set()
+        with writing_module.writing(name, spec, encoder) as writer:
+            record = {"id": "gone.jpg", "signature": "x", "digest": "y", "thumbnail_bytes": 3}
+            writer.add([writing_module.Row(record, expected["horse.jpg"], b"abc")])
+        file = next(folder_of(name).glob(f"*.{torn}"))
+        file.write_bytes(file.read_bytes() + b'{"id": "half')
+        index(encoder, pictures, name)
+        found = vectors_of(open_collection(name))
+        assert found.keys() == expected.keys()
+        assert all((found[id_] == expected[id_]).all() for id_ in expected)
+        assert verify(name) == []

@@ -1,0 +1,117 @@
+"""The index: exact where it says so, measured where it is not, and filtered either way."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.collection import index as indices
+from components.collection.index import FaissIndex, build_index, kind_for, recall_of, remake_index
+from components.collection.vectors import Vectors
+from components.scores import Matrix, unit
+
+
+def clustered(rows: int, width: int = 64, seed: int = 0) -> Matrix:
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).standard_normal((50, width))
+    return unit(centres[random.integers(0, 50, rows)] + 0.7 * random.standard_normal((rows, width)))
+
+
+def of(matrix: Matrix, part: int = 3000) -> Vectors:
+    parts = [matrix[start : start + part] for start in range(0, len(matrix), part)]
+    return Vectors(tuple(parts), matrix.shape[1])
+
+
+@pytest.fixture(scope="module")
+def large() -> Vectors:
+    return of(clustered(12_000))
+
+
+def true_best(vectors: Matrix, query: Matrix, top: int) -> list[int]:
+    return [int(row) for row in np.argsort(-(vectors @ query))[:top]]
+
+
+def test_the_kind_follows_from_the_size() -> None:
+    assert kind_for(10_000, 512) == "Flat"
+    assert kind_for(25_000, 512) == "PQ128x4fs"
+    assert kind_for(25_000, 384) == "PQ96x4fs"
+    assert kind_for(1_000_000, 512) == "IVF4096,PQ128x4fs"
+    assert kind_for(25_000, 514) == "Flat"  # no fitting part of a prime's double
+
+
+def test_a_small_collection_is_searched_exactly() -> None:
+    matrix = clustered(500)
+    index, recall = build_index(of(matrix, 128), clustered(5, seed=1))
+    assert (index.exact, recall) == (True, 1.0)
+    for query in clustered(5, seed=2):
+        rows, cosines = index.search(query, 20)
+        assert list(rows) == true_best(matrix, query, 20)
+        assert np.allclose(cosines, (matrix @ query)[rows], atol=1e-6)
+
+
+def test_a_large_one_finds_nearly_all_and_tells_how_many(large: Vectors) -> None:
+    queries = clustered(20, seed=3)
+    index, recall = build_index(large, queries)
+    assert not index.exact
+    assert recall >= 0.95
+    assert recall == recall_of(index, large, queries)
+    rows, cosines = index.search(queries[0], 50)
+    assert np.allclose(cosines, large.rows(rows) @ queries[0], atol=1e-6)  # the true cosines
+    assert (np.diff(cosines) <= 0).all()
+
+
+def test_inverted_lists_are_visited_until_recall_is_reached(
+    large: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indices, "INVERTED_FROM", 11_000)
+    monkeypatch.setattr(indices, "_PROBES", 1)
+    index, recall = build_index(large, clustered(20, seed=3))
+    assert index.kind.startswith("IVF")
+    assert 1 < index.probes <= index.lists
+    assert recall >= 0.98 or index.probes == index.lists
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.95])
+def test_a_filter_is_kept_whatever_passes_it(large: Vectors, share: float) -> None:
+    allowed = np.random.default_rng(0).random(len(large)) < share
+    index = remake_index(large, 64)
+    every = np.concatenate(large.parts)
+    for query in clustered(5, seed=4):
+        rows, _ = index.search(query, 10, allowed)
+        assert allowed[rows].all()
+        best = [row for row in true_best(every, query, len(every)) if allowed[row]][:10]
+        assert len(set(rows) & set(best)) >= 9
+
+
+def test_a_filter_that_nothing_passes(large: Vectors) -> None:
+    rows, cosines = remake_index(large, 64).search(clustered(1)[0], 10, np.zeros(12_000, np.bool_))
+    assert len(rows) == len(cosines) == 0
+
+
+def test_a_saved_index_answers_the_same(large: Vectors, tmp_path: Path) -> None:
+    index = remake_index(large, 64)
+    index.save(tmp_path / "index")
+    again = FaissIndex.open(tmp_path / "index", large)
+    query = clustered(1, seed=5)[0]
+    assert [*again.search(query, 10)[0]] == [*index.search(query, 10)[0]]
+
+
+def test_a_file_that_is_no_index_of_these_vectors(large: Vectors, tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(b"not an index at all")
+    remake_index(of(clustered(100)), 64).save(tmp_path / "other")
+    for name in ("noise", "other"):
+        with pytest.raises(ValueError, match=name):
+            FaissIndex.open(tmp_path / name, large)
+
+
+def test_nothing_to_search_in() -> None:
+    index = remake_index(Vectors((), 64), 64)
+    assert len(index.search(clustered(1)[0], 10)[0]) == 0
+
+
+def test_vectors_are_one_whatever_their_parts(large: Vectors) -> None:
+    every = np.concatenate(large.parts)
+    rows = np.array([11_999, 0, 3000, 2999, 0])
+    assert (large.rows(rows) == every[rows]).all()
+    query = clustered(1, seed=6)[0]
+    assert np.allclose(large.cosines(query), every @ query, atol=1e-6)
