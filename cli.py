@@ -9,6 +9,7 @@ import typer
 
 from components import models
 from components.catalogue import CATALOGUE
+from components.commands.bench import bench_app
 from components.commands.console import (
     MISUSE,
     SKIPPED,
@@ -34,6 +35,7 @@ app = typer.Typer(
 models_app = typer.Typer(no_args_is_help=True, help="List, fetch and remove models.")
 app.add_typer(models_app, name="models")
 app.add_typer(index_app, name="index")
+app.add_typer(bench_app, name="bench")
 app.command()(search)
 
 
@@ -145,29 +147,6 @@ def remove(model: str) -> None:
 def prepare(model: Annotated[str, typer.Argument(help="By default, the app's.")] = "") -> None:
     """Convert MODEL for this computer's processor ahead of its first use."""
     load_encoder(model)
-
-
-@app.command()
-def bench(
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", help="May be given again; by default Pocket and a CLIP."),
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Ours and the other take turns.")] = 3,
-    recall: Annotated[
-        Path | None,
-        typer.Option(help="A folder with images/ and captions.csv: recall by precision instead."),
-    ] = None,
-) -> None:
-    """Measure ours and plain torch float32 in one run: images a second, and the ratio."""
-    from components import bench as benchmarks
-
-    if recall:
-        for model_id in model or ["pocket"]:
-            benchmarks.recall(model_id, recall, typer.echo)
-        return
-    for model_id in model or ["pocket", benchmarks.RANDOM_CLIP]:
-        benchmarks.speed(model_id, rounds, typer.echo)
 
 
 def main() -> None:

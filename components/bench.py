@@ -38,8 +38,8 @@ class _Job:
 
 def speed(model_id: str, rounds: int, say: Say) -> None:
     """Print images a second of the bare image tower and from files, ours and the other's."""
-    with _located(model_id) as located, tempfile.TemporaryDirectory() as folder:
-        encoder, plain = load(located), _Plain(located)
+    with located(model_id) as place, tempfile.TemporaryDirectory() as folder:
+        encoder, plain = load(place), _Plain(place)
         runtime = encoder.runtime
         say(
             f"\n{model_id}: {runtime.library}, {runtime.device}, {runtime.precision},"
@@ -67,7 +67,7 @@ def _jobs(encoder: Encoder, plain: "_Plain", folder: Path) -> Iterator[_Job]:
             lambda: [plain.tower(batch) for batch in floats.split(_BATCH)],
         )
     for name, size, number in (("640 x 480", (640, 480), 128), ("12 megapixel", (4000, 3000), 64)):
-        files = _jpegs(folder / name.replace(" ", ""), size, number)
+        files = jpegs(folder / name.replace(" ", ""), size, number)
         sources = [source_of(file) for file in files]
         yield _Job(
             f"{name} JPEG files to vectors",
@@ -122,7 +122,7 @@ class _Plain:
             self.tower(self._processor(images=pictures, return_tensors="pt")["pixel_values"])
 
 
-def _jpegs(folder: Path, size: tuple[int, int], number: int) -> list[Path]:
+def jpegs(folder: Path, size: tuple[int, int], number: int) -> list[Path]:
     """Write ``number`` JPEG files of ``size`` made from the sample pictures."""
     folder.mkdir()
     originals = [source.data for source in samples.sources()]
@@ -139,7 +139,7 @@ def _jpegs(folder: Path, size: tuple[int, int], number: int) -> list[Path]:
 
 
 @contextmanager
-def _located(model_id: str) -> Iterator[Located]:
+def located(model_id: str) -> Iterator[Located]:
     if model_id != RANDOM_CLIP:
         yield models.locate(models.resolve(model_id))
         return

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from components.colours import colours
 from components.encoder import Encoder, Inputs, batched
 from components.images import DECODE_SIDE, ImageError, Photo, Source, decode, thumbnail
 from components.match import Scores, distinct, score
@@ -20,11 +21,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture with its unit vector (width,) and, where asked for, a JPEG thumbnail."""
+    """A picture with its unit vector (width,); where asked for, a JPEG thumbnail and colours."""
 
     photo: Photo
     vector: Matrix
     thumbnail: bytes = b""
+    colours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class _Opened:
     photo: Photo
     inputs: Inputs
     thumbnail: bytes
+    colours: tuple[str, ...]
 
 
 def encode(
@@ -59,7 +62,7 @@ def encode(
         )
         for item in batch:
             if isinstance(item, _Opened):
-                yield Encoded(item.photo, next(vectors), item.thumbnail)
+                yield Encoded(item.photo, next(vectors), item.thumbnail, item.colours)
             else:
                 yield item
 
@@ -78,7 +81,8 @@ def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipp
     try:
         photo, picture = decode(source, max(DECODE_SIDE, pixels.side if pixels else 0))
         small = thumbnail(picture) if thumbnails else b""
-        return _Opened(photo, encoder.prepare(picture), small)
+        names = tuple(colours(picture)) if thumbnails else ()
+        return _Opened(photo, encoder.prepare(picture), small, names)
     except ImageError as error:
         return Skipped(source, str(error))
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice, product
 from typing import Literal
 
@@ -26,6 +27,7 @@ from components.encoder import Encoder
 from components.images import Source
 from components.pipeline import Encoded, Skipped, encode
 from components.progress import duration
+from components.scores import Matrix
 
 Stage = Literal["Reading the source", "Encoding", "Indexing"]
 COMMIT = 64  # pictures that are stored together: what a kill can cost
@@ -101,9 +103,8 @@ def build(
         run.encode_new(islice(pictures.items(), limit), listed, writer)
         on_progress(BuildProgress("Indexing", run.done, run.total, len(run.skipped)))
         keep = frozenset((listed & writer.known.keys()) - run.skipped.keys())
-        queries = encoder.texts([" ".join(pair) for pair in product(_THINGS, _PLACES)])
         skipped = list(run.skipped.values())
-        manifest = writer.publish(keep, skipped, queries, not run.stop.is_set())
+        manifest = writer.publish(keep, skipped, partial(_queries, encoder), not run.stop.is_set())
     return Report(manifest, run.added, len(keep) - run.added, len(before - keep), len(skipped))
 
 
@@ -124,6 +125,11 @@ def summary(report: Report) -> str:
         f"{facts.name}: {facts.rows:,} pictures ({report.added:,} new, {report.dropped:,} dropped,"
         f" {report.skipped:,} skipped).{done}"
     )
+
+
+def _queries(encoder: Encoder) -> Matrix:
+    """Return the vectors of what people ask for, to measure an index with."""
+    return encoder.texts([" ".join(pair) for pair in product(_THINGS, _PLACES)])
 
 
 def open_source(spec: SourceSpec) -> PictureSource:
@@ -261,5 +267,4 @@ class _Run:
 
 
 def _row(item: Item, encoded: Encoded) -> Row:
-    record = record_of(item, encoded.photo, encoded.thumbnail)
-    return Row(record, encoded.vector, encoded.thumbnail)
+    return Row(record_of(item, encoded), encoded.vector, encoded.thumbnail)

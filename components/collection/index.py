@@ -7,6 +7,8 @@ lists, of which a query visits a few. The codes only choose a shortlist: what is
 by the true cosines of the vectors.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -17,13 +19,12 @@ from components.collection.vectors import Rows, Vectors
 from components.scores import Matrix, best_first
 
 Allowed = NDArray[np.bool_]
+Queries = Callable[[], Matrix]
 
 EXACT_UP_TO = 10_000  # rows: one millisecond or so on a core
 INVERTED_FROM = 250_000  # rows: where scanning all codes begins to take a millisecond
-_SHORTLIST = 400  # candidates at least, for their true cosines; more where more are asked for
 _TRAINING = 8192  # rows teach sixteen codewords a subspace
 _TRAINING_A_LIST = 40  # rows for each inverted list: FAISS's own advice is 39 and more
-_PROBES = 64  # inverted lists that a query visits, at first
 _RECALL = 0.98  # the part of the true ten that a build aims at, against measuring queries
 
 
@@ -53,12 +54,38 @@ class VectorIndex(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Effort:
+    """What a query may cost: candidates whose true cosines are taken, inverted lists visited."""
+
+    shortlist: int = 128
+    probes: int = 64
+
+    def more(self, lists: int) -> "Effort":
+        """Return twice as much of one; the same where that is all there is."""
+        if self.shortlist < 1024:
+            return replace(self, shortlist=2 * self.shortlist)
+        return replace(self, probes=max(self.probes, min(2 * self.probes, lists)))
+
+
 class FaissIndex:
     """A VectorIndex by FAISS over vectors that lie on this disk."""
 
-    def __init__(self, index: Any, vectors: Vectors) -> None:
+    def __init__(self, index: Any, vectors: Vectors, effort: Effort = Effort()) -> None:
         self._index = index
         self._vectors = vectors
+        self.effort = effort
+
+    @property
+    def effort(self) -> Effort:
+        """What a query may cost. An exact index heeds none of it."""
+        return self._effort
+
+    @effort.setter
+    def effort(self, effort: Effort) -> None:
+        self._effort = effort
+        if self.lists:
+            self._index.nprobe = min(effort.probes, self.lists)
 
     @classmethod
     def create(cls, vectors: Vectors) -> Self:
@@ -80,16 +107,6 @@ class FaissIndex:
     def exact(self) -> bool:
         """Return whether nothing that belongs among the best is ever missed."""
         return type(self._index).__name__.startswith("IndexFlat")
-
-    @property
-    def probes(self) -> int:
-        """How many inverted lists a query visits; 0 where there are none."""
-        return int(getattr(self._index, "nprobe", 0))
-
-    @probes.setter
-    def probes(self, number: int) -> None:
-        if self.lists:
-            self._index.nprobe = min(number, self.lists)
 
     @property
     def lists(self) -> int:
@@ -117,14 +134,17 @@ class FaissIndex:
     def _candidates(self, query: Matrix, top: int, allowed: Allowed | None) -> Rows:
         rows = len(self._vectors)
         if allowed is None:
-            return self._shortlist(query, top if self.exact else max(_SHORTLIST, 4 * top))
+            return self._shortlist(query, top if self.exact else self._wide(top))
         passing = np.flatnonzero(allowed)
         if len(passing) <= max(EXACT_UP_TO, top):
             return passing  # few enough for the true cosines of all
         # The codes know no filter: ask for as many more as it will throw away.
-        wanted = 2 * max(_SHORTLIST, 4 * top) * rows // len(passing)
+        wanted = 2 * self._wide(top) * rows // len(passing)
         found = self._shortlist(query, wanted)
         return found[allowed[found]]
+
+    def _wide(self, top: int) -> int:
+        return max(self.effort.shortlist, 4 * top)
 
     def _shortlist(self, query: Matrix, number: int) -> Rows:
         number = min(number, len(self._vectors))
@@ -140,7 +160,7 @@ class FaissIndex:
         faiss.write_index(self._index, str(file))
 
     @classmethod
-    def open(cls, file: Path, vectors: Vectors) -> Self:
+    def open(cls, file: Path, vectors: Vectors, effort: Effort = Effort()) -> Self:
         """See VectorIndex."""
         import faiss
 
@@ -150,7 +170,7 @@ class FaissIndex:
             raise ValueError(f"{file.name} is not a FAISS index") from error
         if (index.ntotal, index.d) != (len(vectors), vectors.width):
             raise ValueError(f"{file.name} is an index of other vectors")
-        return cls(index, vectors)
+        return cls(index, vectors, effort)
 
 
 def kind_for(rows: int, width: int) -> str:
@@ -165,29 +185,31 @@ def kind_for(rows: int, width: int) -> str:
     return f"IVF{lists},{codes}"
 
 
-def build_index(vectors: Vectors, queries: Matrix) -> tuple[FaissIndex, float]:
-    """Return an index of all vectors, and its recall@10 against exact search for ``queries``.
+def build_index(vectors: Vectors, queries: Queries) -> tuple[FaissIndex, float]:
+    """Return an index of all vectors, and its recall@10 against exact search for ``queries()``.
 
-    ``queries`` (q, width) are unit vectors as people will ask: of texts, not of pictures, which lie
-    elsewhere. A query visits as many inverted lists as it takes to reach the recall aimed at.
+    Those are (q, width) unit vectors as people will ask: of texts, not of pictures, which lie
+    elsewhere; they are not asked for where the index is exact. The effort of a query grows until
+    it reaches the recall aimed at.
     """
-    index = remake_index(vectors, _PROBES)
-    if index.exact or not len(queries):
+    index = remake_index(vectors, Effort())
+    if index.exact:
         return index, 1.0
-    truth = _true_best(vectors, queries)
-    recall = _recall(index, queries, truth)
-    while recall < _RECALL and index.probes < index.lists:
-        index.probes = 2 * index.probes
-        recall = _recall(index, queries, truth)
+    asked = queries()
+    truth = _true_best(vectors, asked)
+    recall = _recall(index, asked, truth)
+    while recall < _RECALL and index.effort != (more := index.effort.more(index.lists)):
+        index.effort = more
+        recall = _recall(index, asked, truth)
     return index, recall
 
 
-def remake_index(vectors: Vectors, probes: int) -> FaissIndex:
+def remake_index(vectors: Vectors, effort: Effort) -> FaissIndex:
     """Return an index of all vectors: the same one each time."""
     index = FaissIndex.create(vectors)
     for chunk in vectors.chunks():
         index.add(chunk)
-    index.probes = probes
+    index.effort = effort
     return index
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from components.collection.index import Effort
 from components.collection.sources import SourceSpec
 from components.encoder import Encoder
 from components.errors import CaptionLensError
@@ -65,9 +66,8 @@ class IndexFacts:
     file: File
     kind: str
     exact: bool
-    probes: int  # inverted lists that a query visits; 0 where there are none
-    recall_at_10: float  # against exact search, with ``queries`` texts; 1.0 where exact
-    queries: int
+    effort: Effort  # what a query may cost
+    recall_at_10: float  # against exact search, with some texts; 1.0 where exact
 
 
 @dataclass(frozen=True)
@@ -180,9 +180,13 @@ def _manifest(data: dict[str, Any]) -> Manifest:
     return Manifest(
         **{**data, "source": SourceSpec(**data["source"])},
         shards=shards,
-        index=IndexFacts(**{**index, "file": File(**index["file"])}) if index else None,
+        index=_index(index) if index else None,
         skipped=File(**skipped) if skipped else None,
     )
+
+
+def _index(data: dict[str, Any]) -> IndexFacts:
+    return IndexFacts(**{**data, "file": File(**data["file"]), "effort": Effort(**data["effort"])})
 
 
 def _shard(data: dict[str, Any]) -> Shard:

@@ -1,25 +1,23 @@
 """A picture's row of metadata, and tables of such rows as Parquet."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
-from components.collection.colours import colours
 from components.collection.sources import Item, Value
-from components.images import Photo
+from components.pipeline import Encoded
 
 Record = dict[str, Value]
 # What only we use of a row: no filter, no detail, no download shows it.
 INTERNAL = ("signature", "thumbnail_bytes")
 
 
-def record_of(item: Item, photo: Photo, thumbnail: bytes) -> Record:
+def record_of(item: Item, encoded: Encoded) -> Record:
     """Return the metadata of a picture; what its source says goes before what the file says."""
+    photo = encoded.photo
     folder = str(PurePosixPath(photo.name).parent)
     record: Record = {
         "id": item.id,
@@ -33,21 +31,14 @@ def record_of(item: Item, photo: Photo, thumbnail: bytes) -> Record:
         "folder": None if folder == "." else folder,
         "year": int(photo.taken[:4]) if photo.taken else None,
         "taken": photo.taken or None,
-        "colours": [*colours(_glance(thumbnail))],
-        "thumbnail_bytes": len(thumbnail),
+        "colours": [*encoded.colours],
+        "thumbnail_bytes": len(encoded.thumbnail),
     }
     own = {name: value for name, value in item.metadata.items() if name not in _OURS}
     record |= {
         name: value for name, value in own.items() if value is not None or name not in record
     }
     return {**record, "orientation": _orientation(record["width"], record["height"])}
-
-
-def _glance(thumbnail: bytes) -> Image.Image:
-    """Return a small picture of a thumbnail, decoded at an eighth of its size."""
-    picture = Image.open(io.BytesIO(thumbnail))
-    picture.draft("RGB", (40, 40))
-    return picture
 
 
 _OURS = frozenset({"id", "image", "location", "digest", "file_type", "colours", *INTERNAL})

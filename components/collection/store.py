@@ -75,6 +75,11 @@ class Collection:
             raise CollectionError(f"{self.manifest.name} has no picture {id_[:80]!r}.")
         return self._row_of[id_]
 
+    def ids(self, rows: Rows) -> list[str]:
+        """Return the ids of some rows, in their order."""
+        found: list[str] = self.table["id"].take(pa.array(rows)).to_pylist()
+        return found
+
     def records(self, rows: Rows) -> list[Record]:
         """Return the metadata of some rows, in their order, without what is only ours."""
         found: list[Record] = self.table.select(self.columns).take(pa.array(rows)).to_pylist()
@@ -146,8 +151,8 @@ def _index(folder: Path, manifest: Manifest, vectors: Vectors) -> FaissIndex:
     assert facts is not None  # noqa: S101 - nothing is published without
     if facts.file.is_whole(folder):
         with suppress(ValueError):  # written by another version of FAISS, say
-            return FaissIndex.open(folder / facts.file.name, vectors)
-    index = remake_index(vectors, facts.probes)
+            return FaissIndex.open(folder / facts.file.name, vectors, facts.effort)
+    index = remake_index(vectors, facts.effort)
     with suppress(CollectionBusy, OSError), locked(folder):
         remade = save_index(folder, facts.file.name, index)
         current = read_manifest(folder)

@@ -2,7 +2,7 @@
 
 import mmap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ Rows = NDArray[np.int64]
 
 # Above this many bytes a mapping gives its pages back after use: they would count as ours.
 _KEEP_BYTES = 256_000_000
+_AROUND = 1 << 16  # bytes that the kernel maps round one that is read
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Vectors:
 
     parts: tuple[Matrix, ...]
     width: int
+    _touched: list[int] = field(default_factory=lambda: [0], repr=False)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -38,7 +40,7 @@ class Vectors:
         for part in np.unique(part_of):
             here = part_of == part
             found[here] = self.parts[part][ids[here] - self._starts[part]]
-        self._release()
+        self._touch(len(ids))
         return found
 
     def cosines(self, query: Matrix) -> Matrix:
@@ -53,7 +55,14 @@ class Vectors:
             yield part
             self._release()
 
+    def _touch(self, rows: int) -> None:
+        """Count rows that were read here and there, each of which maps some 64 KB around it."""
+        self._touched[0] += rows
+        if self._touched[0] * _AROUND > _KEEP_BYTES:
+            self._release()
+
     def _release(self) -> None:
+        self._touched[0] = 0
         if len(self) * self.width * 4 <= _KEEP_BYTES:
             return
         for part in self.parts:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from components.collection.index import build_index
+from components.collection.index import Queries, build_index
 from components.collection.manifest import (
     PUBLISHED,
     UNDER_WAY,
@@ -164,11 +164,12 @@ class Writer:
         self.state = write_manifest(self.folder, state, UNDER_WAY)
 
     def publish(
-        self, keep: frozenset[str], skipped: Sequence[Record], queries: Matrix, complete: bool
+        self, keep: frozenset[str], skipped: Sequence[Record], queries: Queries, complete: bool
     ) -> Manifest:
         """Show readers the rows whose ids are in ``keep``; return their manifest.
 
-        ``skipped`` are rows of the skipped table; ``queries`` (q, width) measure the index.
+        ``skipped`` are rows of the skipped table; ``queries`` gives (q, width) vectors to measure
+        an index with.
         """
         self._seal()
         dropped = self._drop(keep)
@@ -225,11 +226,11 @@ class Writer:
             )
         ]
 
-    def _index(self, generation: int, queries: Matrix) -> IndexFacts:
+    def _index(self, generation: int, queries: Queries) -> IndexFacts:
         named = [(self.folder / shard.vectors.name, shard.rows) for shard in self.state.shards]
         index, recall = build_index(open_vectors(named, self.state.width), queries)
         file = save_index(self.folder, f"{generation:06}.faiss", index)
-        return IndexFacts(file, index.kind, index.exact, index.probes, recall, len(queries))
+        return IndexFacts(file, index.kind, index.exact, index.effort, recall)
 
     def _write_skipped(self, generation: int, skipped: Sequence[Record]) -> File | None:
         if not skipped:

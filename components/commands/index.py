@@ -125,7 +125,7 @@ def info(name: str, data_dir: DataOption = None) -> None:
     index = facts.index
     assert index is not None  # noqa: S101 - nothing is published without
     size = sum(file.bytes for file in facts.files)
-    finds = "exact" if index.exact else f"recall@10 {index.recall_at_10:.3f} of {index.queries}"
+    finds = "exact" if index.exact else f"recall@10 {index.recall_at_10:.3f}"
     rows = {
         "pictures": f"{facts.rows:,}" + ("" if facts.complete else ", stopped before its end"),
         "source": f"{facts.source.kind} {facts.source.location}".strip(),

@@ -97,8 +97,8 @@ def _manage_current(encoder: Encoder, current: Manifest) -> None:
         finds = (
             "exact"
             if index.exact
-            else f"finds {index.recall_at_10:.1%} of the true ten nearest, measured with"
-            f" {index.queries} texts"
+            else f"finds {index.recall_at_10:.1%} of the true ten nearest, as measured when it was"
+            " made"
         )
         st.caption(f"Index: {index.kind}, {finds}. {current.skipped_count:,} pictures skipped.")
     same = current.model == encoder.spec.id

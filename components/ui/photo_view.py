@@ -65,10 +65,11 @@ def original(collection: Collection, record: Record) -> Source:
     if not place.startswith(("http://", "https://")):
         return source_of(Path(place), name)
     from components.collection.remote import Fetcher
+    from components.collection.unsplash import with_query
 
-    sized = f"{place}{'&' if '?' in place else '?'}w=1600&q=80&fm=jpg"
-    unsplash = collection.manifest.source.kind == "unsplash"
-    return source_of(partial(Fetcher().get, sized if unsplash else place), name)
+    if collection.manifest.source.kind == "unsplash":
+        place = with_query(place, {"w": "1600", "q": "80", "fm": "jpg"})
+    return source_of(partial(Fetcher().get, place), name)
 
 
 @st.dialog("Photograph", width="large", on_dismiss=_close)

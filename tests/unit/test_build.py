@@ -18,6 +18,7 @@ from PIL import Image
 from components.collection import writer as writing_module
 from components.collection.build import BuildProgress, Job, Report, build
 from components.collection.manifest import CollectionError, OtherModel, folder_of
+from components.collection.records import Record
 from components.collection.sources import SourceSpec
 from components.collection.store import (
     Collection,
@@ -377,7 +378,12 @@ def test_every_torn_write_is_cut_off(encoder: Encoder, pictures: Path) -> None:
         stop = threading.Event()
         stop.set()
         with writing_module.writing(name, spec, encoder) as writer:
-            record = {"id": "gone.jpg", "signature": "x", "digest": "y", "thumbnail_bytes": 3}
+            record: Record = {
+                "id": "gone.jpg",
+                "signature": "x",
+                "digest": "y",
+                "thumbnail_bytes": 3,
+            }
             writer.add([writing_module.Row(record, expected["horse.jpg"], b"abc")])
         file = next(folder_of(name).glob(f"*.{torn}"))
         file.write_bytes(file.read_bytes() + b'{"id": "half')

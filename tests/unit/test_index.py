@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from components.collection import index as indices
-from components.collection.index import FaissIndex, build_index, kind_for, recall_of, remake_index
+from components.collection.index import (
+    Effort,
+    FaissIndex,
+    build_index,
+    kind_for,
+    recall_of,
+    remake_index,
+)
 from components.collection.vectors import Vectors
 from components.scores import Matrix, unit
 
@@ -41,7 +48,7 @@ def test_the_kind_follows_from_the_size() -> None:
 
 def test_a_small_collection_is_searched_exactly() -> None:
     matrix = clustered(500)
-    index, recall = build_index(of(matrix, 128), clustered(5, seed=1))
+    index, recall = build_index(of(matrix, 128), lambda: clustered(5, seed=1))
     assert (index.exact, recall) == (True, 1.0)
     for query in clustered(5, seed=2):
         rows, cosines = index.search(query, 20)
@@ -51,7 +58,7 @@ def test_a_small_collection_is_searched_exactly() -> None:
 
 def test_a_large_one_finds_nearly_all_and_tells_how_many(large: Vectors) -> None:
     queries = clustered(20, seed=3)
-    index, recall = build_index(large, queries)
+    index, recall = build_index(large, lambda: queries)
     assert not index.exact
     assert recall >= 0.95
     assert recall == recall_of(index, large, queries)
@@ -64,17 +71,19 @@ def test_inverted_lists_are_visited_until_recall_is_reached(
     large: Vectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indices, "INVERTED_FROM", 11_000)
-    monkeypatch.setattr(indices, "_PROBES", 1)
-    index, recall = build_index(large, clustered(20, seed=3))
+    index = remake_index(large, Effort(128, 1))
     assert index.kind.startswith("IVF")
-    assert 1 < index.probes <= index.lists
-    assert recall >= 0.98 or index.probes == index.lists
+    queries = clustered(20, seed=3)
+    poor = recall_of(index, large, queries)
+    again, recall = build_index(large, lambda: queries)
+    assert recall > poor
+    assert recall >= 0.98 or again.effort.probes >= again.lists
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.95])
 def test_a_filter_is_kept_whatever_passes_it(large: Vectors, share: float) -> None:
     allowed = np.random.default_rng(0).random(len(large)) < share
-    index = remake_index(large, 64)
+    index = remake_index(large, Effort())
     every = np.concatenate(large.parts)
     for query in clustered(5, seed=4):
         rows, _ = index.search(query, 10, allowed)
@@ -84,12 +93,14 @@ def test_a_filter_is_kept_whatever_passes_it(large: Vectors, share: float) -> No
 
 
 def test_a_filter_that_nothing_passes(large: Vectors) -> None:
-    rows, cosines = remake_index(large, 64).search(clustered(1)[0], 10, np.zeros(12_000, np.bool_))
+    rows, cosines = remake_index(large, Effort()).search(
+        clustered(1)[0], 10, np.zeros(12_000, np.bool_)
+    )
     assert len(rows) == len(cosines) == 0
 
 
 def test_a_saved_index_answers_the_same(large: Vectors, tmp_path: Path) -> None:
-    index = remake_index(large, 64)
+    index = remake_index(large, Effort())
     index.save(tmp_path / "index")
     again = FaissIndex.open(tmp_path / "index", large)
     query = clustered(1, seed=5)[0]
@@ -98,14 +109,14 @@ def test_a_saved_index_answers_the_same(large: Vectors, tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_index_of_these_vectors(large: Vectors, tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(b"not an index at all")
-    remake_index(of(clustered(100)), 64).save(tmp_path / "other")
+    remake_index(of(clustered(100)), Effort()).save(tmp_path / "other")
     for name in ("noise", "other"):
         with pytest.raises(ValueError, match=name):
             FaissIndex.open(tmp_path / name, large)
 
 
 def test_nothing_to_search_in() -> None:
-    index = remake_index(Vectors((), 64), 64)
+    index = remake_index(Vectors((), 64), Effort())
     assert len(index.search(clustered(1)[0], 10)[0]) == 0
 
 

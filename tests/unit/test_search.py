@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.collection.colours import colours
 from components.collection.filters import Facet, FilterError, facets, mask
-from components.collection.records import joined, table_of
+from components.collection.records import Record, joined, table_of
 from components.collection.search import near_duplicates
+from components.colours import colours
 from components.scores import unit
 
-ROWS = [
+ROWS: list[Record] = [
     {"id": "a", "country": "Norway", "year": 2015, "keywords": ["snow", "dog"], "folder": "x"},
     {"id": "b", "country": "Spain", "year": 2018, "keywords": ["beach"], "folder": "x/y"},
     {"id": "c", "country": None, "year": None, "keywords": [], "folder": "xy"},
@@ -62,7 +62,9 @@ def test_facets_have_what_can_be_chosen() -> None:
 
 
 def test_a_column_of_the_source_is_a_facet_where_its_values_repeat() -> None:
-    rows = [{"id": str(n), "split": "train" if n % 2 else "test", "note": str(n)} for n in range(9)]
+    rows: list[Record] = [
+        {"id": str(n), "split": "train" if n % 2 else "test", "note": str(n)} for n in range(9)
+    ]
     assert [facet.column for facet in facets(table_of(rows))] == ["split"]
 
 

@@ -1,0 +1,62 @@
+"""``bench``: how fast ours is, against the usual way, in one run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+bench_app = typer.Typer(
+    invoke_without_command=True, help="Measure ours and the usual way in one run, with the ratio."
+)
+Rounds = Annotated[int, typer.Option(min=1, help="Ours and the other take turns.")]
+
+
+@bench_app.callback()
+def speed(
+    context: typer.Context,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="May be given again; by default Pocket and a CLIP."),
+    ] = None,
+    rounds: Rounds = 3,
+    recall: Annotated[
+        Path | None,
+        typer.Option(help="A folder with images/ and captions.csv: recall by precision instead."),
+    ] = None,
+) -> None:
+    """Measure encoding, ours and plain torch float32: images a second, and the ratio."""
+    if context.invoked_subcommand:
+        return
+    from components import bench
+
+    if recall:
+        for model_id in model or ["pocket"]:
+            bench.recall(model_id, recall, typer.echo)
+        return
+    for model_id in model or ["pocket", bench.RANDOM_CLIP]:
+        bench.speed(model_id, rounds, typer.echo)
+
+
+@bench_app.command("search")
+def search(
+    rounds: Rounds = 3,
+    pictures: Annotated[
+        Path | None, typer.Option(help="A folder of JPEG files: memory of a build as well.")
+    ] = None,
+    recall: Annotated[
+        Path | None,
+        typer.Option(help="A folder with images/ and captions.csv: recall through the search."),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help="Of the recall.")] = "pocket",
+) -> None:
+    """Measure search at 25,000 and 1,000,000 vectors, and building, against the usual ways."""
+    from components import bench_search
+
+    if recall:
+        bench_search.recall(model, recall, typer.echo)
+        return
+    bench_search.at_25k(rounds, typer.echo)
+    bench_search.building(rounds, typer.echo)
+    bench_search.at_1m(rounds, typer.echo)
+    if pictures:
+        bench_search.memory(pictures, typer.echo)
