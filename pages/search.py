@@ -3,6 +3,7 @@
 import streamlit as st
 
 from components.collection.manifest import CollectionError
+from components.collection.query import Query
 from components.collection.store import Collection
 from components.encoder import Encoder
 from components.ui import builds, collection_picker, search_query, search_results
@@ -29,10 +30,17 @@ def explore(encoder: Encoder, collection: Collection) -> None:
     if query is not None and len(found):
         search_results.downloads(encoder, collection, found, st.session_state.get("search_q", ""))
     if PHOTO in st.query_params:
-        try:
-            photo_view(collection, st.query_params[PHOTO], query)
-        except CollectionError as error:
-            st.warning(plain(str(error)), icon=":material/image_not_supported:")
+        open_photo(collection, st.query_params[PHOTO], query)
+
+
+def open_photo(collection: Collection, id_: str, query: Query | None) -> None:
+    """Draw the photograph that the link opens, or a sentence where there is none of its id."""
+    try:
+        row = collection.row_of(id_)
+    except CollectionError as error:
+        st.warning(plain(str(error)), icon=":material/image_not_supported:")
+    else:
+        photo_view(collection, row, query)
 
 
 setup()
@@ -41,7 +49,12 @@ st.markdown("Find pictures of a collection in words, by a picture, or both.")
 left, right = st.columns([2, 3])
 with left, st.container(horizontal=True, vertical_alignment="bottom"):
     facts = collection_picker.pick()
-    manage = st.button("Collections", icon=":material/photo_library:", help="Make, update, remove")
+    manage = st.button(
+        "Collections",
+        icon=":material/photo_library:",
+        help="Make, update, remove",
+        key="collections_manage",
+    )
 with right:
     encoder = pick_encoder(facts.model if facts else None)
 if manage:

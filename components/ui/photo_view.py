@@ -73,9 +73,8 @@ def original(collection: Collection, record: Record) -> Source:
 
 
 @st.dialog("Photograph", width="large", on_dismiss=_close)
-def photo_view(collection: Collection, id_: str, query: Query | None) -> None:
+def photo_view(collection: Collection, row: int, query: Query | None) -> None:
     """Draw one photograph."""
-    row = collection.row_of(id_)
     record = collection.records(_one(row))[0]
     st.subheader(plain(str(record["image"])))
     left, right = st.columns([3, 2])

@@ -1,0 +1,172 @@
+"""The Search page in its full, empty and broken states, without a browser."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components.collection.build import Job, build
+from components.collection.manifest import folder_of
+from components.collection.sources import SourceSpec
+from components.encoder import Encoder, load
+from components.models import locate, resolve
+from components.settings import ROOT
+from tests import checkpoints
+from tests.app.test_pages import done, start, texts
+
+SAMPLES = ROOT / "sample_images"
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("CAPTIONLENS_DATA", str(tmp_path / "data"))
+    yield tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return load(locate(resolve("pocket")))
+
+
+def search(**query: str) -> AppTest:
+    app = start()
+    for name, value in query.items():
+        app.query_params[name] = value
+    return done(app.switch_page("../../pages/search.py").run())
+
+
+def found(app: AppTest) -> list[str]:
+    """Return the picture names as their buttons say them, in the page's order."""
+    labels = [button.label for button in app.button if (button.key or "").startswith("photo-")]
+    return [label.replace("\\", "").split(" ")[-1] for label in labels]
+
+
+def asked(app: AppTest, text: str) -> AppTest:
+    return done(app.text_input(key="search_q").set_value(text).run())
+
+
+def told(app: AppTest) -> str:
+    return texts(app).replace("\\", "")
+
+
+def test_it_begins_with_the_samples_in_random_order() -> None:
+    app = search()
+    assert len(found(app)) == 23
+    assert "23 pictures in random order" in told(app)
+    assert "23 pictures · indexed with pocket (f32) ·" in told(app)
+    assert found(search()) == found(app)  # the same link, the same order
+    assert found(search(search_seed="2")) != found(app)
+
+
+def test_words_find_and_negative_terms_lead_away() -> None:
+    app = asked(search(), "a facial photo of a tabby cat")
+    assert found(app)[0] == "chelsea.jpg"
+    assert "nearest first by **cosine**" in told(app)
+    assert found(asked(app, "an animal, -2*a cat"))[0] != "chelsea.jpg"
+
+
+def test_an_example_is_a_click_away() -> None:
+    app = search()
+    done(app.pills(key="search_example").set_value("2*rocket, sky, -person").run())
+    assert found(app)[0] == "rocket.jpg"
+
+
+def test_a_link_restores_everything() -> None:
+    app = search(
+        search_q="something to drink",
+        search_per="48",
+        search_min="0.05",
+        search_fold="1.0",
+        search_scores="true",
+        search_f_orientation="landscape",
+    )
+    assert found(app)[0] == "coffee.jpg"
+    assert app.slider(key="search_min").value == 0.05
+    assert app.multiselect(key="search_f_orientation").value == ["landscape"]
+    assert 0 < len(found(app)) < 12
+    like = search(search_like="coffee.jpg")
+    assert found(like)[0] == "coffee.jpg"
+    assert "Like **coffee.jpg**" in told(like)
+
+
+def test_nothing_is_left_is_said() -> None:
+    app = search(search_q="a cat", search_min="0.99")
+    assert not found(app)
+    assert "Nothing is left: lower the minimum cosine" in told(app)
+
+
+def test_terms_that_cancel_out_are_told() -> None:
+    app = asked(search(), "a cat, -a cat")
+    assert "The terms cancel each other out" in told(app)
+    assert len(found(app)) == 23
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"search_page": "99"},
+        {"search_page": "-1"},
+        {"search_seed": "x"},
+        {"search_min": "much"},
+        {"search_per": "7"},
+        {"search_f_orientation": "diagonal"},
+        {"search_fold": "0"},
+    ],
+)
+def test_a_broken_link_still_opens(query: dict[str, str]) -> None:
+    assert found(search(search_q="a cat", **query))[0] == "chelsea.jpg"
+
+
+def test_a_picture_that_is_gone_is_told() -> None:
+    app = search(search_like="gone.jpg")
+    assert "samples has no picture 'gone.jpg'" in told(app)
+    assert "samples has no picture 'gone.jpg'" in told(search(search_photo="gone.jpg"))
+
+
+def test_a_collection_that_is_gone_is_told_with_a_way_on() -> None:
+    app = search(search_in="holiday")
+    assert "There is no collection holiday" in told(app)
+    next(b for b in app.button if b.label == "Go to the samples").click()
+    assert len(found(done(app.run()))) == 23
+
+
+def test_a_collection_removed_under_the_open_page(encoder: Encoder, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    shutil.copy(SAMPLES / "coffee.jpg", pictures)
+    build(Job("mine", SourceSpec("folder", str(pictures))), encoder)
+    app = search(search_in="mine")
+    assert found(app) == ["coffee.jpg"]
+    shutil.rmtree(folder_of("mine"))
+    done(app.run())
+    assert "There is no collection mine" in told(app)
+    assert not found(app)
+
+
+def test_another_model_is_told_with_both_ways_out(encoder: Encoder, tmp_path: Path) -> None:
+    build(Job("samples", SourceSpec("samples")), encoder)
+    tiny = str(checkpoints.write("clip", tmp_path / "tiny"))
+    app = AppTest.from_file(str(ROOT / "pages/search.py"), default_timeout=60)
+    app.query_params["model"] = tiny
+    done(app.run())
+    assert "samples was indexed with pocket, and the model in use is" in told(app)
+    labels = [button.label for button in app.button]
+    assert "Use pocket" in labels
+    assert any(label.startswith("Index it again with") for label in labels)
+
+
+def test_unfinished_and_damaged_collections_are_told(encoder: Encoder) -> None:
+    build(Job("samples", SourceSpec("samples")), encoder)
+    folder = folder_of("samples")
+    next(folder.glob("*.vectors")).write_bytes(b"short")
+    assert "samples is damaged" in told(search())
+
+
+def test_a_copy_for_searching_alone_makes_no_collections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPTIONLENS_READ_ONLY", "1")
+    app = search()
+    app.button(key="collections_manage").click()
+    done(app.run())
+    assert "This copy is for searching alone" in told(app)

@@ -1,0 +1,330 @@
+"""The paths that a person takes on the Search page, in a real browser with real pictures."""
+
+import csv
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from components.collection.build import Job, build
+from components.collection.manifest import folder_of
+from components.collection.sources import SourceSpec
+from components.collection.store import open_collection
+from components.collection.unsplash import Unsplash
+from components.encoder import load
+from components.models import locate, resolve
+from components.settings import ROOT
+from tests.browser.conftest import Server, running
+from tests.browser.test_match import settled
+from tests.photo_server import PHOTO_COLUMNS, PhotoServer, jpeg, lite_zip, photo, tsv
+
+SAMPLES = ROOT / "sample_images"
+CAT = "a facial photo of a tabby cat"
+Screenshot = Callable[[Page, str], None]
+
+
+def tile(page: Page, number: int = 0) -> Locator:
+    return page.locator(f".st-key-hit-{number}")
+
+
+def first(page: Page, name: str) -> None:
+    """Wait until the first picture is the one of that name."""
+    expect(tile(page)).to_contain_text(name)
+
+
+def box(page: Page) -> Locator:
+    return page.get_by_role("searchbox", name="Search in words")
+
+
+def ask(page: Page, text: str) -> None:
+    box(page).fill(text)
+
+
+def open_popover(page: Page, name: str) -> None:
+    page.get_by_test_id("stPopover").get_by_role("button", name=name).click()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> str:
+    """Sixty pictures of two years and two folders, as a collection that the server has."""
+    folder = tmp_path_factory.mktemp("many")
+    random = np.random.default_rng(0)
+    for number in range(60):
+        place = folder / ("north" if number % 3 else "south")
+        place.mkdir(exist_ok=True)
+        pixels = random.integers(0, 256, (3, 4 if number % 2 else 2, 3), dtype=np.uint8)
+        picture = Image.fromarray(pixels).resize((40 * pixels.shape[1], 120))
+        picture.save(place / f"{number:02}.png")
+    encoder = load(locate(resolve("pocket")))
+    build(Job("many", SourceSpec("folder", str(folder))), encoder)
+    return "many"
+
+
+def test_the_samples_are_indexed_at_first_use_and_searched(
+    page: Page, tmp_path: Path, screenshot: Screenshot
+) -> None:
+    with running(tmp_path / "log", CAPTIONLENS_DATA=str(tmp_path / "data")) as server:
+        page.goto(f"{server.url}/search")
+        expect(page.get_by_text("23 pictures in random order")).to_be_visible()
+        expect(page.get_by_text("23 pictures · indexed with pocket")).to_be_visible()
+        screenshot(page, "search-first-screen")
+        box(page).press_sequentially(CAT)  # nobody presses Enter: it searches as they type
+        first(page, "#1 chelsea.jpg")
+        assert (tmp_path / "data" / "collections" / "samples" / "manifest.json").exists()
+        assert "Traceback" not in (tmp_path / "log").read_text(errors="replace")
+
+
+def test_examples_weights_and_negative_terms(
+    server: Server, page: Page, screenshot: Screenshot
+) -> None:
+    page.goto(f"{server.url}/search")
+    page.get_by_role("radio", name="2*rocket, sky, -person").click()
+    first(page, "rocket.jpg")
+    expect(box(page)).to_have_value("2*rocket, sky, -person")
+    open_popover(page, "Display")
+    page.get_by_text("Show scores").click()
+    page.keyboard.press("Escape")
+    bars = tile(page).get_by_role("img").nth(1)
+    expect(bars).to_have_attribute("alt", re.compile(r"2 x rocket \+0\.\d+, sky .*, -1 x person"))
+    settled(page)
+    screenshot(page, "search-scores")
+
+
+def test_filters_pages_and_their_link(server: Server, page: Page, many: str) -> None:
+    page.goto(f"{server.url}/search?search_in={many}")
+    expect(page.get_by_text("60 pictures in random order")).to_be_visible()
+    settled(page)
+    before = tile(page).inner_text()
+    page.get_by_role("button", name="2", exact=True).click()
+    expect(tile(page)).not_to_have_text(before)
+    settled(page)
+    second = tile(page).inner_text()
+    assert "search_page=2" in page.url
+    page.goto(page.url)
+    expect(tile(page)).to_have_text(second)  # the same pictures in the same places
+    open_popover(page, "Filters")
+    page.get_by_role("combobox", name="Folder").click()
+    page.get_by_role("option", name="south").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("20 pictures in random order")).to_be_visible()
+    assert "search_f_folder=south" in page.url
+    assert "search_page" not in page.url
+    expect(page.locator("[class*='st-key-hit-']")).to_have_count(20)
+
+
+def test_the_minimum_stands_over_the_histogram(
+    server: Server, page: Page, screenshot: Screenshot
+) -> None:
+    page.goto(f"{server.url}/search?search_q={CAT}")
+    first(page, "chelsea.jpg")
+    settled(page)
+    open_popover(page, "Score")
+    chart = page.get_by_role("img", name="Histogram of this query's cosines")
+    expect(chart).to_be_visible()
+    screenshot(page, "search-histogram")
+    slider = page.get_by_role("slider", name="Minimum cosine")
+    for _ in range(3):
+        slider.press("PageUp")
+    page.keyboard.press("Escape")
+    page.goto(f"{server.url}/search?search_q={CAT}&search_min=0.3")
+    expect(page.get_by_text("1 result of 23 pictures")).to_be_visible()
+
+
+def test_a_photograph_opens_and_leads_to_more_like_it(
+    server: Server, page: Page, screenshot: Screenshot
+) -> None:
+    page.goto(f"{server.url}/search?search_q={CAT}")
+    tile(page).get_by_role("button", name="chelsea.jpg").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
+    expect(dialog.get_by_text("Similar photographs")).to_be_visible()
+    expect(dialog.get_by_text("landscape")).to_be_visible()
+    assert "search_photo=chelsea.jpg" in page.url
+    settled(page)
+    page.wait_for_timeout(500)
+    screenshot(page, "search-photo")
+    page.goto(page.url)  # the link opens it again
+    expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("search_photo"))
+    tile(page).get_by_role("button", name="chelsea.jpg").click()
+    dialog.get_by_role("button", name="More like this").click()
+    expect(page.get_by_text("Like chelsea.jpg")).to_be_visible()
+    expect(page).to_have_url(re.compile("search_like=chelsea.jpg"))
+    expect(dialog).to_have_count(0)
+    first(page, "chelsea.jpg")
+    page.get_by_role("button", name="Without it").click()
+    expect(page.get_by_text("23 pictures in random order")).to_be_visible()
+
+
+def test_similar_photographs_lead_on(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/search?search_photo=chelsea.jpg")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
+    dialog.get_by_role("button", name="face.jpg").click()
+    expect(dialog.get_by_role("heading", name="face.jpg")).to_be_visible()
+    assert "search_photo=face.jpg" in page.url
+
+
+def test_the_tray_is_carried_to_match(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/search?search_photo=rocket.jpg")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Add to matrix").click()
+    expect(page.get_by_text("1 in the tray.")).to_be_visible()
+    dialog.get_by_role("button", name="Close").first.click()
+    expect(dialog).to_have_count(0)
+    ask(page, "something to drink")
+    first(page, "coffee.jpg")
+    tile(page).get_by_role("button", name="coffee.jpg").click()
+    dialog.get_by_role("button", name="Use in Match").click()
+    expect(page.get_by_role("heading", level=1, name="Match")).to_be_visible()
+    taken = page.get_by_text("2 pictures taken along from Search: rocket.jpg, coffee.jpg.")
+    expect(taken).to_be_visible()
+    settled(page)
+    expect(page.locator("[class*='st-key-tile-0-']")).to_have_count(2)
+    page.get_by_role("button", name="Put back").click()
+    expect(page.get_by_text("An example with sample pictures")).to_be_visible()
+
+
+def test_a_picture_of_ones_own_is_searched_by(server: Server, page: Page, tmp_path: Path) -> None:
+    own = Path(shutil.copy(SAMPLES / "horse.jpg", tmp_path / "mine.jpg"))
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"Dear reader,")
+    page.goto(f"{server.url}/search")
+    settled(page)
+    open_popover(page, "By a picture")
+    page.locator("input[type=file]").first.set_input_files(broken)
+    expect(page.get_by_text("broken.jpg is not a picture")).to_be_visible()
+    page.locator("input[type=file]").first.set_input_files(own)
+    expect(page.get_by_text("Like mine.jpg")).to_be_visible()
+    page.keyboard.press("Escape")
+    first(page, "horse.jpg")
+    ask(page, "3*a rocket")
+    expect(page.get_by_text("Weight of the picture")).to_be_visible()
+    first(page, "rocket.jpg")
+
+
+def test_the_list_is_downloaded(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/search?search_q={CAT}")
+    first(page, "chelsea.jpg")
+    settled(page)
+
+    def download(name: str) -> str:
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=name, exact=True).click()
+        return Path(waiting.value.path()).read_text(encoding="utf-8")
+
+    rows = list(csv.DictReader(io.StringIO(download("CSV"))))
+    assert (rows[0]["rank"], rows[0]["id"]) == ("1", "chelsea.jpg")
+    whole = json.loads(download("JSON"))
+    assert (whole["query"], whole["collection"], whole["model"]) == (CAT, "samples", "pocket")
+    assert [row["id"] for row in whole["matches"]] == [row["id"] for row in rows]
+
+
+def test_a_folder_is_indexed_from_the_page_and_removed(
+    server: Server, page: Page, tmp_path: Path, screenshot: Screenshot
+) -> None:
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for number in range(400):
+        (folder / f"{number:03}.jpg").write_bytes(jpeg(number % 40) + b"%d" % number)
+    (folder / "broken.jpg").write_bytes(b"")
+    page.goto(f"{server.url}/search")
+    settled(page)
+    page.get_by_role("button", name="Collections", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Folder on the computer that runs CaptionLens").fill(str(folder))
+    dialog.get_by_label("Folder on the computer that runs CaptionLens").press("Enter")
+    expect(dialog.get_by_placeholder("holiday")).to_be_visible()
+    dialog.get_by_role("button", name="Index", exact=True).click()
+    expect(page.get_by_text(re.compile(r"Indexing holiday: \d+ of 401"))).to_be_visible()
+    screenshot(page, "search-indexing")
+    page.get_by_role("button", name="Stop", exact=True).last.click()
+    expect(page.get_by_text("It was stopped: run it again to go on.")).to_be_visible()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("holiday: 400 pictures")).to_be_visible()
+    page.goto(f"{server.url}/search?search_in=holiday")
+    expect(page.get_by_text("400 pictures in random order")).to_be_visible()
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.get_by_role("button", name="Collections", exact=True).click()
+    expect(dialog.get_by_text("1 pictures skipped")).to_be_visible()
+    dialog.get_by_role("button", name="Remove", exact=True).click()
+    dialog.get_by_role("button", name="Remove holiday now").click()
+    expect(page.get_by_text("There is no collection holiday")).to_be_visible()
+    page.get_by_role("button", name="Go to the samples").click()
+    expect(page.get_by_text("23 pictures in random order")).to_be_visible()
+
+
+def test_a_collection_removed_under_the_open_page(server: Server, page: Page, many: str) -> None:
+    shutil.copytree(folder_of(many), folder_of("fleeting"))
+    manifest = folder_of("fleeting") / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"many"', '"fleeting"'), encoding="utf-8")
+    assert len(open_collection("fleeting")) == 60
+    page.goto(f"{server.url}/search?search_in=fleeting")
+    expect(page.get_by_text("60 pictures in random order")).to_be_visible()
+    settled(page)
+    shutil.rmtree(folder_of("fleeting"))
+    ask(page, "a cat")  # what is open goes on
+    expect(page.get_by_text("60 results of 60 pictures")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("There is no collection fleeting")).to_be_visible()
+
+
+@pytest.fixture
+def unsplash(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A collection shaped like Unsplash's, of photographs made for it."""
+    monkeypatch.setenv("CAPTIONLENS_PRIVATE_ADDRESSES", "1")
+    with PhotoServer({f"/photo-{n}": jpeg(n) for n in range(12)}) as photos:
+        table = tsv(PHOTO_COLUMNS, [photo(n, photos.url) for n in range(12)])
+        photos.files["/lite.zip"] = lite_zip({"photos.tsv000": table})
+        place = f"{photos.url}/lite.zip"
+        encoder = load(locate(resolve("pocket")))
+        spec = SourceSpec("unsplash", place)
+        build(Job("unsplash", spec), encoder, pictures=Unsplash(place))
+        yield "unsplash"
+    shutil.rmtree(folder_of("unsplash"))
+
+
+def test_every_unsplash_photograph_carries_its_credit(
+    server: Server, page: Page, unsplash: str, screenshot: Screenshot
+) -> None:
+    page.goto(f"{server.url}/search?search_in={unsplash}")
+    expect(page.get_by_text("12 pictures in random order")).to_be_visible()
+    settled(page)
+    credits = page.locator("[class*='st-key-hit-']").get_by_text(
+        re.compile("Photo by .* on Unsplash")
+    )
+    expect(credits).to_have_count(12)
+    link = tile(page).get_by_role("link", name=re.compile("Zoë Doe"))
+    expect(link).to_have_attribute(
+        "href", re.compile(r"https://unsplash\.com/@user\d\?utm_source=captionlens&utm_medium=ref")
+    )
+    screenshot(page, "search-unsplash")
+    tile(page).get_by_role("button").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Photo by").first).to_be_visible()
+    # The server of this test may not ask private addresses: the small picture stands in.
+    expect(dialog.get_by_text("Only the small picture")).to_be_visible()
+    expect(dialog.get_by_role("link", name="its page")).to_be_visible()
+
+
+def test_the_grid_works_with_the_keyboard(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/search?search_q={CAT}")
+    first(page, "chelsea.jpg")
+    settled(page)
+    button = tile(page).get_by_role("button", name="chelsea.jpg")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    pictures = page.locator("[class*='st-key-hit-'] img")
+    assert all(picture.get_attribute("alt") for picture in pictures.all())

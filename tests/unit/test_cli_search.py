@@ -1,0 +1,166 @@
+"""``index`` and ``search`` on the command line, run as a person runs them."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from components.settings import ROOT
+from tests.photo_server import PHOTO_COLUMNS, PhotoServer, jpeg, lite_zip, photo, tsv
+from tests.unit.test_cli import run as run_anywhere
+
+SAMPLES = ROOT / "sample_images"
+CAT = "a facial photo of a tabby cat"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the samples in it."""
+    folder = tmp_path_factory.mktemp("data")
+    run(folder, "index", "build", "samples")
+    return folder
+
+
+def run(
+    data: Path, *arguments: object, status: int = 0, answer: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    place: Mapping[str, str] = {"CAPTIONLENS_DATA": str(data), **environment}
+    return run_anywhere(*arguments, status=status, answer=answer, environment=place)
+
+
+def test_the_best_match_comes_first_in_every_format(data: Path) -> None:
+    rows = json.loads(run(data, "search", "samples", CAT, "--top", 2, "-f", "json").stdout)
+    assert [row["rank"] for row in rows] == [1, 2]
+    assert (rows[0]["id"], rows[0]["image"]) == ("chelsea.jpg", "chelsea.jpg")
+    assert rows[0]["cosine"] > 0.4
+    assert rows[0]["captions"] == [CAT]
+    assert list(rows[0])[:4] == ["rank", "id", "image", "cosine"]
+    table = run(data, "search", "samples", CAT, "--top", 2, "-f", "csv").stdout
+    assert [row["id"] for row in csv.DictReader(io.StringIO(table))] == [r["id"] for r in rows]
+    lines = run(data, "search", "samples", CAT, "--top", 1).stdout.splitlines()
+    assert lines[0].split() == ["rank", "cosine", "picture"]
+    assert lines[1].endswith("chelsea.jpg")
+
+
+def test_a_picture_finds_itself_and_words_lead_away_from_it(data: Path) -> None:
+    cat = SAMPLES / "chelsea.jpg"
+    found = json.loads(run(data, "search", "samples", "--image", cat, "-f", "json").stdout)
+    assert found[0]["id"] == "chelsea.jpg"
+    assert found[0]["cosine"] == pytest.approx(1, abs=1e-3)
+    away = run(data, "search", "samples", "3*a rocket, -2*a cat", "--image", cat, "--top", 1)
+    assert away.stdout.splitlines()[1].endswith("rocket.jpg")
+
+
+def test_filters_leave_out(data: Path) -> None:
+    only = ("--filter", "orientation=portrait", "--filter", "width=500..600")
+    rows = json.loads(run(data, "search", "samples", CAT, *only, "-f", "json").stdout)
+    assert [row["id"] for row in rows] == ["cell.jpg"]
+
+
+def test_collections_are_listed_told_of_and_verified(data: Path) -> None:
+    assert "23  samples  (pocket, 20" in run(data, "index", "list").stdout
+    told = run(data, "index", "info", "samples").stdout
+    for part in ("23", "pocket, revision", "384 dimensions", "Flat, exact", "captions"):
+        assert part in told
+    assert "samples is whole." in run(data, "index", "verify", "samples").stderr
+
+
+def test_a_folder_is_indexed_updated_damaged_and_removed(tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "my pictures"
+    folder.mkdir()
+    for name in ("chelsea.jpg", "coffee.jpg"):
+        shutil.copy(SAMPLES / name, folder)
+    told = run(data, "index", "build", "folder", folder).stderr
+    assert "my pictures: 2 pictures (2 new, 0 dropped, 0 skipped)." in told
+    shutil.copy(SAMPLES / "horse.jpg", folder)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    told = run(data, "index", "update", "my pictures", status=1).stderr
+    assert "3 pictures (1 new, 0 dropped, 1 skipped)." in told
+    assert "skipped: broken.jpg is not a picture" in told
+    assert "broken.jpg is not a picture" in run(data, "index", "info", "my pictures").stdout
+    vectors = next((data / "collections" / "my pictures").glob("*.vectors"))
+    vectors.write_bytes(b"\0" * vectors.stat().st_size)
+    damaged = run(data, "index", "verify", "my pictures", status=1).stdout
+    assert f"{vectors.name} is missing or damaged." in damaged
+    run(data, "index", "remove", "my pictures", status=1, answer="n\n")
+    run(data, "index", "remove", "my pictures", answer="y\n")
+    assert "There is no collection yet" in run(data, "index", "list").stderr
+    assert (folder / "horse.jpg").exists()
+
+
+def test_the_data_directory_may_be_an_option(tmp_path: Path) -> None:
+    run_anywhere("index", "build", "samples", "--limit", 3, "--data-dir", tmp_path)
+    assert "3  samples" in run_anywhere("index", "list", "--data-dir", tmp_path).stdout
+    assert (tmp_path / "collections" / "samples" / "manifest.json").exists()
+
+
+@pytest.fixture
+def unsplash() -> Iterator[PhotoServer]:
+    with PhotoServer({f"/photo-{n}": jpeg(n) for n in range(5)}) as server:
+        table = tsv(PHOTO_COLUMNS, [photo(n, server.url) for n in range(6)])
+        server.files["/lite.zip"] = lite_zip({"photos.tsv000": table})
+        yield server
+
+
+def test_unsplash_from_a_zip_on_a_server(unsplash: PhotoServer, tmp_path: Path) -> None:
+    place = ("index", "build", "unsplash", "--zip", f"{unsplash.url}/lite.zip", "--limit", 0)
+    refused = run(tmp_path, *place, status=2).stderr
+    assert "is inside a private network" in refused
+    assert "zip or folder of it that is downloaded already" in refused
+    told = run(tmp_path, *place, status=1, CAPTIONLENS_PRIVATE_ADDRESSES="1").stderr
+    assert "unsplash-lite: 5 pictures (5 new, 0 dropped, 1 skipped)." in told
+    found = run(tmp_path, "search", "unsplash-lite", "noise", "-f", "json", "--top", 1).stdout
+    assert json.loads(found)[0]["photographer"].startswith("Zoë Doe")
+
+
+def test_control_c_keeps_what_is_done(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(1500):
+        (folder / f"{number:04}.jpg").write_bytes(jpeg(number % 40) + b"%d" % number)
+    build = [sys.executable, "cli.py", "index", "build", "folder", str(folder)]
+    environment = {**os.environ, "CAPTIONLENS_DATA": str(tmp_path / "data")}
+    process = subprocess.Popen(build, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while " a second" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Stopping; what is done is kept." in told
+    assert "It was stopped: run it again to go on." in told
+    assert "stopped before its end" in run(tmp_path / "data", "index", "list").stdout
+    assert "many: 1,500 pictures" in run(tmp_path / "data", "index", "update", "many").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("search", "nowhere", "a cat"), "There is no collection nowhere"),
+        (("search", "../etc", "a cat"), "cannot be a collection's name"),
+        (("search", "samples"), "Nothing is asked for"),
+        (("search", "samples", "a cat", "--image", "gone.jpg"), "gone.jpg cannot be read"),
+        (("search", "samples", "a cat", "--filter", "orientation"), "write COLUMN=VALUE"),
+        (("search", "samples", "a cat", "--filter", "nothing=1"), "There is no column 'nothing'"),
+        (("index", "build", "magic"), "'magic' is no source"),
+        (("index", "build", "folder"), "Say which folder"),
+        (("index", "build", "folder", "/no/such/place"), "is not a folder"),
+        (("index", "build", "table", "gone.csv"), "gone.csv does not exist"),
+        (("index", "build", "unsplash", "--zip", "gone.zip"), "does not exist"),
+        (("index", "build", "folder", SAMPLES, "--name", "samples"), "of another source"),
+        (("index", "update", "nowhere"), "There is no collection nowhere"),
+        (("index", "remove", "-y", "nowhere"), "There is no collection nowhere"),
+        (("index", "verify", "nowhere"), "There is no collection nowhere"),
+        (("index", "info", "a/b"), "cannot be a collection's name"),
+    ],
+)
+def test_misuse_is_told_in_a_sentence(data: Path, arguments: tuple[object, ...], told: str) -> None:
+    assert told in run(data, *arguments, status=2).stderr
