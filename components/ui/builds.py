@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -64,13 +63,10 @@ def _ended(name: str, task: Task) -> None:
         st.success(plain(summary(report)), icon=":material/check:")
     else:
         st.info(plain(summary(report)), icon=":material/pause:")
-    if report is None or not report.manifest.complete:
-        st.button(
-            "Go on",
-            icon=":material/play_arrow:",
-            key=f"resume {name}",
-            on_click=partial(start, *task.subject),
-        )
+    unfinished = report is None or not report.manifest.complete
+    if unfinished and st.button("Go on", icon=":material/play_arrow:", key=f"resume {name}"):
+        start(*task.subject)
+        st.rerun()  # the whole page: what draws the tasks begins to look again
     background.close_button(tasks(), name)
 
 

@@ -114,7 +114,7 @@ def _actions(collection: Collection, row: int, record: Record) -> None:
             st.rerun()
         if st.button("Use in Match", icon=":material/image_search:"):
             _take(collection, row, record)
-            st.switch_page(page(MATCH))
+            st.switch_page(page(MATCH), query_params={})  # None refuses over bound ones
         if st.button(
             "Add to matrix",
             icon=":material/playlist_add:",

@@ -101,14 +101,15 @@ def test_filters_pages_and_their_link(server: Server, page: Page, many: str) -> 
     page.goto(f"{server.url}/search?search_in={many}")
     expect(page.get_by_text("60 pictures in random order")).to_be_visible()
     settled(page)
-    before = tile(page).inner_text()
-    page.get_by_role("button", name="2", exact=True).click()
-    expect(tile(page)).not_to_have_text(before)
+    expect(tile(page)).to_contain_text(".png")
+    before = re.findall(r"\w+/\d+\.png", tile(page).inner_text())[0]
+    page.get_by_role("button", name="Page 2").click()
+    expect(tile(page)).not_to_contain_text(before)
     settled(page)
-    second = tile(page).inner_text()
+    second = re.findall(r"\w+/\d+\.png", tile(page).inner_text())[0]
     assert "search_page=2" in page.url
     page.goto(page.url)
-    expect(tile(page)).to_have_text(second)  # the same pictures in the same places
+    expect(tile(page)).to_contain_text(second)  # the same pictures in the same places
     open_popover(page, "Filters")
     page.get_by_role("combobox", name="Folder").click()
     page.get_by_role("option", name="south").click()
@@ -141,7 +142,7 @@ def test_a_photograph_opens_and_leads_to_more_like_it(
     server: Server, page: Page, screenshot: Screenshot
 ) -> None:
     page.goto(f"{server.url}/search?search_q={CAT}")
-    tile(page).get_by_role("button", name="chelsea.jpg").click()
+    tile(page).get_by_role("button", name="#1 chelsea.jpg", exact=True).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
     expect(dialog.get_by_text("Similar photographs")).to_be_visible()
@@ -155,7 +156,7 @@ def test_a_photograph_opens_and_leads_to_more_like_it(
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page).not_to_have_url(re.compile("search_photo"))
-    tile(page).get_by_role("button", name="chelsea.jpg").click()
+    tile(page).get_by_role("button", name="#1 chelsea.jpg", exact=True).click()
     dialog.get_by_role("button", name="More like this").click()
     expect(page.get_by_text("Like chelsea.jpg")).to_be_visible()
     expect(page).to_have_url(re.compile("search_like=chelsea.jpg"))
@@ -169,7 +170,7 @@ def test_similar_photographs_lead_on(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/search?search_photo=chelsea.jpg")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
-    dialog.get_by_role("button", name="face.jpg").click()
+    dialog.get_by_role("button", name="face.jpg", exact=True).click()
     expect(dialog.get_by_role("heading", name="face.jpg")).to_be_visible()
     assert "search_photo=face.jpg" in page.url
 
@@ -183,7 +184,7 @@ def test_the_tray_is_carried_to_match(server: Server, page: Page) -> None:
     expect(dialog).to_have_count(0)
     ask(page, "something to drink")
     first(page, "coffee.jpg")
-    tile(page).get_by_role("button", name="coffee.jpg").click()
+    tile(page).get_by_role("button", name="#1 coffee.jpg", exact=True).click()
     dialog.get_by_role("button", name="Use in Match").click()
     expect(page.get_by_role("heading", level=1, name="Match")).to_be_visible()
     taken = page.get_by_text("2 pictures taken along from Search: rocket.jpg, coffee.jpg.")
@@ -268,7 +269,7 @@ def test_a_collection_removed_under_the_open_page(server: Server, page: Page, ma
     manifest = folder_of("fleeting") / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"many"', '"fleeting"'), encoding="utf-8")
     assert len(open_collection("fleeting")) == 60
-    page.goto(f"{server.url}/search?search_in=fleeting")
+    page.goto(f"{server.url}/search?search_in=fleeting&search_fold=1.0")
     expect(page.get_by_text("60 pictures in random order")).to_be_visible()
     settled(page)
     shutil.rmtree(folder_of("fleeting"))
@@ -299,16 +300,14 @@ def test_every_unsplash_photograph_carries_its_credit(
     page.goto(f"{server.url}/search?search_in={unsplash}")
     expect(page.get_by_text("12 pictures in random order")).to_be_visible()
     settled(page)
-    credits = page.locator("[class*='st-key-hit-']").get_by_text(
-        re.compile("Photo by .* on Unsplash")
-    )
-    expect(credits).to_have_count(12)
+    credit = re.compile("Photo by .* on Unsplash")
+    expect(page.locator("[class*='st-key-hit-']").get_by_text(credit)).to_have_count(12)
     link = tile(page).get_by_role("link", name=re.compile("Zoë Doe"))
     expect(link).to_have_attribute(
         "href", re.compile(r"https://unsplash\.com/@user\d\?utm_source=captionlens&utm_medium=ref")
     )
     screenshot(page, "search-unsplash")
-    tile(page).get_by_role("button").first.click()
+    tile(page).get_by_role("button", name=re.compile("^photo-")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Photo by").first).to_be_visible()
     # The server of this test may not ask private addresses: the small picture stands in.
@@ -320,7 +319,7 @@ def test_the_grid_works_with_the_keyboard(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/search?search_q={CAT}")
     first(page, "chelsea.jpg")
     settled(page)
-    button = tile(page).get_by_role("button", name="chelsea.jpg")
+    button = tile(page).get_by_role("button", name="#1 chelsea.jpg", exact=True)
     button.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
