@@ -1,5 +1,6 @@
 """What was found: filters, the score slider, the grid with its pages, and the downloads."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -228,14 +229,13 @@ def _turn(key: str) -> None:
 
 def _tile(collection: Collection, row: int, hit: Hit, folded: Rows, ranked: bool) -> None:
     record = {"id": hit.id, "image": hit.image, **hit.metadata}
-    st.image(collection.thumbnail(row), width="stretch", alt=alt(record))
+    st.image(_inline(collection.thumbnail(row)), width="stretch", alt=alt(record))
     rank = f"#{hit.rank} " if ranked else ""
     st.button(
         plain(f"{rank}{shorten(hit.image, 18)}"),
         key=f"photo-{row}",
         type="tertiary",
         icon=":material/zoom_in:",
-        help=f"Open {plain(hit.image)} large, with all that is known of it",
         on_click=open_photo,
         args=(hit.id,),
     )
@@ -243,6 +243,13 @@ def _tile(collection: Collection, row: int, hit: Hit, folded: Rows, ranked: bool
     notes += [told] if (told := credit(collection, record)) else []
     if notes:
         st.caption(" · ".join(notes))
+
+
+def _inline(jpeg: bytes) -> str:
+    """Return a picture as an address that holds it: a grid of files of their own takes a third
+    longer to appear (`tests/browser/bench_search_page.py`), and another query shows others anyway.
+    """
+    return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
 
 
 def _scores(query: Query, hit: Hit, shares: Sequence[float]) -> None:
@@ -259,11 +266,13 @@ def downloads(encoder: Encoder, collection: Collection, found: Found, text: str)
         listed = hits(collection, found.rows, [*map(float, found.cosines)])
         return [hit.flat() for hit in listed]
 
-    about = {"collection": collection.manifest.name, "query": text, **provenance(encoder)}
+    def about() -> dict[str, object]:
+        return {"collection": collection.manifest.name, "query": text, **provenance(encoder)}
+
     with st.container(horizontal=True):
         for name, data, mime in (
             ("CSV", lambda: rows_to_csv(rows()), "text/csv"),
-            ("JSON", lambda: rows_to_json(rows(), about), "application/json"),
+            ("JSON", lambda: rows_to_json(rows(), about()), "application/json"),
         ):
             st.download_button(
                 name,

@@ -1,0 +1,87 @@
+"""How long the Search page takes from a query to its new grid, in the browser.
+
+    python -m tests.browser.bench_search_page FOLDER [--rounds 20]
+
+Indexes the pictures of FOLDER with Pocket, opens the page, and asks: from the Enter key to the
+moment when first and last tile of the page are those of the new query and every picture is loaded.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from components.collection.build import Job, build
+from components.collection.sources import SourceSpec
+from components.collection.store import open_collection
+from components.encoder import load
+from components.models import locate, resolve
+from tests.browser import chromium
+from tests.browser.conftest import ARGUMENTS, running
+
+QUERIES = (
+    "a dog in the snow",
+    "children playing football",
+    "a man climbing a rock",
+    "people at a market",
+    "a surfer on a wave",
+    "a red car",
+    "a girl in a pink dress",
+    "a bird over water",
+)
+_LABELS = "['.st-key-hit-0', '.st-key-hit-23'].map(p => document.querySelector(p)?.innerText ?? '')"
+_NEW = f"""before => {{
+  const now = {_LABELS};
+  const pictures = [...document.querySelectorAll("[class*='st-key-hit-'] img")];
+  const loaded = pictures.length >= 24 && pictures.every(p => p.complete && p.naturalWidth);
+  return now.every((text, i) => text && text !== before[i]) && loaded && performance.now();
+}}"""
+
+
+def ask(page: Page, query: str) -> float:
+    """Return the milliseconds from Enter to the new grid."""
+    page.get_by_role("searchbox", name="Search in words").fill(query)
+    before = page.evaluate(_LABELS)
+    start = page.evaluate("performance.now()")
+    page.keyboard.press("Enter")
+    return float(page.wait_for_function(_NEW, arg=before, polling="raf").json_value()) - start
+
+
+def measure(folder: Path, rounds: int) -> None:
+    """Print the median and the spread."""
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["CAPTIONLENS_DATA"] = place
+        encoder = load(locate(resolve("pocket")))
+        build(Job("bench", SourceSpec("folder", str(folder))), encoder)
+        times = []
+        with running(Path(place) / "log") as server, sync_playwright() as playwright:
+            path = chromium.find()
+            assert path, "Chromium is missing: run `make chromium`"
+            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+            page = browser.new_page(viewport={"width": 1440, "height": 1000})
+            page.goto(f"{server.url}/search?search_in=bench&search_q=a+house")
+            page.locator(".st-key-hit-23").wait_for()
+            page.wait_for_timeout(2000)
+            for number in range(rounds + 4):
+                taken = ask(page, QUERIES[number % len(QUERIES)])
+                page.wait_for_timeout(700)
+                if number >= 4:  # the first ones load what is loaded once
+                    times.append(taken)
+            browser.close()
+        size = len(open_collection("bench"))
+    low, high = min(times), max(times)
+    print(  # noqa: T201 - a script's result
+        f"{size:,} pictures, {rounds} queries: p50 {statistics.median(times):.0f} ms"
+        f" ({low:.0f} to {high:.0f}) from Enter to the new grid of 24"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=20)
+    arguments = parser.parse_args()
+    measure(arguments.folder, arguments.rounds)
