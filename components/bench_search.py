@@ -42,6 +42,7 @@ from components.pipeline import encode
 from components.scores import Matrix, unit
 
 _WIDTH, _TOP, _QUERIES = 512, 10, 200
+_A_CLUSTER = 100  # vectors of one cluster, on average
 _NOISE = 0.7  # of a vector, beside 1 for the centre of its cluster, a dimension
 _FILES = 512
 _SEED = 1_000_000  # of the queries: the vectors' are small numbers
@@ -61,9 +62,9 @@ def workplace() -> Iterator[Path]:
                 os.environ["CAPTIONLENS_DATA"] = before
 
 
-def clustered(rows: int, seed: int) -> Matrix:
-    """Return (rows, 512) unit vectors round 10,000 random centres, the same for every seed."""
-    centres = np.random.default_rng(0).standard_normal((10_000, _WIDTH), dtype=np.float32)
+def clustered(rows: int, clusters: int, seed: int) -> Matrix:
+    """Return (rows, 512) unit vectors round ``clusters`` centres, the same for every seed."""
+    centres = np.random.default_rng(0).standard_normal((clusters, _WIDTH), dtype=np.float32)
     draw = np.random.default_rng(seed)
     noise = draw.standard_normal((rows, _WIDTH), dtype=np.float32)
     return unit(centres[draw.integers(0, len(centres), rows)] + _NOISE * noise)
@@ -75,10 +76,10 @@ def synthetic(name: str, rows: int) -> Manifest:
     folder.mkdir(parents=True)
     shards = []
     for number, start in enumerate(range(0, rows, SHARD_ROWS), start=1):
-        shards.append(_shard(folder, number, min(SHARD_ROWS, rows - start), start))
+        shards.append(_shard(folder, number, range(start, min(start + SHARD_ROWS, rows)), rows))
     named = [(folder / shard.vectors.name, shard.rows) for shard in shards]
     index, recall = build_index(
-        open_vectors(named, _WIDTH), lambda: clustered(100, seed=-1 % 2**32)
+        open_vectors(named, _WIDTH), lambda: clustered(100, rows // _A_CLUSTER, _SEED)
     )
     file = save_index(folder, "index.faiss", index)
     facts = IndexFacts(file, index.kind, index.exact, index.effort, recall)
@@ -88,7 +89,7 @@ def synthetic(name: str, rows: int) -> Manifest:
     return write_manifest(folder, replace(manifest, complete=True, generation=1))
 
 
-def _shard(folder: Path, number: int, rows: int, start: int) -> Shard:
+def _shard(folder: Path, number: int, rows: range, whole: int) -> Shard:
     def write(kind: str, data: bytes) -> File:
         path = folder / f"{number:06}.{kind}"
         path.write_bytes(data)
@@ -110,13 +111,13 @@ def _shard(folder: Path, number: int, rows: int, start: int) -> Shard:
             "thumbnail_bytes": 1,
             "orientation": "landscape",
         }
-        for n in range(start, start + rows)
+        for n in rows
     ]
     metadata = write_whole(
         folder / f"{number:06}.parquet", lambda draft: write_table(table_of(records), draft)
     )
-    vectors = write("vectors", clustered(rows, seed=number).tobytes())
-    return Shard(number, rows, vectors, write("thumbnails", b"\0" * rows), metadata)
+    vectors = write("vectors", clustered(len(rows), whole // _A_CLUSTER, number).tobytes())
+    return Shard(number, len(rows), vectors, write("thumbnails", b"\0" * len(rows)), metadata)
 
 
 def at_25k(rounds: int, say: Say) -> None:
@@ -132,11 +133,12 @@ def at_25k(rounds: int, say: Say) -> None:
             return collection.ids(search(collection, query.vector, Limits(_TOP)).rows)
 
         bare, whole = _medians(texts * rounds, lambda text: encoder.texts([text]), ours)
-        say(f"\n25,000 vectors, {_WIDTH} wide; index: {collection.index.kind}")
+        index = collection.index
+        say(f"\n25,000 vectors, {_WIDTH} wide; index: {index.kind}, {index.effort}")
         say(f"{'text encoder alone, p50':<44}{bare:>9.2f} ms")
         say(f"{'text to the ids of its ten nearest, p50':<44}{whole:>9.2f} ms{whole / bare:>9.2f}x")
         every = np.concatenate(collection.vectors.parts)
-        _compare(every, collection.index.search, rounds, say)
+        _compare(every, index.search, rounds, say)
 
 
 def _medians(items: list[str], *jobs: Callable[[str], object]) -> list[float]:
@@ -157,7 +159,7 @@ def _compare(every: Matrix, ours: Callable[..., object], rounds: int, say: Say) 
 
     flat = faiss.IndexFlatIP(_WIDTH)
     flat.add(every)
-    queries = clustered(20, _SEED + 1)
+    queries = clustered(20, len(every) // _A_CLUSTER, _SEED + 1)
 
     def numpy(number: str) -> object:
         cosines = every @ queries[int(number)]
@@ -199,7 +201,7 @@ def at_1m(rounds: int, say: Say, rows: int = 1_000_000) -> None:
         say(f"made in {time.perf_counter() - start:.0f} s, vectors and index")
         collection = open_collection("bench")
         every = np.concatenate(collection.vectors.parts)
-        queries = clustered(100, _SEED + 2)
+        queries = clustered(100, rows // _A_CLUSTER, _SEED + 2)
         truth = np.argsort(-(queries @ every.T), axis=1)[:, :_TOP]
         _compare(every, collection.index.search, rounds, say)
         probe = _in_a_fresh_process(_probe, "bench", queries, truth)

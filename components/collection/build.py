@@ -10,6 +10,8 @@ from functools import partial
 from itertools import islice, product
 from typing import Literal
 
+import numpy as np
+
 from components import samples
 from components.collection.folder import Folder, file_item
 from components.collection.manifest import (
@@ -129,7 +131,8 @@ def summary(report: Report) -> str:
 
 def _queries(encoder: Encoder) -> Matrix:
     """Return the vectors of what people ask for, to measure an index with."""
-    return encoder.texts([" ".join(pair) for pair in product(_THINGS, _PLACES)])
+    texts = [" ".join(pair) for pair in product(_THINGS, _PLACES)]
+    return np.concatenate([encoder.texts([text]) for text in texts])  # as they will be asked
 
 
 def open_source(spec: SourceSpec) -> PictureSource:

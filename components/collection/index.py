@@ -23,7 +23,8 @@ Queries = Callable[[], Matrix]
 
 EXACT_UP_TO = 10_000  # rows: one millisecond or so on a core
 INVERTED_FROM = 250_000  # rows: where scanning all codes begins to take a millisecond
-_TRAINING = 8192  # rows teach sixteen codewords a subspace
+_TRAINING = 4096  # rows teach sixteen codewords a subspace: FAISS takes no more
+_ADD = 1024  # rows at a time
 _TRAINING_A_LIST = 40  # rows for each inverted list: FAISS's own advice is 39 and more
 _RECALL = 0.98  # the part of the true ten that a build aims at, against measuring queries
 
@@ -120,7 +121,8 @@ class FaissIndex:
 
     def add(self, vectors: Matrix) -> None:
         """See VectorIndex."""
-        self._index.add(np.ascontiguousarray(vectors))
+        for start in range(0, len(vectors), _ADD):  # FAISS takes 6 KB a row meanwhile
+            self._index.add(np.ascontiguousarray(vectors[start : start + _ADD]))
 
     def search(
         self, query: Matrix, top: int, allowed: Allowed | None = None
@@ -197,10 +199,10 @@ def build_index(vectors: Vectors, queries: Queries) -> tuple[FaissIndex, float]:
         return index, 1.0
     asked = queries()
     truth = _true_best(vectors, asked)
-    recall = _recall(index, asked, truth)
+    recall = _recall(index, vectors, asked, truth)
     while recall < _RECALL and index.effort != (more := index.effort.more(index.lists)):
         index.effort = more
-        recall = _recall(index, asked, truth)
+        recall = _recall(index, vectors, asked, truth)
     return index, recall
 
 
@@ -215,12 +217,15 @@ def remake_index(vectors: Vectors, effort: Effort) -> FaissIndex:
 
 def recall_of(index: VectorIndex, vectors: Vectors, queries: Matrix) -> float:
     """Return which part of the true ten nearest an index finds, over ``queries`` (q, width)."""
-    return _recall(index, queries, _true_best(vectors, queries))
+    return _recall(index, vectors, queries, _true_best(vectors, queries))
 
 
-def _recall(index: VectorIndex, queries: Matrix, truth: Rows) -> float:
-    found = [index.search(query, truth.shape[1])[0] for query in queries]
-    return float(np.mean([np.isin(t, f).mean() for t, f in zip(truth, found, strict=True)]))
+def _recall(index: VectorIndex, vectors: Vectors, queries: Matrix, truth: Rows) -> float:
+    hit = []
+    for query, best in zip(queries, truth, strict=True):
+        hit.append(np.isin(best, index.search(query, len(best))[0]).mean())
+        vectors.release()
+    return float(np.mean(hit))
 
 
 def _true_best(vectors: Vectors, queries: Matrix, top: int = 10) -> Rows:
@@ -238,5 +243,10 @@ def _true_best(vectors: Vectors, queries: Matrix, top: int = 10) -> Rows:
 
 def _sample(vectors: Vectors, number: int) -> Matrix:
     """Return up to ``number`` rows, drawn the same way each time."""
-    rows = np.random.default_rng(0).permutation(len(vectors))[:number]
-    return vectors.rows(np.sort(rows))
+    rows = np.sort(np.random.default_rng(0).permutation(len(vectors))[:number])
+    found, start = [], 0
+    for chunk in vectors.chunks():
+        low, high = np.searchsorted(rows, [start, start + len(chunk)])
+        found.append(chunk[rows[low:high] - start])
+        start += len(chunk)
+    return np.concatenate(found)

@@ -1,10 +1,12 @@
 """The vectors of a collection: raw float32 rows in mapped shards, the truth of it all."""
 
 import mmap
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +15,19 @@ from components.scores import Matrix
 
 Rows = NDArray[np.int64]
 
-# Above this many bytes a mapping gives its pages back after use: they would count as ours.
+# Up to so many bytes the mapped pages may stay in memory; a page that was read counts as ours, and
+# the kernel maps others round it. Of more, single rows are read from the file instead.
 _KEEP_BYTES = 256_000_000
-_AROUND = 1 << 16  # bytes that the kernel maps round one that is read
+_CHUNK = 2048  # rows
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """(n, width) unit rows in several arrays, one after the other."""
+    """(n, width) unit rows in several arrays, one after the other, and the files behind them."""
 
     parts: tuple[Matrix, ...]
     width: int
-    _touched: list[int] = field(default_factory=lambda: [0], repr=False)
+    files: tuple[BinaryIO, ...] = ()
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -33,50 +36,44 @@ class Vectors:
     def _starts(self) -> Rows:
         return np.cumsum([0, *map(len, self.parts)], dtype=np.int64)
 
+    @cached_property
+    def _large(self) -> bool:
+        return bool(self.files) and len(self) * self.width * 4 > _KEEP_BYTES
+
     def rows(self, ids: Rows) -> Matrix:
         """Return (len(ids), width): a copy of the rows of these numbers, in their order."""
         found = np.empty((len(ids), self.width), dtype=np.float32)
         part_of = np.searchsorted(self._starts, ids, side="right") - 1
+        within = ids - self._starts[part_of]
+        if self._large:
+            for row, part, number in zip(found, part_of.tolist(), within.tolist(), strict=True):
+                os.preadv(self.files[part].fileno(), [row.data], number * self.width * 4)
+            return found
         for part in np.unique(part_of):
             here = part_of == part
-            found[here] = self.parts[part][ids[here] - self._starts[part]]
-        self._touch(len(ids))
+            found[here] = self.parts[part][within[here]]
         return found
 
     def cosines(self, query: Matrix) -> Matrix:
         """Return (n,) cosines of every row with a unit ``query`` (width,)."""
         found = [part @ query for part in self.parts]
-        self._release()
         return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
 
     def chunks(self) -> Iterator[Matrix]:
-        """Yield the rows a part at a time, without keeping what has been read in memory."""
+        """Yield the rows some at a time, without keeping what has been read in memory."""
         for part in self.parts:
-            yield part
-            self._release()
+            for start in range(0, len(part), _CHUNK):
+                yield part[start : start + _CHUNK]
+                self.release()
 
-    def _touch(self, rows: int) -> None:
-        """Count rows that were read here and there, each of which maps some 64 KB around it."""
-        self._touched[0] += rows
-        if self._touched[0] * _AROUND > _KEEP_BYTES:
-            self._release()
-
-    def _release(self) -> None:
-        self._touched[0] = 0
-        if len(self) * self.width * 4 <= _KEEP_BYTES:
-            return
+    def release(self) -> None:
+        """Give mapped pages back: whoever needs them reads them from the file again."""
         for part in self.parts:
-            base = getattr(part, "_mmap", None)
-            if base is not None:
-                base.madvise(mmap.MADV_DONTNEED)  # the file still has them
+            if isinstance(part, np.memmap):
+                part._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def open_vectors(files: Sequence[tuple[Path, int]], width: int) -> Vectors:
     """Return the vectors of (file, rows) pairs. Raises OSError or ValueError where one is short."""
-    return Vectors(tuple(_mapped(file, rows, width) for file, rows in files), width)
-
-
-def _mapped(file: Path, rows: int, width: int) -> Matrix:
-    if not rows:
-        return np.zeros((0, width), dtype=np.float32)
-    return np.memmap(file, dtype="<f4", mode="r", shape=(rows, width))
+    parts = tuple(np.memmap(file, "<f4", "r", shape=(rows, width)) for file, rows in files)
+    return Vectors(parts, width, tuple(file.open("rb") for file, _ in files))

@@ -33,11 +33,11 @@ from components.collection.manifest import (
     write_manifest,
     write_whole,
 )
-from components.collection.records import Record, read_table, table_of, write_table
+from components.collection.records import Record, joined, read_table, table_of, write_table
 from components.collection.sources import SourceSpec
 from components.collection.store import locked, save_index
 from components.collection.vectors import open_vectors
-from components.encoder import Encoder
+from components.encoder import Encoder, batched
 from components.scores import Matrix
 
 SHARD_ROWS = 8192  # of 512 floats: 16 MB of vectors and some 120 MB of thumbnails
@@ -52,7 +52,7 @@ class Row:
     thumbnail: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is stored of a picture: its row among all, and what tells whether it has changed."""
 
@@ -286,10 +286,10 @@ class _OpenShard:
         self._journal.truncate(length)
         return rows
 
-    def records(self) -> list[Record]:
-        """Return the metadata of the rows."""
+    def records(self) -> Iterator[Record]:
+        """Yield the metadata of the rows."""
         with self._files[2].open(encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
+            yield from map(json.loads, lines)
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write rows; the journal last, and only when the rest is on the disk."""
@@ -308,7 +308,8 @@ class _OpenShard:
         """Return the finished shard, its metadata as Parquet."""
         self.close()
         vectors, thumbnails, _ = self._files
-        metadata = _write_table(self.folder / f"{self.number:06}.parquet", table_of(self.records()))
+        tables = [table_of(group) for group in batched(self.records(), 1024)]
+        metadata = _write_table(self.folder / f"{self.number:06}.parquet", joined(tables))
         return Shard(self.number, self.rows, facts_of(vectors), facts_of(thumbnails), metadata)
 
     def forget_journal(self) -> None:

@@ -47,7 +47,8 @@ def ask(page: Page, query: str) -> float:
     before = page.evaluate(_LABELS)
     start = page.evaluate("performance.now()")
     page.keyboard.press("Enter")
-    return float(page.wait_for_function(_NEW, arg=before, polling="raf").json_value()) - start
+    end = page.wait_for_function(_NEW, arg=before, polling="raf").json_value()
+    return float(end) - float(start)
 
 
 def measure(folder: Path, rounds: int) -> None:
