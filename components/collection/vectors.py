@@ -15,9 +15,6 @@ from components.scores import Matrix
 
 Rows = NDArray[np.int64]
 
-# Up to so many bytes the mapped pages may stay in memory; a page that was read counts as ours, and
-# the kernel maps others round it. Of more, single rows are read from the file instead.
-_KEEP_BYTES = 256_000_000
 _CHUNK = 2048  # rows
 
 
@@ -36,22 +33,17 @@ class Vectors:
     def _starts(self) -> Rows:
         return np.cumsum([0, *map(len, self.parts)], dtype=np.int64)
 
-    @cached_property
-    def _large(self) -> bool:
-        return bool(self.files) and len(self) * self.width * 4 > _KEEP_BYTES
-
     def rows(self, ids: Rows) -> Matrix:
         """Return (len(ids), width): a copy of the rows of these numbers, in their order."""
         found = np.empty((len(ids), self.width), dtype=np.float32)
         part_of = np.searchsorted(self._starts, ids, side="right") - 1
         within = ids - self._starts[part_of]
-        if self._large:
-            for row, part, number in zip(found, part_of.tolist(), within.tolist(), strict=True):
+        # Read, not mapped: a mapped row would bring its neighbours into memory, and they stay.
+        for row, part, number in zip(found, part_of.tolist(), within.tolist(), strict=True):
+            if self.files:
                 os.preadv(self.files[part].fileno(), [row.data], number * self.width * 4)
-            return found
-        for part in np.unique(part_of):
-            here = part_of == part
-            found[here] = self.parts[part][within[here]]
+            else:
+                row[:] = self.parts[part][number]
         return found
 
     def cosines(self, query: Matrix) -> Matrix:
@@ -64,13 +56,8 @@ class Vectors:
         for part in self.parts:
             for start in range(0, len(part), _CHUNK):
                 yield part[start : start + _CHUNK]
-                self.release()
-
-    def release(self) -> None:
-        """Give mapped pages back: whoever needs them reads them from the file again."""
-        for part in self.parts:
-            if isinstance(part, np.memmap):
-                part._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+                if isinstance(part, np.memmap):
+                    part._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def open_vectors(files: Sequence[tuple[Path, int]], width: int) -> Vectors:
