@@ -60,7 +60,7 @@ class VectorIndex(Protocol):
 class Effort:
     """What a query may cost: candidates whose true cosines are taken, inverted lists visited."""
 
-    shortlist: int = 128
+    shortlist: int = 64
     probes: int = 64
 
     def more(self, lists: int) -> "Effort":
@@ -200,10 +200,10 @@ def build_index(vectors: Vectors, queries: Queries) -> tuple[FaissIndex, float]:
         return index, 1.0
     asked = queries()
     least = _tenth_best(vectors, asked)
-    recall = _recall(index, asked, least)
+    recall = _recall(index, vectors, asked, least)
     while recall < _RECALL and index.effort != (more := index.effort.more(index.lists)):
         index.effort = more
-        recall = _recall(index, asked, least)
+        recall = _recall(index, vectors, asked, least)
     return index, recall
 
 
@@ -218,14 +218,16 @@ def remake_index(vectors: Vectors, effort: Effort) -> FaissIndex:
 
 def recall_of(index: VectorIndex, vectors: Vectors, queries: Matrix) -> float:
     """Return which part of the true ten nearest an index finds, over ``queries`` (q, width)."""
-    return _recall(index, queries, _tenth_best(vectors, queries))
+    return _recall(index, vectors, queries, _tenth_best(vectors, queries))
 
 
-def _recall(index: VectorIndex, queries: Matrix, least: Matrix) -> float:
+def _recall(index: VectorIndex, vectors: Vectors, queries: Matrix, least: Matrix) -> float:
     """Return which part of the ten found is as near as the true ten's last, ``least`` (q,)."""
-    found = [index.search(query, _TOP)[1] for query in queries]
-    pairs = zip(found, least, strict=True)
-    return float(np.mean([(cosines >= worst - 1e-6).sum() / _TOP for cosines, worst in pairs]))
+    near = 0
+    for query, worst in zip(queries, least, strict=True):
+        near += int((index.search(query, _TOP)[1] >= worst - 1e-6).sum())
+        vectors.release()
+    return near / (_TOP * len(queries))
 
 
 def _tenth_best(vectors: Vectors, queries: Matrix) -> Matrix:

@@ -76,7 +76,8 @@ def _term(piece: str) -> Term:
     found = _WEIGHT.match(piece)
     assert found is not None  # noqa: S101 - every part of the pattern may be empty
     weight = float(found["number"] or 1) * (-1 if found["minus"] else 1)
-    lines = parse_captions(piece[found.end() :].replace("\n", " ").lstrip("# ")).captions
+    words = piece[found.end() :].replace("\n", " ").lstrip("# ")
+    lines = parse_captions(words, limit=1).captions
     return Term(lines[0] if lines else "", weight)
 
 
@@ -102,16 +103,18 @@ def compose(
         weighted.append(picture_weight * picture)
     if not weighted:
         raise QueryError("Nothing is asked for: type some words, or give a picture.")
-    parts = np.stack(weighted).astype(np.float32)
-    length = float(np.linalg.norm(parts.sum(axis=0)))
+    parts = np.stack(weighted).astype(np.float32)  # (terms, width)
+    whole = parts.sum(axis=0)
+    length = np.sqrt(whole @ whole)
     if length < 1e-3:
         raise QueryError("The terms cancel each other out: nothing is left to search for.")
-    parts /= length
-    return Query(tuple(labels), parts, unit(parts.sum(axis=0)))
+    return Query(tuple(labels), parts / length, whole / length)
 
 
 def _texts(encoder: Encoder, terms: Sequence[Term], templates: bool) -> Matrix:
     """Return (terms, width) unit vectors."""
     forms = TEMPLATES if templates else TEMPLATES[:1]
     rows = encoder.texts([form.format(term.text) for term in terms for form in forms])
-    return unit(rows.reshape(len(terms), len(forms), -1).mean(axis=1)) if terms else rows
+    if len(forms) == 1 or not terms:
+        return rows
+    return unit(rows.reshape(len(terms), len(forms), -1).mean(axis=1))

@@ -67,7 +67,7 @@ class Collection:
 
     @cached_property
     def _row_of(self) -> dict[str, int]:
-        return {id_: row for row, id_ in enumerate(self.table["id"].to_pylist())}
+        return {id_: row for row, id_ in enumerate(self._ids.to_pylist())}
 
     def row_of(self, id_: str) -> int:
         """Return the row of an id. Raises CollectionError where there is none."""
@@ -77,8 +77,11 @@ class Collection:
 
     def ids(self, rows: Rows) -> list[str]:
         """Return the ids of some rows, in their order."""
-        found: list[str] = self.table["id"].take(pa.array(rows)).to_pylist()
-        return found
+        return [str(self._ids[int(row)]) for row in rows]
+
+    @cached_property
+    def _ids(self) -> pa.Array:
+        return self.table["id"].combine_chunks()
 
     def records(self, rows: Rows) -> list[Record]:
         """Return the metadata of some rows, in their order, without what is only ours."""

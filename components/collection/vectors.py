@@ -15,6 +15,9 @@ from components.scores import Matrix
 
 Rows = NDArray[np.int64]
 
+# Up to so many bytes the mapped pages may stay in memory: a page that was read counts as ours, and
+# the kernel maps others round it. Of more, single rows are read from the file instead.
+_KEEP_BYTES = 256_000_000
 _CHUNK = 2048  # rows
 
 
@@ -33,17 +36,22 @@ class Vectors:
     def _starts(self) -> Rows:
         return np.cumsum([0, *map(len, self.parts)], dtype=np.int64)
 
+    @cached_property
+    def _large(self) -> bool:
+        return bool(self.files) and len(self) * self.width * 4 > _KEEP_BYTES
+
     def rows(self, ids: Rows) -> Matrix:
         """Return (len(ids), width): a copy of the rows of these numbers, in their order."""
         found = np.empty((len(ids), self.width), dtype=np.float32)
         part_of = np.searchsorted(self._starts, ids, side="right") - 1
         within = ids - self._starts[part_of]
-        # Read, not mapped: a mapped row would bring its neighbours into memory, and they stay.
-        for row, part, number in zip(found, part_of.tolist(), within.tolist(), strict=True):
-            if self.files:
+        if self._large:
+            for row, part, number in zip(found, part_of.tolist(), within.tolist(), strict=True):
                 os.preadv(self.files[part].fileno(), [row.data], number * self.width * 4)
-            else:
-                row[:] = self.parts[part][number]
+            return found
+        for part in np.unique(part_of):
+            here = part_of == part
+            found[here] = self.parts[part][within[here]]
         return found
 
     def cosines(self, query: Matrix) -> Matrix:
@@ -56,8 +64,13 @@ class Vectors:
         for part in self.parts:
             for start in range(0, len(part), _CHUNK):
                 yield part[start : start + _CHUNK]
-                if isinstance(part, np.memmap):
-                    part._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+                self.release()
+
+    def release(self) -> None:
+        """Give mapped pages back: whoever needs them reads them from the file again."""
+        for part in self.parts:
+            if isinstance(part, np.memmap):
+                part._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def open_vectors(files: Sequence[tuple[Path, int]], width: int) -> Vectors:

@@ -83,7 +83,7 @@ def test_inverted_lists_are_visited_until_recall_is_reached(
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.95])
 def test_a_filter_is_kept_whatever_passes_it(large: Vectors, share: float) -> None:
     allowed = np.random.default_rng(0).random(len(large)) < share
-    index = remake_index(large, Effort())
+    index = remake_index(large, Effort(256))
     every = np.concatenate(large.parts)
     for query in clustered(5, seed=4):
         rows, _ = index.search(query, 10, allowed)
