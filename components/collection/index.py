@@ -78,17 +78,6 @@ class FaissIndex:
         self._vectors = vectors
         self.effort = effort
 
-    @property
-    def effort(self) -> Effort:
-        """What a query may cost. An exact index heeds none of it."""
-        return self._effort
-
-    @effort.setter
-    def effort(self, effort: Effort) -> None:
-        self._effort = effort
-        if self.lists:
-            self._index.nprobe = min(effort.probes, self.lists)
-
     @classmethod
     def create(cls, vectors: Vectors) -> Self:
         """Return an empty index of the kind that the number of ``vectors`` asks for, trained."""
@@ -141,19 +130,23 @@ class FaissIndex:
         passing = np.flatnonzero(allowed)
         if len(passing) <= max(EXACT_UP_TO, top):
             return passing  # few enough for the true cosines of all
-        # The codes know no filter: ask for as many more as it will throw away.
-        wanted = 2 * self._wide(top) * rows // len(passing)
-        found = self._shortlist(query, wanted)
+        # The codes know no filter: ask for as many more, in as many lists, as it will throw away.
+        found = self._shortlist(query, self._wide(top), 2 * rows / len(passing))
         return found[allowed[found]]
 
     def _wide(self, top: int) -> int:
         return max(self.effort.shortlist, 4 * top)
 
-    def _shortlist(self, query: Matrix, number: int) -> Rows:
-        number = min(number, len(self._vectors))
-        if not number:
+    def _shortlist(self, query: Matrix, number: int, times: float = 1.0) -> Rows:
+        """Return the rows of the ``number`` nearest codes, or ``times`` as many, sought as hard."""
+        import faiss
+
+        wanted = min(round(number * times), len(self._vectors))
+        if not wanted:
             return np.zeros(0, dtype=np.int64)
-        found: Rows = self._index.search(query[None, :], number)[1][0]
+        visited = min(round(self.effort.probes * times), self.lists)
+        how = faiss.SearchParametersIVF(nprobe=visited) if visited else None
+        found: Rows = self._index.search(query[None, :], wanted, params=how)[1][0]
         return np.sort(found[found >= 0])  # near rows lie near one another on the disk
 
     def save(self, file: Path) -> None:

@@ -80,8 +80,13 @@ def test_inverted_lists_are_visited_until_recall_is_reached(
     assert recall >= 0.98 or again.effort.probes >= again.lists
 
 
+@pytest.mark.parametrize("lists", [False, True])
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.95])
-def test_a_filter_is_kept_whatever_passes_it(large: Vectors, share: float) -> None:
+def test_a_filter_is_kept_whatever_passes_it(
+    large: Vectors, share: float, lists: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indices, "INVERTED_FROM", 11_000 if lists else 250_000)
+    monkeypatch.setattr(indices, "EXACT_UP_TO", 1000)
     allowed = np.random.default_rng(0).random(len(large)) < share
     index = remake_index(large, Effort(256))
     every = np.concatenate(large.parts)
