@@ -145,7 +145,8 @@ class FaissIndex:
         if not wanted:
             return np.zeros(0, dtype=np.int64)
         visited = min(round(self.effort.probes * times), self.lists)
-        how = faiss.SearchParametersIVF(nprobe=visited) if visited else None
+        parameters: Any = faiss.SearchParametersIVF  # its types know no arguments
+        how = parameters(nprobe=visited) if visited else None
         found: Rows = self._index.search(query[None, :], wanted, params=how)[1][0]
         return np.sort(found[found >= 0])  # near rows lie near one another on the disk
 

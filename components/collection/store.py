@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +44,10 @@ class Collection:
     manifest: Manifest
     vectors: Vectors
     index: FaissIndex
-    _thumbnails: tuple[Bytes, ...]  # mapped, so that a writer cannot take them away
+    # Mapped or open, so that a writer cannot take them away.
+    _thumbnails: tuple[Bytes, ...]
+    _metadata: tuple[BinaryIO, ...]
+    _skipped: BinaryIO | None
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -57,8 +60,7 @@ class Collection:
     @cached_property
     def table(self) -> pa.Table:
         """The metadata: a row for each picture, in the vectors' order."""
-        shards = [read_table(self.folder / s.metadata.name) for s in self.manifest.shards]
-        return joined(shards)
+        return joined([read_table(file) for file in self._metadata])
 
     @property
     def columns(self) -> list[str]:
@@ -107,8 +109,11 @@ class Collection:
 
     def skipped(self) -> list[dict[str, Any]]:
         """Return the pictures that were left out: id, and the reason in a sentence."""
-        kept = self.manifest.skipped
-        return read_table(self.folder / kept.name).to_pylist() if kept else []
+        if self._skipped is None:
+            return []
+        self._skipped.seek(0)
+        rows: list[dict[str, Any]] = read_table(self._skipped).to_pylist()
+        return rows
 
 
 def open_collection(name: str) -> Collection:
@@ -146,7 +151,9 @@ def _opened(folder: Path, manifest: Manifest) -> Collection:
     vectors = open_vectors(named, manifest.width)
     index = _index(folder, manifest, vectors)
     thumbnails = [np.memmap(folder / s.thumbnails.name, mode="r") for s in manifest.shards]
-    return Collection(folder, manifest, vectors, index, tuple(thumbnails))
+    metadata = tuple((folder / shard.metadata.name).open("rb") for shard in manifest.shards)
+    skipped = (folder / manifest.skipped.name).open("rb") if manifest.skipped else None
+    return Collection(folder, manifest, vectors, index, tuple(thumbnails), metadata, skipped)
 
 
 def _index(folder: Path, manifest: Manifest, vectors: Vectors) -> FaissIndex:
