@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from components.collection.index import Queries, build_index
 from components.collection.manifest import (
@@ -41,6 +42,9 @@ from components.encoder import Encoder, batched
 from components.scores import Matrix
 
 SHARD_ROWS = 8192  # of 512 floats: 16 MB of vectors and some 120 MB of thumbnails
+_SMALL, _MOST_SMALL = 2048, 16  # rows of a small shard; how many may lie about
+Mask = NDArray[np.bool_]
+_Part = tuple[Shard, Mask]
 
 
 @dataclass(frozen=True)
@@ -172,9 +176,9 @@ class Writer:
         an index with.
         """
         self._seal()
-        dropped = self._drop(keep)
+        self._drop(keep)
         published, generation = self._published, self.state.generation + 1
-        same = published and not dropped and published.shards == self.state.shards
+        same = published and published.shards == self.state.shards
         index = published.index if published and same else self._index(generation, queries)
         state = replace(
             self.state,
@@ -188,43 +192,70 @@ class Writer:
         self._tidy()
         return self.state
 
-    def _drop(self, keep: frozenset[str]) -> int:
-        """Rewrite the shards that hold rows of other ids, or rows that a later one replaced."""
+    def _drop(self, keep: frozenset[str]) -> None:
+        """Rewrite the shards that hold rows of other ids, or rows that a later one replaced.
+
+        Where many updates have left many small shards, they are put together as well.
+        """
         alive = np.zeros(self._rows, dtype=np.bool_)
         alive[[known.row for id_, known in self.known.items() if id_ in keep]] = True
-        shards, start = [], 0
+        crowded = sum(shard.rows < _SMALL for shard in self.state.shards) > _MOST_SMALL
+        shards: list[Shard] = []
+        loose: list[_Part] = []
+        start = 0
         for shard in self.state.shards:
             mask = alive[start : start + shard.rows]
             start += shard.rows
-            shards += [shard] if mask.all() else self._without(shard, mask)
-        dropped = len(alive) - int(alive.sum())
-        if dropped:
+            if mask.all() and not (crowded and shard.rows < _SMALL):
+                shards += [*self._rewritten(loose), shard]
+                loose = []
+            else:
+                loose.append((shard, mask))
+        shards += self._rewritten(loose)
+        if shards != list(self.state.shards):
             self._note(replace(self.state, shards=tuple(shards)))
-        return dropped
 
-    def _without(self, shard: Shard, alive: np.ndarray) -> list[Shard]:
-        if not alive.any():
-            return []
+    def _rewritten(self, parts: Sequence[_Part]) -> Iterator[Shard]:
+        """Yield new shards with the living rows of old ones, in their order, none too large."""
+        group: list[_Part] = []
+        for part in parts:
+            if sum(shard.rows for shard, _ in (*group, part)) > SHARD_ROWS:
+                yield from self._put_together(group)
+                group = []
+            group.append(part)
+        yield from self._put_together(group)
+
+    def _put_together(self, group: Sequence[_Part]) -> Iterator[Shard]:
+        living = [(shard, mask) for shard, mask in group if mask.any()]
+        if not living:
+            return
         number, self._open = self._open.number, self._open.moved()
+        vectors, thumbnails, tables = zip(*(self._living(*part) for part in living), strict=True)
+        matrix, stem = np.concatenate(vectors), self.folder / f"{number:06}"
+        yield Shard(
+            number,
+            len(matrix),
+            write_whole(stem.with_suffix(".vectors"), matrix.tofile),
+            write_whole(
+                stem.with_suffix(".thumbnails"),
+                lambda draft: draft.write_bytes(b"".join(thumbnails)),
+            ),
+            _write_table(stem.with_suffix(".parquet"), joined(tables)),
+        )
+
+    def _living(self, shard: Shard, mask: Mask) -> tuple[Matrix, bytes, pa.Table]:
+        """Return the vectors, thumbnails and metadata of a shard's rows where ``mask`` is True."""
         table = read_table(self.folder / shard.metadata.name)
         vectors = np.fromfile(self.folder / shard.vectors.name, dtype="<f4")
-        sizes = table["thumbnail_bytes"].to_numpy()
         thumbnails = (self.folder / shard.thumbnails.name).read_bytes()
-        ends = np.cumsum(sizes)
-        kept = [thumbnails[ends[i] - sizes[i] : ends[i]] for i in np.flatnonzero(alive)]
-        matrix = vectors.reshape(shard.rows, -1)[alive]
-        return [
-            Shard(
-                number,
-                len(kept),
-                write_whole(self.folder / f"{number:06}.vectors", matrix.tofile),
-                write_whole(
-                    self.folder / f"{number:06}.thumbnails",
-                    lambda draft: draft.write_bytes(b"".join(kept)),
-                ),
-                _write_table(self.folder / f"{number:06}.parquet", table.filter(pa.array(alive))),
-            )
-        ]
+        ends = np.cumsum(table["thumbnail_bytes"].to_numpy())
+        starts = np.concatenate([[0], ends[:-1]])
+        kept = [thumbnails[starts[row] : ends[row]] for row in np.flatnonzero(mask)]
+        return (
+            vectors.reshape(shard.rows, -1)[mask],
+            b"".join(kept),
+            table.filter(pa.array(mask)),
+        )
 
     def _index(self, generation: int, queries: Queries) -> IndexFacts:
         named = [(self.folder / shard.vectors.name, shard.rows) for shard in self.state.shards]

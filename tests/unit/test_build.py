@@ -140,6 +140,23 @@ def test_an_update_without_news_encodes_nothing(encoder: Encoder, pictures: Path
     assert report.manifest.index == first.index
 
 
+def test_many_small_updates_do_not_leave_many_shards(encoder: Encoder, tmp_path: Path) -> None:
+    folder = tmp_path / "growing"
+    folder.mkdir()
+    names = sorted(path.name for path in SAMPLES.glob("*.jpg"))
+    for name in names:
+        shutil.copy(SAMPLES / name, folder)
+        report = index(encoder, folder, "growing")
+    assert len(report.manifest.shards) <= 17
+    collection = open_collection("growing")
+    build(Job("samples", SourceSpec("samples")), encoder)
+    expected, found = vectors_of(open_collection("samples")), vectors_of(collection)
+    assert found.keys() == expected.keys()
+    assert all(np.allclose(found[name], expected[name], atol=1e-5) for name in names)
+    assert [collection.thumbnail(row)[:2] for row in range(23)] == [b"\xff\xd8"] * 23
+    assert verify("growing") == []
+
+
 def test_the_copy_takes_over_when_the_first_is_deleted(encoder: Encoder, pictures: Path) -> None:
     shutil.copy(pictures / "coffee.jpg", pictures / "same.jpg")
     index(encoder, pictures)
