@@ -44,7 +44,7 @@ from components.scores import Matrix, unit
 _WIDTH, _TOP, _QUERIES = 512, 10, 200
 _A_CLUSTER = 100  # vectors of one cluster, on average
 _NOISE = 0.7  # of a vector, beside 1 for the centre of its cluster, a dimension
-_FILES = 512
+_FILES = 1024
 _SEED = 1_000_000  # of the queries: the vectors' are small numbers
 
 

@@ -22,7 +22,9 @@ class Folder:
         sources, errors = find_images([self._folder])
         for error in errors:
             yield Skipped(source_of(b"", self._folder.name), str(error))
-        for source in sources:
+        sources.reverse()
+        while sources:  # each is let go of: there may be very many
+            source = sources.pop()
             assert isinstance(source.data, Path)  # noqa: S101 - a folder holds files
             yield file_item(str(source.data.relative_to(self._folder)), source, source.data)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -46,8 +46,8 @@ class Collection:
     index: FaissIndex
     # Mapped or open, so that a writer cannot take them away.
     _thumbnails: tuple[Bytes, ...]
-    _metadata: tuple[BinaryIO, ...]
-    _skipped: BinaryIO | None
+    _metadata: tuple[pa.OSFile, ...]
+    _skipped: pa.OSFile | None
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -151,8 +151,8 @@ def _opened(folder: Path, manifest: Manifest) -> Collection:
     vectors = open_vectors(named, manifest.width)
     index = _index(folder, manifest, vectors)
     thumbnails = [np.memmap(folder / s.thumbnails.name, mode="r") for s in manifest.shards]
-    metadata = tuple((folder / shard.metadata.name).open("rb") for shard in manifest.shards)
-    skipped = (folder / manifest.skipped.name).open("rb") if manifest.skipped else None
+    metadata = tuple(pa.OSFile(str(folder / s.metadata.name)) for s in manifest.shards)
+    skipped = pa.OSFile(str(folder / manifest.skipped.name)) if manifest.skipped else None
     return Collection(folder, manifest, vectors, index, tuple(thumbnails), metadata, skipped)
 
 

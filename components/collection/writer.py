@@ -279,7 +279,9 @@ class Writer:
 
 
 def _write_table(path: Path, table: pa.Table) -> File:
-    return write_whole(path, lambda draft: write_table(table, draft))
+    facts = write_whole(path, lambda draft: write_table(table, draft))
+    pa.default_memory_pool().release_unused()  # a build goes on for long without it
+    return facts
 
 
 class _OpenShard:
