@@ -19,7 +19,9 @@ from components.commands.console import (
     load_encoder,
     say,
 )
+from components.commands.explain import explain
 from components.commands.index import index_app
+from components.commands.matrix import matrix
 from components.commands.search import search
 from components.encoder import Encoder
 from components.errors import CaptionLensError
@@ -30,13 +32,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Rank pictures against captions, search collections, fetch models, measure speed.",
+    help="Match pictures and captions, search collections, explain scores, fetch models.",
 )
 models_app = typer.Typer(no_args_is_help=True, help="List, fetch and remove models.")
 app.add_typer(models_app, name="models")
 app.add_typer(index_app, name="index")
 app.add_typer(bench_app, name="bench")
 app.command()(search)
+app.command()(matrix)
+app.command()(explain)
 
 
 @app.command()
@@ -68,6 +72,7 @@ def _match(
     encoder: Encoder, captions: Sequence[str], sources: Sequence[Source], top: int
 ) -> tuple[list[Match], list[str]]:
     """Return each caption's matches, best first, and the reasons of the skipped."""
+    from components import background
     from components.match import ranked
     from components.pipeline import Encoded, Skipped, encode, score_encoded
 
@@ -79,7 +84,8 @@ def _match(
     skipped = [item.reason for item in items if isinstance(item, Skipped)]
     if not pictures:
         return [], skipped
-    scores = score_encoded(encoder, captions, encoder.texts(captions), pictures)
+    bank = background.vectors(encoder)
+    scores = score_encoded(encoder, captions, encoder.texts(captions), pictures, bank)
     return [match for matches in ranked(scores, top=top or None) for match in matches], skipped
 
 
@@ -89,6 +95,9 @@ def _say_cut(encoder: Encoder, captions: Sequence[str]) -> None:
             say(f"cut at {reading.limit} of {reading.tokens} tokens: {caption[:60]}…")
 
 
+_HEADER = "rank  cosine  pctile     z  reads as   prob.  picture"
+
+
 def _written(matches: Sequence[Match], form: Format) -> str:
     from components.export import to_csv, to_json
 
@@ -96,11 +105,15 @@ def _written(matches: Sequence[Match], form: Format) -> str:
         return to_json(matches)
     if form is Format.csv:
         return to_csv(matches).rstrip("\r\n")
-    rows = [f"{m.rank:>4}  {m.cosine:>6.3f}  {m.probability:>6.1%}  {m.image}" for m in matches]
+    rows = [
+        f"{m.rank:>4}  {m.cosine:>6.3f}  {m.percentile:>6.1%}  {m.zscore:>4.1f}  {m.band:<8}"
+        f"  {m.probability:>6.1%}  {m.image}"
+        for m in matches
+    ]
     lines: list[str] = []
     for item, row in zip(matches, rows, strict=True):
         if item.rank == 1:
-            lines += [*([""] if lines else []), item.caption, "rank  cosine   prob.  picture"]
+            lines += [*([""] if lines else []), item.caption, _HEADER]
         lines.append(row)
     return "\n".join(lines)
 
@@ -145,8 +158,10 @@ def remove(model: str) -> None:
 
 @models_app.command()
 def prepare(model: Annotated[str, typer.Argument(help="By default, the app's.")] = "") -> None:
-    """Convert MODEL for this computer's processor ahead of its first use."""
-    load_encoder(model)
+    """Make ready what MODEL's first use would wait for: conversion and everyday captions."""
+    from components import background
+
+    background.vectors(load_encoder(model))
 
 
 def main() -> None:

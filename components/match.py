@@ -5,30 +5,58 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from components.scores import Matrix, ScoreRule, best_first, cosine, probability
+from components.scores import (
+    Band,
+    Matrix,
+    ScoreRule,
+    band,
+    best_first,
+    cosine,
+    percentile,
+    probability,
+    zscore,
+)
 
 Direction = Literal["pictures", "captions"]
 
 
 @dataclass(frozen=True)
 class Match:
-    """One caption and one picture. ``rank`` counts from 1 within the list that was asked for."""
+    """One caption and one picture. ``rank`` counts from 1 within the list that was asked for.
+
+    ``percentile`` (0 to 1) and ``zscore`` place the cosine among the picture's chance scores.
+    """
 
     caption: str
     image: str
     rank: int
     cosine: float
     probability: float
+    percentile: float
+    zscore: float
+    band: Band
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a model's cosines are read: its rule, and the unit vectors ``bank`` (n, width) of
+    captions that were written for no picture (`components.background`).
+    """
+
+    rule: ScoreRule
+    bank: Matrix
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Every caption against every picture: both arrays are (captions, pictures)."""
+    """Every caption against every picture: all arrays are (captions, pictures)."""
 
     captions: tuple[str, ...]
     images: tuple[str, ...]
     cosine: Matrix
     probability: Matrix
+    percentile: Matrix
+    zscore: Matrix
 
     def match(self, caption: int, image: int, rank: int) -> Match:
         """Return one cell with a rank beside it."""
@@ -38,6 +66,9 @@ class Scores:
             rank,
             float(self.cosine[caption, image]),
             float(self.probability[caption, image]),
+            float(self.percentile[caption, image]),
+            float(self.zscore[caption, image]),
+            band(float(self.percentile[caption, image])),
         )
 
     def pictures_of(self, caption: int) -> list[int]:
@@ -54,11 +85,18 @@ def score(
     images: Sequence[str],
     texts: Matrix,
     pictures: Matrix,
-    rule: ScoreRule,
+    calibration: Calibration,
 ) -> Scores:
     """Return the scores of unit rows: ``texts`` (captions, width), ``pictures`` (images, width)."""
-    cosines = cosine(texts, pictures)
-    return Scores(tuple(captions), tuple(images), cosines, probability(cosines, rule))
+    cosines, chance = cosine(texts, pictures), cosine(calibration.bank, pictures)
+    return Scores(
+        tuple(captions),
+        tuple(images),
+        cosines,
+        probability(cosines, calibration.rule),
+        percentile(cosines, chance),
+        zscore(cosines, chance),
+    )
 
 
 def ranked(

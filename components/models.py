@@ -1,19 +1,19 @@
 """Which checkpoints exist, which are on disk, and what a checkpoint must hold to be used."""
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
 from components.catalogue import CATALOGUE, LAION, OPENAI, POCKET, ModelSpec
 from components.errors import CaptionLensError
+from components.files import write_bytes
 from components.settings import Settings
 
 # Families whose one checkpoint puts pictures and text into the same space.
@@ -181,6 +181,21 @@ def _downloaded(spec: ModelSpec, part: str) -> tuple[Path, str]:
     return manifest.folder, manifest.revision
 
 
+def weights_digest(located: Located) -> dict[str, str]:
+    """Return the SHA-256, in hex, of each weights file; two towers' by "image" and "text"."""
+    towers = {"image": located.image, "text": located.text}
+    folders = {name: folder for name, folder in towers.items() if folder}
+    prefix = len(folders) > 1
+    digests = {}
+    for tower, folder in folders.items():
+        for name in sorted(_names(folder)):
+            if name.endswith(".safetensors"):
+                with (folder / name).open("rb") as file:
+                    digest = file_digest(file, "sha256").hexdigest()
+                digests[f"{tower}/{name}" if prefix else name] = digest
+    return digests
+
+
 def _names(folder: Path) -> list[str]:
     """Return the files of a folder and of its subfolders, one level deep, as a Hub lists them."""
     files = [*folder.glob("*"), *folder.glob("*/*")]
@@ -193,6 +208,14 @@ def _config(folder: Path) -> dict[str, Any]:
         return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"{folder.name} has a config.json that cannot be read.") from error
+
+
+def has_transformer(located: Located) -> bool:
+    """Return whether a checkpoint's image tower cuts pictures into patches, by its config."""
+    config = _config(located.image)
+    # CLIP's and SigLIP's configs leave out what is at its default: a patch size is one.
+    vision = config.get("vision_config") or {}
+    return "patch_size" in vision or config.get("model_type") != "vision-text-dual-encoder"
 
 
 def check(part: str, *, is_text: bool, names: Collection[str], config: Mapping[str, Any]) -> None:
@@ -353,10 +376,7 @@ def _parse(file: Path) -> Manifest | None:
 
 def write_manifest(manifest: Manifest) -> None:
     """Declare a download whole, in one step."""
-    file = _manifest_file(manifest.id)
-    draft = file.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(json.dumps(vars(manifest), indent=1), encoding="utf-8")
-    draft.replace(file)
+    write_bytes(_manifest_file(manifest.id), json.dumps(vars(manifest), indent=1).encode())
 
 
 def size_of(file: Path) -> int | None:

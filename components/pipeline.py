@@ -12,7 +12,7 @@ import numpy as np
 from components.colours import colours
 from components.encoder import Encoder, Inputs, batched
 from components.images import DECODE_SIDE, ImageError, Photo, Source, decode, thumbnail
-from components.match import Scores, distinct, score
+from components.match import Calibration, Scores, distinct, score
 from components.scores import Matrix
 
 Item = TypeVar("Item")
@@ -68,12 +68,19 @@ def encode(
 
 
 def score_encoded(
-    encoder: Encoder, captions: Sequence[str], texts: Matrix, pictures: Sequence[Encoded]
+    encoder: Encoder,
+    captions: Sequence[str],
+    texts: Matrix,
+    pictures: Sequence[Encoded],
+    bank: Matrix,
 ) -> Scores:
-    """Return captions, whose vectors are ``texts`` (captions, width), against encoded pictures."""
+    """Return captions against encoded pictures.
+
+    ``texts`` (captions, width) are the captions' vectors, ``bank`` those of `background.vectors`.
+    """
     names = distinct([item.photo.name for item in pictures])
     vectors = np.stack([item.vector for item in pictures])
-    return score(captions, names, texts, vectors, encoder.recipe.score)
+    return score(captions, names, texts, vectors, Calibration(encoder.recipe.score, bank))
 
 
 def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipped:

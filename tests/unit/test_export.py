@@ -10,8 +10,8 @@ from components.export import Panel, to_csv, to_figure, to_json
 from components.match import Match
 
 MATCHES = [
-    Match("a dog, running", "dog.jpg", 1, 0.25, 0.9),
-    Match("كلب 🐕", '=HYPERLINK("x").jpg', 2, -0.125, 0.1),
+    Match("a dog, running", "dog.jpg", 1, 0.25, 0.9, 0.995, 3.5, "strong"),
+    Match("كلب 🐕", '=HYPERLINK("x").jpg', 2, -0.125, 0.1, 0.0, -1.5, "no match"),
 ]
 
 
@@ -29,6 +29,9 @@ def test_csv_reads_back_and_carries_no_formula() -> None:
         "rank": "1",
         "cosine": "0.25",
         "probability": "0.9",
+        "percentile": "0.995",
+        "zscore": "3.5",
+        "band": "strong",
     }
     assert rows[1]["image"] == """'=HYPERLINK("x").jpg"""
     assert rows[1]["cosine"] == "-0.125"

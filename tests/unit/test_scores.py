@@ -2,12 +2,25 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
-from components.match import distinct, ranked, score
-from components.scores import ScoreRule, cosine, probability, unit
+from components.match import Calibration, distinct, ranked, score
+from components.scores import (
+    ScoreRule,
+    band,
+    cosine,
+    percentile,
+    probability,
+    unit,
+    zscore,
+)
 
 SOFTMAX = ScoreRule("softmax", 100.0)
 SIGMOID = ScoreRule("sigmoid", 10.0, -5.0)
+BANK = unit(np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]))
+CALIBRATION = Calibration(SOFTMAX, BANK)
 
 
 def test_unit_rows_have_length_one_and_zero_stays_zero() -> None:
@@ -57,7 +70,7 @@ def _scores() -> "tuple[list[str], list[str], np.ndarray, np.ndarray]":
 
 
 def test_pictures_are_ranked_for_each_caption_equals_in_their_order() -> None:
-    scores = score(*_scores(), SOFTMAX)
+    scores = score(*_scores(), CALIBRATION)
     lists = ranked(scores)
     assert [[match.image for match in matches] for matches in lists] == [
         ["q", "r", "p"],
@@ -69,7 +82,7 @@ def test_pictures_are_ranked_for_each_caption_equals_in_their_order() -> None:
 
 
 def test_captions_are_ranked_for_each_picture() -> None:
-    lists = ranked(score(*_scores(), SOFTMAX), "captions")
+    lists = ranked(score(*_scores(), CALIBRATION), "captions")
     assert [[match.caption for match in matches] for matches in lists] == [
         ["y", "x"],
         ["x", "y"],
@@ -78,7 +91,44 @@ def test_captions_are_ranked_for_each_picture() -> None:
 
 
 def test_top_cuts_every_list() -> None:
-    assert [len(matches) for matches in ranked(score(*_scores(), SOFTMAX), top=2)] == [2, 2]
+    assert [len(matches) for matches in ranked(score(*_scores(), CALIBRATION), top=2)] == [2, 2]
+
+
+def test_a_percentile_is_the_share_of_chance_scores_below_ties_half() -> None:
+    chance = np.array([[0.1, 0.0], [0.2, 0.0], [0.3, 0.0], [0.4, 0.0]], dtype=np.float32)
+    cosines = np.array([[0.25, 0.0], [0.4, 0.1], [-1.0, -0.1]], dtype=np.float32)
+    expected = [[0.5, 0.5], [0.875, 1.0], [0.0, 0.0]]
+    np.testing.assert_allclose(percentile(cosines, chance), expected)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 8), st.integers(1, 5))
+def test_percentiles_and_z_agree_with_scipy(seed: int, bank: int, rows: int, columns: int) -> None:
+    dice = np.random.default_rng(seed)
+    chance = dice.integers(-9, 10, (bank, columns)).astype(np.float32)  # with ties
+    cosines = dice.integers(-9, 10, (rows, columns)).astype(np.float32)
+    shares, distances = percentile(cosines, chance), zscore(cosines, chance)
+    for row, column in np.ndindex(rows, columns):
+        own, others = cosines[row, column], chance[:, column]
+        expected = stats.percentileofscore(others, own, kind="mean") / 100
+        assert shares[row, column] == pytest.approx(expected, abs=1e-6)
+        if others.std() > 1e-3:
+            away = (float(own) - float(others.mean())) / float(others.std())
+            assert distances[row, column] == pytest.approx(away, abs=1e-3)
+    assert np.isfinite(distances).all()
+
+
+def test_bands_have_words_from_end_to_end() -> None:
+    shares = [0.0, 0.7999, 0.8, 0.9499, 0.95, 0.9899, 0.99, 1.0]
+    words = ["no match", "no match", "weak", "weak", "fair", "fair", "strong", "strong"]
+    assert [band(share) for share in shares] == words
+
+
+def test_a_match_carries_its_place_among_chance_scores() -> None:
+    best = ranked(score(*_scores(), CALIBRATION))[0][0]
+    chance = cosine(BANK, unit(np.array([[2.0, 1.0]])))
+    assert best.percentile == percentile(np.array([[best.cosine]], np.float32), chance)[0, 0]
+    assert best.zscore == pytest.approx((best.cosine - chance.mean()) / chance.std(), rel=1e-5)
+    assert best.band == band(best.percentile)
 
 
 def test_equal_names_are_told_apart() -> None:
