@@ -10,6 +10,7 @@ from typing import Any
 
 from components.encoder import Encoder
 from components.match import Match
+from components.matrix import Heatmap
 
 Row = Mapping[str, Any]
 _LIBRARIES = ("streamlit", "torch", "transformers", "openvino", "pillow", "numpy")
@@ -64,6 +65,31 @@ def _inert(value: Any) -> Any:
     if isinstance(value, list):
         value = "; ".join(map(str, value))
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def matrix_to_csv(heatmap: Heatmap) -> str:
+    """Return CSV: a header of picture names, then a caption and its numbers a line, as drawn."""
+    names = [str(_inert(name)) for name in heatmap.images]
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(["caption", *names])
+    for caption, row in zip(heatmap.captions, heatmap.values, strict=True):
+        writer.writerow([_inert(caption), *(f"{value:.6g}" for value in row)])
+    return out.getvalue()
+
+
+def matrix_to_parquet(heatmap: Heatmap, about: Mapping[str, Any]) -> bytes:
+    """Return a Parquet file of the same; what made it is JSON in its metadata, as "captionlens"."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [pa.array(heatmap.captions), *(pa.array(column) for column in heatmap.values.T)]
+    table = pa.table(columns, names=["caption", *heatmap.images])
+    told = {"score": heatmap.scale.title, **about}
+    table = table.replace_schema_metadata({"captionlens": json.dumps(told)})
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 import csv
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from components.collection.folder import file_item
 from components.collection.sources import Item, Value
@@ -15,8 +16,8 @@ from components.errors import CaptionLensError
 from components.images import source_of
 from components.pipeline import Skipped
 
-_IMAGE = ("image", "path", "file", "file_name", "filename", "filepath", "image_path", "url")
-_CAPTIONS = ("caption", "captions", "comment", "text", "title")
+IMAGE_COLUMNS = ("image", "path", "file", "file_name", "filename", "filepath", "image_path", "url")
+CAPTION_COLUMNS = ("caption", "captions", "comment", "text", "title")
 _CELL = 1_000_000  # characters: more in a cell is damage, not text
 
 
@@ -42,11 +43,11 @@ class Table:
         """Return each picture's path or URL and its metadata."""
         pictures: dict[str, dict[str, Value]] = {}
         column = ""
-        for row in _read(self._file):
-            column = column or _column(self._file.name, row)
+        for row in read_rows(self._file):
+            column = column or image_column(self._file.name, row)
             place = str(row.get(column) or "").strip()
             metadata = {name: value for name, value in row.items() if name != column}
-            captions = [str(metadata.pop(name)) for name in _CAPTIONS if metadata.get(name)]
+            captions = [str(metadata.pop(name)) for name in CAPTION_COLUMNS if metadata.get(name)]
             known = pictures.setdefault(place, {**metadata, "captions": []})
             assert isinstance(known["captions"], list)  # noqa: S101 - made a line above
             known["captions"] += [text for text in captions if text not in known["captions"]]
@@ -75,20 +76,22 @@ class Table:
             return None
 
 
-def _column(name: str, row: Mapping[str, Any]) -> str:
+def image_column(name: str, row: Mapping[str, Any]) -> str:
+    """Return the column of ``row`` that names pictures. Raises TableError naming the table."""
     wanted = {column.strip().lower(): column for column in row}
-    for candidate in _IMAGE:
+    for candidate in IMAGE_COLUMNS:
         if candidate in wanted:
             return wanted[candidate]
     raise TableError(f"{name} has no column of pictures: call it image, path or url.")
 
 
-def _read(file: Path) -> Iterator[dict[str, Value]]:
+def read_rows(file: Path, data: bytes | None = None) -> Iterator[dict[str, Value]]:
+    """Yield the rows of a CSV or Parquet file, or of ``data`` under its name. Raises TableError."""
     try:
         if file.suffix.lower() in {".parquet", ".pq"}:
-            yield from _read_parquet(file)
+            yield from _read_parquet(file if data is None else io.BytesIO(data))
         else:
-            yield from _read_csv(file)
+            yield from _read_csv(file.open("rb") if data is None else io.BytesIO(data))
     except FileNotFoundError as error:
         raise TableError(f"{file.name} does not exist.") from error
     except (OSError, ValueError, csv.Error) as error:
@@ -96,9 +99,9 @@ def _read(file: Path) -> Iterator[dict[str, Value]]:
         raise TableError(f"{file.name} cannot be read as a table: {reason}.") from error
 
 
-def _read_csv(file: Path) -> Iterator[dict[str, Value]]:
+def _read_csv(file: BinaryIO) -> Iterator[dict[str, Value]]:
     csv.field_size_limit(_CELL)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as lines:
         head = lines.readline()
         lines.seek(0)
         delimiter = max(",;\t|", key=head.count)
@@ -119,7 +122,7 @@ def _number(text: str) -> Value:
     return text.strip()
 
 
-def _read_parquet(file: Path) -> Iterator[dict[str, Value]]:
+def _read_parquet(file: Path | BinaryIO) -> Iterator[dict[str, Value]]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(file) as table:
