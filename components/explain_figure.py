@@ -1,0 +1,69 @@
+"""A caption's map as a figure: the view, the map, gibberish's map, and the honesty check."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.explain import Curves, Look, overlay
+from components.scores import Matrix
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What is drawn; the maps are (GRID, GRID), ``limit`` the change of cosine in full colour."""
+
+    caption: str
+    gibberish: str
+    looked: Look
+    salient: Matrix
+    nothing: Matrix
+    checked: Curves
+    limit: float
+
+
+def draw(explained: Explained) -> "Figure":
+    """Return the figure."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, 4.4), layout="constrained")
+    view, own, other, curves = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.3])
+    seen = explained.looked.view
+    _picture(view, seen, "what the model sees")
+    _picture(own, _map(explained, explained.salient), explained.caption)
+    _picture(other, _map(explained, explained.nothing), f"gibberish: {explained.gibberish}")
+    _curves(curves, explained.checked)
+    figure.supxlabel(
+        "Orange: hiding it lowers the cosine; purple: hiding it raises it; full colour at"
+        f" {explained.limit:.3f}. The line runs round the most salient tenth.",
+        fontsize=9,
+    )
+    return figure
+
+
+def _map(explained: Explained, salient: Matrix) -> Any:
+    return np.asarray(overlay(explained.looked.view, salient, explained.limit, 0.7))
+
+
+def _picture(axes: Any, pixels: Any, title: str) -> None:
+    axes.imshow(pixels)
+    axes.set_title(title, fontsize=9, parse_math=False, wrap=True)
+    axes.axis("off")
+
+
+def _curves(axes: Any, checked: Curves) -> None:
+    tenths = np.arange(11) * 10
+    for values, label, style in (
+        (checked.deletion, "hiding, by the map", "C1-"),
+        (checked.random_deletion, "hiding, by chance", "C1:"),
+        (checked.insertion, "showing, by the map", "C0-"),
+        (checked.random_insertion, "showing, by chance", "C0:"),
+    ):
+        axes.plot(tenths, values, style, label=label)
+    axes.set_xlabel("share of the picture, %")
+    axes.set_ylabel("cosine")
+    axes.set_title("honesty check", fontsize=9)
+    axes.legend(fontsize=8)

@@ -1,0 +1,160 @@
+"""What a model does not understand: variants of captions and of pictures, and averaged views."""
+
+import io
+import random
+import re
+from dataclasses import dataclass
+
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+_ARTICLES = frozenset({"a", "an", "the"})
+_COLOURS = (
+    *("red", "blue", "green", "yellow", "black", "white", "orange", "purple"),
+    *("brown", "pink", "gray", "grey"),
+)
+_OTHER_COLOUR = dict(
+    zip(_COLOURS, (*_COLOURS[1:8], "red", "blue", "green", "red", "red"), strict=True)
+)
+_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_OTHER_COUNT = {count: "seven" if count != "seven" else "two" for count in _COUNTS}
+_PLURALS = {"person": "people", "man": "men", "woman": "women", "child": "children"}
+# Where the first noun phrase ends: a preposition, with the participle before it.
+_JOINT = re.compile(
+    r"\s((?:\w+(?:ing|ed)\s)?(?:on|in front of|in|at|under|above|over|beside|behind|near|with|"
+    r"next to|of|among|through|into|from|by|against|around))\s",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class CaptionVariant:
+    """A changed caption. ``same``: whether it still says the same of the picture."""
+
+    name: str
+    caption: str
+    same: bool
+
+
+@dataclass(frozen=True)
+class PictureVariant:
+    """A changed picture, which a person would still caption the same."""
+
+    name: str
+    picture: Image.Image
+
+
+def caption_variants(caption: str) -> list[CaptionVariant]:
+    """Return what can be made of a caption by plain rules for English, each different from it.
+
+    Two say the same in another dress; the others say something else, so a model that understands
+    scores them lower. A rule that finds nothing to change gives nothing.
+    """
+    variants = [
+        CaptionVariant("another dress: a photo of", f"a photo of {caption}", same=True),
+        CaptionVariant("another dress: capitals", caption.upper(), same=True),
+        CaptionVariant("negation: no", _negated(caption), same=False),
+        CaptionVariant("negation: without", f"a photo without {caption}", same=False),
+        CaptionVariant("nouns swapped", _swapped(caption), same=False),
+        CaptionVariant("another colour", _replaced(caption, _OTHER_COLOUR), same=False),
+        CaptionVariant("another count", _counted(caption), same=False),
+        CaptionVariant("words backwards", " ".join(reversed(caption.split())), same=False),
+        CaptionVariant("words shuffled", _shuffled(caption), same=False),
+    ]
+    seen = {caption}
+    kept = []
+    for variant in variants:
+        if variant.caption not in seen:
+            seen.add(variant.caption)
+            kept.append(variant)
+    return kept
+
+
+def _negated(caption: str) -> str:
+    first, _, rest = caption.partition(" ")
+    return f"no {rest}" if first.lower() in _ARTICLES and rest else f"no {caption}"
+
+
+def _swapped(caption: str) -> str:
+    found = _JOINT.search(caption)
+    if not found:
+        return caption
+    return f"{caption[found.end() :]} {found[1]} {caption[: found.start()]}"
+
+
+def _replaced(caption: str, others: dict[str, str]) -> str:
+    def other(found: re.Match[str]) -> str:
+        return others.get(found[0].lower(), found[0])
+
+    return re.sub(r"\w+", other, caption)
+
+
+def _counted(caption: str) -> str:
+    """Return the caption with another number, or with seven of its first noun phrase."""
+    changed = _replaced(caption, _OTHER_COUNT)
+    first, _, rest = caption.partition(" ")
+    if changed != caption or first.lower() not in {"a", "an"} or not rest:
+        return changed
+    found = _JOINT.search(f" {rest}")
+    end = max(found.start() - 1, 0) if found else len(rest)
+    return f"seven {_plural(rest[:end])}{rest[end:]}" if end else caption
+
+
+def _plural(phrase: str) -> str:
+    before, _, noun = phrase.rpartition(" ")
+    if noun in _PLURALS:
+        return f"{before} {_PLURALS[noun]}".strip()
+    if phrase.endswith(("s", "x", "ch", "sh")):
+        return f"{phrase}es"
+    if phrase.endswith("y") and phrase[-2:-1] not in set("aeiou"):
+        return f"{phrase[:-1]}ies"
+    return f"{phrase}s"
+
+
+def _shuffled(caption: str) -> str:
+    parts = caption.split()
+    random.Random(caption).shuffle(parts)  # noqa: S311 - no secret
+    return " ".join(parts)
+
+
+def picture_variants(picture: Image.Image) -> list[PictureVariant]:
+    """Return an RGB picture with low contrast, blurred, cropped, turned, coarse, half hidden."""
+    width, height = picture.size
+    short = min(picture.size)
+    inner = (width // 5, height // 5, width - width // 5, height - height // 5)
+    return [
+        PictureVariant("low contrast", ImageEnhance.Contrast(picture).enhance(0.3)),
+        PictureVariant("blur", picture.filter(ImageFilter.GaussianBlur(short / 60))),
+        PictureVariant("crop to the middle", picture.crop(inner)),
+        PictureVariant("turned by 90°", picture.transpose(Image.Transpose.ROTATE_90)),
+        PictureVariant("JPEG at quality 10", _coarse(picture)),
+        PictureVariant("middle hidden", _hidden(picture)),
+    ]
+
+
+def _coarse(picture: Image.Image) -> Image.Image:
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=10)
+    return Image.open(out).convert("RGB")
+
+
+def _hidden(picture: Image.Image) -> Image.Image:
+    width, height = picture.size
+    copy = picture.copy()
+    copy.paste(
+        (128, 128, 128), (3 * width // 10, 3 * height // 10, 7 * width // 10, 7 * height // 10)
+    )
+    return copy
+
+
+def views(picture: Image.Image) -> list[Image.Image]:
+    """Return eight views of an RGB picture, whose mean vector tells a little more than one.
+
+    As it is, mirrored, five crops of 85% of the shorter side (corners and middle), and with its
+    contrast stretched (test-time augmentation: Krizhevsky et al. 2012, section 4.1, ten crops).
+    `cli.py bench views` measures what it gains.
+    """
+    side = max(1, round(0.85 * min(picture.size)))
+    right, low = picture.width - side, picture.height - side
+    corners = [(0, 0), (right, 0), (0, low), (right, low), (right // 2, low // 2)]
+    crops = [picture.crop((x, y, x + side, y + side)) for x, y in corners]
+    return [picture, ImageOps.mirror(picture), *crops, ImageOps.autocontrast(picture, cutoff=1)]
