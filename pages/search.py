@@ -26,21 +26,21 @@ def explore(encoder: Encoder, collection: Collection) -> None:
             "Nothing is left: lower the minimum cosine, or lift a filter.",
             icon=":material/filter_alt:",
         )
-    search_results.grid(collection, query, found, view)
+    search_results.grid(encoder, collection, query, found, view)
     if query is not None and len(found):
         search_results.downloads(encoder, collection, found, st.session_state.get("search_q", ""))
     if PHOTO in st.query_params:
-        open_photo(collection, st.query_params[PHOTO], query)
+        open_photo(encoder, collection, st.query_params[PHOTO], query)
 
 
-def open_photo(collection: Collection, id_: str, query: Query | None) -> None:
+def open_photo(encoder: Encoder, collection: Collection, id_: str, query: Query | None) -> None:
     """Draw the photograph that the link opens, or a sentence where there is none of its id."""
     try:
         row = collection.row_of(id_)
     except CollectionError as error:
         st.warning(plain(str(error)), icon=":material/image_not_supported:")
     else:
-        photo_view(collection, row, query)
+        photo_view(encoder, collection, row, query)
 
 
 setup()

@@ -37,11 +37,16 @@ class Term:
 
 @dataclass(frozen=True)
 class Query:
-    """A unit vector (width,) and the weighted terms (terms, width) that sum up to it."""
+    """A unit vector (width,) and the weighted terms (terms, width) that sum up to it.
+
+    ``is_text``: words alone, none of them led away from. Only such a query's cosines are of the
+    kind that captions have, and can be placed among chance scores.
+    """
 
     labels: tuple[str, ...]
     parts: Matrix
     vector: Matrix
+    is_text: bool
 
     def contributions(self, vectors: Matrix) -> Matrix:
         """Return (n, terms) of unit ``vectors`` (n, width): a row's values sum to its cosine."""
@@ -108,7 +113,8 @@ def compose(
     length = np.sqrt(whole @ whole)
     if length < 1e-3:
         raise QueryError("The terms cancel each other out: nothing is left to search for.")
-    return Query(tuple(labels), parts / length, whole / length)
+    is_text = len(labels) == len(terms) and all(term.weight > 0 for term in terms)
+    return Query(tuple(labels), parts / length, whole / length, is_text)
 
 
 def _texts(encoder: Encoder, terms: Sequence[Term], templates: bool) -> Matrix:

@@ -39,16 +39,18 @@ def histogram(cosines: Matrix, low: float, high: float, least: float) -> str:
     )
 
 
-def contributions(labels: Sequence[str], shares: Sequence[float]) -> str:
+def contributions(
+    labels: Sequence[str], shares: Sequence[float], full: float = 0.5, decimals: int = 2
+) -> str:
     """Return an SVG of small bars, one a term, to the right where it adds and left where it takes.
 
-    The scale is fixed: a full half is a cosine of 0.5.
+    The scale is fixed: a full half is a cosine of ``full``.
     """
     line, middle, half, width = 16, 118, 26, 180
     rows = []
     for number, (label, share) in enumerate(zip(labels, shares, strict=True)):
         y = number * line
-        length = min(abs(share) / 0.5, 1.0) * half
+        length = min(abs(share) / full, 1.0) * half
         start = middle if share >= 0 else middle - length
         short = label if len(label) <= 14 else f"{label[:13]}…"
         rows.append(
@@ -56,7 +58,7 @@ def contributions(labels: Sequence[str], shares: Sequence[float]) -> str:
             f"<rect x='{start:.1f}' y='{y + 3}' width='{length:.1f}' height='10'"
             f" fill='{_ON if share >= 0 else _OFF}'/>"
             f"<text x='{width}' y='{y + 12}' {_FONT} text-anchor='end'"
-            f" fill='{_TEXT}'>{share:+.2f}</text>"
+            f" fill='{_TEXT}'>{share:+.{decimals}f}</text>"
         )
     tall = max(line * len(rows), 1)
     axis = f"<line x1='{middle}' x2='{middle}' y1='0' y2='{tall}' stroke='{_TEXT}'/>"

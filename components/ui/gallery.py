@@ -11,9 +11,10 @@ from components.images import enlarge
 from components.match import Match, Scores
 from components.pipeline import Encoded
 from components.samples import captions
+from components.ui.reading import reading
 from components.ui.text import plain, shorten
 
-ScoreKind = Literal["cosine", "probability"]
+ScoreKind = Literal["cosine", "percentile", "probability"]
 
 TILE_WIDTHS = {"Small": 110, "Medium": 160, "Large": 280}
 
@@ -29,7 +30,11 @@ class Gallery:
 
     def value(self, match: Match) -> float:
         """Return the score that is shown."""
-        return match.cosine if self.kind == "cosine" else match.probability
+        return {
+            "cosine": match.cosine,
+            "percentile": match.percentile,
+            "probability": match.probability,
+        }[self.kind]
 
 
 def label(kind: ScoreKind, value: float) -> str:
@@ -40,7 +45,8 @@ def label(kind: ScoreKind, value: float) -> str:
 def bar(gallery: Gallery, match: Match, text: str) -> None:
     """Draw a score bar; its scale is fixed: empty at 0 (or below), full at 1."""
     value = gallery.value(match)
-    st.progress(min(max(value, 0.0), 1.0), f"{text}**{label(gallery.kind, value)}**")
+    told = reading(match.percentile, match.zscore)
+    st.progress(min(max(value, 0.0), 1.0), f"{text}**{label(gallery.kind, value)}** :small[{told}]")
 
 
 def picture_tiles(gallery: Gallery, row: int, shown: Sequence[tuple[int, Match]]) -> None:
@@ -117,6 +123,9 @@ def _score_table(scores: Scores, index: int) -> None:
             "Rank": [match.rank for match in matches],
             "Caption": [match.caption for match in matches],
             "Cosine": [match.cosine for match in matches],
+            "Reads as": [match.band for match in matches],
+            "Percentile": [match.percentile for match in matches],
+            "z": [match.zscore for match in matches],
             "Probability": [match.probability for match in matches],
         }
     )
@@ -126,6 +135,8 @@ def _score_table(scores: Scores, index: int) -> None:
         hide_index=True,
         column_config={
             "Cosine": progress(format="%.3f", min_value=0.0, max_value=1.0),
+            "Percentile": progress(format="percent", min_value=0.0, max_value=1.0),
+            "z": st.column_config.NumberColumn(format="%.1f"),
             "Probability": progress(format="percent", min_value=0.0, max_value=1.0),
         },
     )

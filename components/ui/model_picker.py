@@ -27,12 +27,8 @@ def pick_encoder(default: str | None = None) -> Encoder:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model_id = _pick(default or models.default_id())
         status = st.container(horizontal=True, vertical_alignment="center")
-    try:
-        located = models.locate(models.resolve(model_id))
-        encoder = _loaded(located)
-    except CaptionLensError as error:
-        st.warning(plain(str(error)), icon=":material/download:")
-        st.page_link(page(MODELS), label="Open Models")
+    encoder = load_encoder(model_id)
+    if encoder is None:
         st.stop()
     with status:
         _describe(encoder)
@@ -41,12 +37,26 @@ def pick_encoder(default: str | None = None) -> Encoder:
     return encoder
 
 
-def _pick(default: str) -> str:
+def load_encoder(model_id: str) -> Encoder | None:
+    """Return a model's encoder; None where it cannot be had, which a sentence then says."""
+    try:
+        return _loaded(models.locate(models.resolve(model_id)))
+    except CaptionLensError as error:
+        st.warning(plain(str(error)), icon=":material/download:")
+        st.page_link(page(MODELS), label="Open Models")
+        return None
+
+
+def choices(default: str) -> list[str]:
+    """Return the ids that a picker offers: those on disk first; ``default`` is among them."""
     ready = [spec.id for spec in models.on_disk()]
     others = [card.spec.id for card in CATALOGUE if card.spec.id not in ready]
     options = [*ready, *others]
-    if default not in options:
-        options.append(default)
+    return options if default in options else [*options, default]
+
+
+def _pick(default: str) -> str:
+    options = choices(default)
     # Ids as they are: a link carries what is shown, and a link should outlive our names.
     chosen = st.selectbox(
         "Model",

@@ -11,10 +11,12 @@ from components.collection.query import Query
 from components.collection.records import Record
 from components.collection.search import Limits, search
 from components.collection.store import Collection
+from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import Source, enlarge, source_of
 from components.ui import tray
 from components.ui.charts import contributions
+from components.ui.reading import read_query, reading
 from components.ui.search_query import more_like
 from components.ui.setup import MATCH, page
 from components.ui.text import plain, shorten
@@ -73,7 +75,7 @@ def original(collection: Collection, record: Record) -> Source:
 
 
 @st.dialog("Photograph", width="large", on_dismiss=_close)
-def photo_view(collection: Collection, row: int, query: Query | None) -> None:
+def photo_view(encoder: Encoder, collection: Collection, row: int, query: Query | None) -> None:
     """Draw one photograph."""
     record = collection.records(_one(row))[0]
     st.subheader(plain(str(record["image"])))
@@ -83,7 +85,7 @@ def photo_view(collection: Collection, row: int, query: Query | None) -> None:
     with right:
         _actions(collection, row, record)
         if query:
-            _score(collection, row, query)
+            _score(encoder, collection, row, query)
         _metadata(record)
     _similar(collection, row)
 
@@ -140,9 +142,11 @@ def _bytes(source: Source) -> bytes:
     return source.data()
 
 
-def _score(collection: Collection, row: int, query: Query) -> None:
-    shares = query.contributions(collection.vectors.rows(_one(row)))[0]
-    st.markdown(f"Cosine with the query **{shares.sum():.3f}**, of which each term brings:")
+def _score(encoder: Encoder, collection: Collection, row: int, query: Query) -> None:
+    vectors = collection.vectors.rows(_one(row))
+    shares = query.contributions(vectors)[0]
+    told = "".join(f" ({reading(*found)})" for found in read_query(encoder, query, vectors))
+    st.markdown(f"Cosine with the query **{shares.sum():.3f}**{told}, of which each term brings:")
     told = ", ".join(f"{t} {s:+.2f}" for t, s in zip(query.labels, shares, strict=True))
     st.image(contributions(query.labels, [*map(float, shares)]), width=300, alt=told)
 

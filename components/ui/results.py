@@ -9,7 +9,7 @@ import streamlit as st
 from components.encoder import Encoder
 from components.export import Panel, provenance, to_csv, to_figure, to_json
 from components.match import Direction, Match, Scores, ranked
-from components.scores import ScoreRule
+from components.scores import FAIR, ScoreRule
 from components.ui.gallery import (
     TILE_WIDTHS,
     Gallery,
@@ -18,6 +18,7 @@ from components.ui.gallery import (
     label,
     picture_tiles,
 )
+from components.ui.reading import READING
 from components.ui.text import count, plain, shorten
 
 Sort = Literal["Best first", "Worst first", "File name"]
@@ -52,7 +53,7 @@ def choose_view() -> View:
         )
         kind = st.segmented_control(
             "Score",
-            ["Cosine", "Probability"],
+            ["Cosine", "Percentile", "Probability"],
             default="Cosine",
             required=True,
             key="match_score",
@@ -105,7 +106,9 @@ def _details() -> tuple[int, str, Sort, float]:
 
 def explain(kind: ScoreKind, rule: ScoreRule, captions: int) -> str:
     """Return one line that says what the shown number is and what its bar's scale is."""
-    scale = "Ranks go by cosine. Bars run from 0 to 1."
+    scale = f"Ranks go by cosine. Bars run from 0 to 1. {READING}"
+    if kind == "percentile":
+        return f"**Percentile**: where a caption stands among chance, see below. {scale}"
     if kind == "cosine":
         return (
             "**Cosine**: how closely the two vectors point the same way, from -1 to 1. Compare it"
@@ -141,8 +144,17 @@ def _show_pictures(gallery: Gallery, view: View, row: int, matches: Sequence[Mat
     st.subheader(plain(shorten(gallery.scores.captions[row], 120)), divider="gray")
     if not shown:
         st.info(_nothing(gallery, view, matches), icon=":material/filter_alt:")
+    elif matches[0].percentile < FAIR:
+        st.info(_no_good_match(matches[0]), icon=":material/sentiment_neutral:")
     picture_tiles(gallery, row, shown)
     return [match for _, match in shown]
+
+
+def _no_good_match(best: Match) -> str:
+    return (
+        f"**No good match.** The nearest is {plain(shorten(best.image, 40))}, and"
+        f" {1 - best.percentile:.0%} of everyday captions fit it better than this one."
+    )
 
 
 def _nothing(gallery: Gallery, view: View, matches: Sequence[Match]) -> str:

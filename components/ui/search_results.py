@@ -24,10 +24,12 @@ from components.collection.store import Collection
 from components.collection.vectors import Rows
 from components.encoder import Encoder
 from components.export import provenance, rows_to_csv, rows_to_json
+from components.scores import FAIR
 from components.ui import search_query
 from components.ui.charts import contributions, histogram
 from components.ui.gallery import TILE_WIDTHS
 from components.ui.photo_view import alt, credit, open_photo
+from components.ui.reading import read_query, reading
 from components.ui.text import count, plain, shorten
 
 _LOW, _HIGH = -0.5, 1.0  # of the score slider and its histogram: one scale for all models
@@ -133,7 +135,8 @@ def _view() -> View:
         "Show scores",
         key="search_scores",
         bind="query-params",
-        help="The cosine below each picture and, of several terms, what each one brings to it",
+        help="The cosine below each picture, how it reads (a band, the share of everyday captions"
+        " that fit less well, and z, as on Match) and, of several terms, what each one brings",
     )
     search_query.templates_toggle()
     fold = st.slider(
@@ -193,7 +196,9 @@ def summarise(collection: Collection, query: Query | None, found: Found, passing
     )
 
 
-def grid(collection: Collection, query: Query | None, found: Found, view: View) -> None:
+def grid(
+    encoder: Encoder, collection: Collection, query: Query | None, found: Found, view: View
+) -> None:
     """Draw a page of tiles, and the choice of the page."""
     place = st.container()
     page = _page(-(-len(found) // view.page_size))
@@ -201,15 +206,20 @@ def grid(collection: Collection, query: Query | None, found: Found, view: View) 
     shown = slice(first, first + view.page_size)
     rows = found.rows[shown]
     listed = hits(collection, rows, [*map(float, found.cosines[shown])], first + 1)
+    vectors = collection.vectors.rows(rows) if query is not None else None
+    readings = read_query(encoder, query, vectors)
+    if first == 0 and readings and readings[0][0] < FAIR:
+        place.info(_no_good_match(readings[0][0]), icon=":material/sentiment_neutral:")
     shares = None
-    if query is not None and view.scores:
-        shares = query.contributions(collection.vectors.rows(rows))
+    if query is not None and vectors is not None and view.scores:
+        shares = query.contributions(vectors)
     with place, st.grid("auto", min_column_width=view.tile, gap="small"):
         for number, (row, hit) in enumerate(zip(rows, listed, strict=True)):
             with st.container(gap="xsmall", key=f"hit-{number}"):
                 _tile(collection, int(row), hit, found.folded[first + number], query is not None)
                 if shares is not None and query is not None:
-                    _scores(query, hit, [*map(float, shares[number])])
+                    told = reading(*readings[number]) if readings else ""
+                    _scores(query, hit, [*map(float, shares[number])], told)
 
 
 def _page(pages: int) -> int:
@@ -252,8 +262,16 @@ def _inline(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
 
 
-def _scores(query: Query, hit: Hit, shares: Sequence[float]) -> None:
-    st.progress(min(max(hit.cosine, 0.0), 1.0), f"**{hit.cosine:.3f}**")
+def _no_good_match(best: float) -> str:
+    return (
+        "**No good match** in this collection: of 1,000 everyday captions written for no picture,"
+        f" {1 - best:.0%} fit the nearest picture better than this query."
+    )
+
+
+def _scores(query: Query, hit: Hit, shares: Sequence[float], told: str) -> None:
+    small = f" :small[{told}]" if told else ""
+    st.progress(min(max(hit.cosine, 0.0), 1.0), f"**{hit.cosine:.3f}**{small}")
     if len(shares) > 1:
         told = ", ".join(f"{t} {s:+.2f}" for t, s in zip(query.labels, shares, strict=True))
         st.image(contributions(query.labels, shares), width="stretch", alt=told)

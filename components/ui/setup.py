@@ -26,7 +26,8 @@ ICON = Path(__file__).with_name("icon.svg")
 MATCH = PageEntry("pages/match.py", "Match", ":material/image_search:", "match", first=True)
 MODELS = PageEntry("pages/models.py", "Models", ":material/deployed_code:", "models")
 SEARCH = PageEntry("pages/search.py", "Search", ":material/search:", "search")
-PAGES = (MATCH, SEARCH, MODELS)
+MATRIX = PageEntry("pages/matrix.py", "Matrix", ":material/grid_on:", "matrix")
+PAGES = (MATCH, SEARCH, MATRIX, MODELS)
 
 
 def page(entry: PageEntry) -> StreamlitPage:

@@ -12,29 +12,32 @@ from components.ui.text import count, plain, shorten
 _TYPES = list(SUFFIXES)
 
 
-def uploads() -> dict[str, Source]:
-    """Draw the ways to add pictures; return this session's pictures by upload id, oldest first."""
+def uploads(page: str) -> dict[str, Source]:
+    """Draw the ways to add pictures; return this session's pictures by upload id, oldest first.
+
+    ``page`` begins the widgets' keys.
+    """
     files, folder, paste, camera = st.tabs(
-        ["Files", "Folder", "Paste", "Camera"], key="match_upload", on_change="rerun"
+        ["Files", "Folder", "Paste", "Camera"], key=f"{page}_upload", on_change="rerun"
     )
     with files:
         dropped = st.file_uploader(
-            "Drop pictures here", type=_TYPES, accept_multiple_files=True, key="match_files"
+            "Drop pictures here", type=_TYPES, accept_multiple_files=True, key=f"{page}_files"
         )
     with folder:
         tree = st.file_uploader(
-            "A whole folder", type=_TYPES, accept_multiple_files="directory", key="match_folder"
+            "A whole folder", type=_TYPES, accept_multiple_files="directory", key=f"{page}_folder"
         )
     with paste:
         pasted = st.chat_input(
             "Click here and paste a picture",
             accept_file="multiple",
             file_type=_TYPES,
-            key="match_paste",
+            key=f"{page}_paste",
         )
     with camera:
         # Drawn only when asked for: the browser asks for permission as soon as it is there.
-        shot = st.camera_input("Take a picture", key="match_camera") if camera.open else None
+        shot = st.camera_input("Take a picture", key=f"{page}_camera") if camera.open else None
     _remember([*(pasted.files if pasted else ()), *([shot] if shot else ())])
     return _within_limit([*(dropped or ()), *(tree or ()), *_remembered().values()])
 

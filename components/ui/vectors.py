@@ -1,7 +1,7 @@
 """Vectors of this session's pictures and captions, so that nothing is encoded twice.
 
-Uploads stay in their session: these caches live in `st.session_state`, hold what is on the page
-and no more, and are emptied when the model changes.
+Uploads stay in their session: these caches live in `st.session_state`, and hold what is on the page
+and no more, for the two models used last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from components import background
 from components.encoder import Encoder
 from components.images import Source
 from components.pipeline import Encoded, Skipped, encode
@@ -19,6 +20,7 @@ from components.scores import Matrix
 from components.ui.text import count, plain, shorten
 
 Item = Encoded | Skipped
+_MODELS = 2  # a page compares two
 
 
 @st.cache_resource(max_entries=4, show_spinner="Encoding the sample pictures")
@@ -27,6 +29,12 @@ def sample_pictures(key: tuple[str, str, str], _encoder: Encoder) -> list[Encode
     return [
         item for item in encode(_encoder, sources(), thumbnails=True) if isinstance(item, Encoded)
     ]
+
+
+@st.cache_resource(max_entries=4, show_spinner="Encoding everyday captions to compare with")
+def bank(key: tuple[str, str, str], _encoder: Encoder) -> Matrix:
+    """Return (1000, width) vectors of the background captions, shared by all sessions."""
+    return background.vectors(_encoder)
 
 
 def encode_captions(encoder: Encoder, captions: Sequence[str]) -> Matrix:
@@ -60,9 +68,10 @@ def _encode_new(
 ) -> None:
     with place.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, f"Encoding {count(len(new), 'picture')}")
-        stopped = st.button("Stop", icon=":material/stop_circle:", key="stop_encoding")
+        stop_key = f"stop_encoding {encoder.key}"  # a page may encode with two models
+        stopped = st.button("Stop", icon=":material/stop_circle:", key=stop_key)
     if stopped:
-        _say_stopped(len(new), place)
+        _say_stopped(len(new), place, stop_key)
         return
     for done, (key, item) in enumerate(
         zip(new, encode(encoder, list(new.values()), thumbnails=True), strict=True), start=1
@@ -73,17 +82,20 @@ def _encode_new(
     place.empty()
 
 
-def _say_stopped(left: int, place: DeltaGenerator) -> None:
+def _say_stopped(left: int, place: DeltaGenerator, stop_key: str) -> None:
     with place.container(horizontal=True, vertical_alignment="center"):
         st.info(f"Stopped. {count(left, 'picture')} not encoded yet.", icon=":material/pause:")
-        st.button("Go on", icon=":material/play_arrow:")
+        st.button("Go on", icon=":material/play_arrow:", key=f"go on {stop_key}")
 
 
 def _cache(name: str, encoder: Encoder) -> dict[str, Any]:
-    """Return what this session knows under the model in use; nothing under another."""
-    model, rows = st.session_state.get(name, (None, {}))
-    return dict(rows) if model == encoder.key else {}
+    """Return what this session knows under a model."""
+    return dict(st.session_state.get(name, {}).get(encoder.key, {}))
 
 
 def _keep(name: str, encoder: Encoder, rows: Mapping[str, Any]) -> None:
-    st.session_state[name] = (encoder.key, rows)
+    models = st.session_state.setdefault(name, {})
+    models.pop(encoder.key, None)
+    models[encoder.key] = rows  # the last in the dictionary's order
+    while len(models) > _MODELS:
+        del models[next(iter(models))]

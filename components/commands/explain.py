@@ -1,0 +1,51 @@
+"""``explain``: where in a picture a caption matches, beside the map of gibberish."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components.commands.console import ModelOption, load_encoder, say
+from components.errors import CaptionLensError
+from components.files import write_bytes
+
+
+def explain(
+    image: Annotated[Path, typer.Argument(help="A picture.")],
+    caption: Annotated[str, typer.Argument(help="Such as: a dog on a beach")],
+    out: Annotated[Path, typer.Option(help="The figure: .png, .svg or .pdf.")],
+    model: ModelOption = "",
+) -> None:
+    """Draw where CAPTION matches IMAGE, with its honesty check; print what each word brings."""
+    from components import background
+    from components import explain as why
+    from components.captions import parse
+    from components.explain_figure import Explained, draw
+    from components.heatmap import FORMS, save
+    from components.images import decode, source_of
+
+    if out.suffix.lower() not in FORMS or not out.parent.is_dir():
+        raise CaptionLensError(f"{out} must end in {', '.join(FORMS)}, in a folder that exists.")
+    captions = parse(caption, limit=1).captions
+    if not captions:
+        raise CaptionLensError("No caption is left: give CAPTION some text.")
+    _, picture = decode(source_of(image))
+    encoder = load_encoder(model)
+    gibberish = why.gibberish(captions[0])
+    text, nothing = encoder.texts([captions[0], gibberish])
+    looked = why.look(encoder, picture)
+    salient = why.saliency(looked, text)
+    explained = Explained(
+        captions[0],
+        gibberish,
+        looked,
+        salient,
+        why.saliency(looked, nothing),
+        why.curves(encoder, looked, salient, text),
+        why.full_colour(background.vectors(encoder), looked.vector),
+    )
+    write_bytes(out, save(draw(explained), FORMS[out.suffix.lower()]))
+    typer.echo(f"{float(looked.vector @ text):>7.3f}  {captions[0]}")
+    for word in why.words(encoder, captions[0], looked.vector):
+        typer.echo(f"{word.change:>+7.3f}  {word.text}")
+    say(f"{out} is written.")

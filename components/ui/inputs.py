@@ -1,0 +1,79 @@
+"""What pages ask for: captions, and the word on what became of them and of the files."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from components.captions import CaptionList, parse
+from components.encoder import Encoder
+from components.pipeline import Encoded, Skipped
+from components.settings import Settings
+from components.ui.text import count, plain, shorten
+
+_NAMED = 5  # of many that are alike
+
+
+def ask_captions(key: str, default: str) -> CaptionList:
+    """Draw the caption box, which the link carries under ``key``; return its captions."""
+    text = st.text_area(
+        "Captions, one a line",
+        default,
+        height=170,
+        key=key,
+        bind="query-params",
+        placeholder="a dog on a beach\na red bicycle",
+        help="Blank lines and lines that begin with # are left out; equal lines count once.",
+    )
+    return parse(text or "")
+
+
+def explain_captions(encoder: Encoder, asked: CaptionList) -> None:
+    """Draw what became of the captions: merged, dropped, cut, and how long they are."""
+    readings = encoder.read(asked.captions)
+    parts = [count(len(asked.captions), "caption")]
+    if readings:
+        longest = max(reading.tokens for reading in readings)
+        parts.append(f"longest {longest} of {encoder.recipe.text.limit} tokens")
+    if asked.merged:
+        parts.append(f"{count(asked.merged, 'duplicate')} merged")
+    st.caption(" · ".join(parts))
+    if asked.dropped:
+        limit = Settings().max_captions
+        st.warning(f"{count(asked.dropped, 'caption')} above the limit of {limit} left out.")
+    cut = [
+        f"Caption {number} has {reading.tokens} tokens; the model reads the first"
+        f" {reading.limit}, up to “…{plain(reading.kept[-60:])}”."
+        for number, reading in enumerate(readings, start=1)
+        if reading.cut
+    ]
+    if cut:
+        more = [f"{count(len(cut) - _NAMED, 'more caption')} cut."] if len(cut) > _NAMED else []
+        st.warning("\n\n".join([*cut[:_NAMED], *more]), icon=":material/content_cut:")
+
+
+def explain_skipped(items: Sequence[Encoded | Skipped]) -> None:
+    """Draw each file that gave no picture, with its reason."""
+    skipped = [item for item in items if isinstance(item, Skipped)]
+    if skipped:
+        reasons = "\n".join(f"- {plain(item.reason)}" for item in skipped)
+        st.warning(
+            f"{count(len(skipped), 'file')} skipped; the others are ranked.\n{reasons}",
+            icon=":material/broken_image:",
+        )
+
+
+def explain_notes(pictures: Sequence[Encoded]) -> None:
+    """Draw what a person should know of a picture: an animation's first frame, and the like."""
+    notes = [f"{item.photo.name}: {item.photo.note}" for item in pictures if item.photo.note]
+    if notes:
+        st.caption(" ".join(plain(shorten(note, 120)) for note in notes))
+
+
+def stop_where_nothing_is(captions: Sequence[str], pictures: Sequence[Encoded]) -> None:
+    """Stop the page with a sentence where there are no captions or no pictures."""
+    if not captions:
+        st.info("Type a caption to rank the pictures.", icon=":material/edit:")
+        st.stop()
+    if not pictures:
+        st.info("None of the files gave a picture. Add others above.", icon=":material/image:")
+        st.stop()

@@ -1,0 +1,32 @@
+"""How a score reads: where it stands among a picture's chance scores, in a word and two numbers."""
+
+from components.collection.query import Query
+from components.encoder import Encoder
+from components.scores import Matrix, band, cosine, percentile, zscore
+from components.ui.vectors import bank
+
+READING = (
+    "Small, how to read it: the share of 1,000 everyday captions, written for no picture, that fit"
+    " this picture less well, and z, the distance from their mean in standard deviations. Below"
+    " 80% it is **no match**, from there **weak**, from 95% **fair**, from 99% **strong**."
+)
+
+
+def reading(percentile: float, zscore: float) -> str:
+    """Return what a score means among chance scores: "strong, 99.8%, z 3.9"."""
+    return f"{band(percentile)}, {percentile:.1%}, z {zscore:.1f}"
+
+
+def read_query(
+    encoder: Encoder, query: Query | None, vectors: Matrix | None
+) -> list[tuple[float, float]]:
+    """Return (percentile, z) of each picture's unit vector (n, width) among its chance scores.
+
+    Empty where the query is not one of words: pictures' cosines with pictures are of another kind.
+    """
+    if query is None or vectors is None or not query.is_text:
+        return []
+    chance = cosine(bank(encoder.key, encoder), vectors)
+    cosines = cosine(query.vector[None], vectors)
+    shares, distances = percentile(cosines, chance)[0], zscore(cosines, chance)[0]
+    return [(float(s), float(z)) for s, z in zip(shares, distances, strict=True)]

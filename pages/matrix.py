@@ -1,0 +1,92 @@
+"""Matrix: every caption against every picture at once, how to read it, and why."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from components.encoder import Encoder
+from components.match import Scores
+from components.pipeline import Encoded, score_encoded
+from components.ui import (
+    inputs,
+    matrix_downloads,
+    matrix_inputs,
+    matrix_view,
+    models_compared,
+    tray,
+    why,
+)
+from components.ui.matrix_inputs import Pair
+from components.ui.model_picker import pick_encoder
+from components.ui.setup import setup
+from components.ui.text import plain
+from components.ui.uploader import uploads
+from components.ui.vectors import bank, encode_captions, encode_pictures
+
+
+def score(encoder: Encoder, captions: Sequence[str], pictures: Sequence[Encoded]) -> Scores:
+    """Return the scores of what is on the page, encoding what is new."""
+    texts = encode_captions(encoder, captions)
+    return score_encoded(encoder, captions, texts, pictures, bank(encoder.key, encoder))
+
+
+@st.fragment
+def explore(
+    encoders: Sequence[Encoder],
+    scored: Sequence[Scores],
+    pictures: Sequence[Encoded],
+    pairs: Sequence[Pair],
+) -> None:
+    """Draw the matrix and what it is made of; a click reruns this alone."""
+    encoder, scores = encoders[0], scored[0]
+    view = matrix_view.choose_view(comparing=len(encoders) > 1)
+    st.caption(matrix_view.explain(view, encoder))
+    above = st.container()  # the cell is chosen below the matrix, and framed in it
+    cell = matrix_view.choose_cell(scores)
+    with above:
+        if len(encoders) > 1:
+            both = (encoders[0], encoders[1]), (scored[0], scored[1])
+            heatmap = models_compared.show(*both, pictures, view, cell)
+        else:
+            heatmap = matrix_view.heatmap_of(encoder, scores, view)
+            matrix_view.draw(heatmap, scores, pictures, cell, "matrix_heat")
+        names = [encoder.spec.name for encoder in encoders]
+        matrix_view.show_retrieval(dict(zip(names, scored, strict=True)), pairs)
+        matrix_view.as_table(heatmap)
+        matrix_downloads.show(encoder, scores, pictures, heatmap, pairs)
+        st.subheader("One cell, and why", divider="gray")
+    matrix_view.show_cell(encoders, scored, pictures, cell)
+    if len(encoders) > 1:
+        st.caption(f"Why, for {plain(encoder.spec.name)}:")
+    why.show(encoder, scores, encode_captions(encoder, scores.captions), pictures, cell)
+
+
+setup()
+st.title("Matrix")
+st.markdown("Every caption against every picture: how well they match, how to read it, and why.")
+encoder = pick_encoder()
+second = models_compared.pick_second(encoder)
+
+left, right = st.columns(2, gap="large")
+with left:
+    captions, pairs = matrix_inputs.ask(encoder)
+with right:
+    uploaded = uploads("matrix") | tray.tray()
+    tray.show()
+    items = encode_pictures(encoder, uploaded)
+    inputs.explain_skipped(items)
+    if not uploaded:
+        st.caption("An example with sample pictures. Add your own and they take their place.")
+
+pictures = [item for item in items if isinstance(item, Encoded)]
+inputs.explain_notes(pictures)
+inputs.stop_where_nothing_is(captions, pictures)
+encoders, scored = [encoder], [score(encoder, captions, pictures)]
+if second is not None:
+    # Pictures that the first took and the second did not cannot be: both decode them alike.
+    others = [item for item in encode_pictures(second, uploaded) if isinstance(item, Encoded)]
+    if len(others) == len(pictures):
+        encoders.append(second)
+        scored.append(score(second, captions, others))
+matrix_inputs.explain_missing(scored[0], pairs)
+explore(encoders, scored, pictures, pairs)
