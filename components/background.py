@@ -123,7 +123,8 @@ def _file(encoder: Encoder) -> Path:
 def _read(file: Path, width: int) -> Matrix | None:
     """Return what `vectors` wrote, None where there is nothing or something else."""
     try:
-        rows: Matrix = np.load(file, allow_pickle=False)
+        with file.open("rb") as kept:  # np.load would open other kinds of files too
+            rows: Matrix = np.lib.format.read_array(kept, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return rows if rows.shape == (len(captions()), width) and rows.dtype == np.float32 else None

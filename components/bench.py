@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from components import models, samples
@@ -21,6 +22,7 @@ from components.encoder import Encoder, batched, load
 from components.images import source_of
 from components.models import Located
 from components.pipeline import Encoded, encode
+from components.retrieval import Known, Retrieval, both_ways
 from components.scores import Matrix
 
 Say = Callable[[str], None]
@@ -39,7 +41,7 @@ class _Job:
 def speed(model_id: str, rounds: int, say: Say) -> None:
     """Print images a second of the bare image tower and from files, ours and the other's."""
     with located(model_id) as place, tempfile.TemporaryDirectory() as folder:
-        encoder, plain = load(place), _Plain(place)
+        encoder, plain = load(place), Plain(place)
         runtime = encoder.runtime
         say(
             f"\n{model_id}: {runtime.library}, {runtime.device}, {runtime.precision},"
@@ -54,7 +56,7 @@ def speed(model_id: str, rounds: int, say: Say) -> None:
             say(f"{job.name:<34}{ours:>8.1f}{other:>17.1f}{ours / other:>7.1f}x{share}")
 
 
-def _jobs(encoder: Encoder, plain: "_Plain", folder: Path) -> Iterator[_Job]:
+def _jobs(encoder: Encoder, plain: "Plain", folder: Path) -> Iterator[_Job]:
     recipe = encoder.recipe.pixels
     if recipe is not None:
         shape = (8 * _BATCH, recipe.height, recipe.width, 3)
@@ -89,7 +91,7 @@ def _in_turns(job: _Job, rounds: int) -> tuple[float, float]:
     return statistics.median(rates[True]), statistics.median(rates[False])
 
 
-class _Plain:
+class Plain:
     """`AutoModel` and `AutoProcessor` in float32, as their documentation shows them."""
 
     def __init__(self, located: Located) -> None:
@@ -183,30 +185,55 @@ def recall(model_id: str, folder: Path, say: Say) -> None:
             )
 
 
-def _recall(encoder: Encoder, folder: Path, split: str) -> tuple[str, str, tuple[int, int]]:
+@dataclass(frozen=True)
+class Split:
+    """Pictures, captions, and the picture (captions,) that each caption belongs to."""
+
+    pictures: tuple[Path, ...]
+    captions: tuple[str, ...]
+    truth: NDArray[np.intp]
+
+    @property
+    def known(self) -> Known:
+        """(captions, pictures): what belongs together."""
+        known: Known = self.truth[:, None] == np.arange(len(self.pictures))
+        return known
+
+
+def read_split(folder: Path, split: str) -> Split:
+    """Return a split of ``folder``, which has ``images/`` and ``captions.csv``."""
     with (folder / "captions.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == split]
     names = sorted({row["image"] for row in rows})
-    sources = [source_of(folder / "images" / name) for name in names]
-    images = np.stack([i.vector for i in encode(encoder, sources) if isinstance(i, Encoded)])
-    texts = encoder.texts([row["caption"] for row in rows])
     column = {name: index for index, name in enumerate(names)}
-    truth = np.array([column[row["image"]] for row in rows])
-    return *recall_both_ways(texts @ images.T, truth), (len(names), len(rows))
+    return Split(
+        tuple(folder / "images" / name for name in names),
+        tuple(row["caption"] for row in rows),
+        np.array([column[row["image"]] for row in rows]),
+    )
 
 
-def recall_both_ways(cosines: Matrix, truth: np.ndarray) -> tuple[str, str]:
-    """Return recall@1 / 5 / 10 caption to image and image to caption, as text.
+def vectors(encoder: Encoder, files: Sequence[Path]) -> Matrix:
+    """Return (files, width) vectors of pictures that can all be read."""
+    items = encode(encoder, [source_of(file) for file in files])
+    return np.stack([item.vector for item in items if isinstance(item, Encoded)])
 
-    ``cosines`` (captions, images); ``truth`` (captions,) the image of each caption.
+
+def _recall(encoder: Encoder, folder: Path, split: str) -> tuple[str, str, tuple[int, int]]:
+    read = read_split(folder, split)
+    cosines = encoder.texts(read.captions) @ vectors(encoder, read.pictures).T
+    size = (len(read.pictures), len(read.captions))
+    return *recall_both_ways(cosines, read.known), size
+
+
+def recall_both_ways(cosines: Matrix, known: Known) -> tuple[str, str]:
+    """Return recall@1 / 5 / 10 caption to image and image to caption, as text in per cent.
+
+    ``cosines`` and ``known`` are (captions, images).
     """
-    own = cosines[np.arange(len(truth)), truth][:, None]
-    to_image = (cosines > own).sum(axis=1)
-    best_own = np.full(cosines.shape[1], -np.inf)
-    np.maximum.at(best_own, truth, own[:, 0])
-    to_text = (cosines > best_own).sum(axis=0)
-    return _percentages(to_image), _percentages(to_text)
+    there, back = both_ways(cosines, known).values()
+    return _percentages(there), _percentages(back)
 
 
-def _percentages(better: np.ndarray) -> str:
-    return " / ".join(f"{100 * (better < k).mean():.2f}" for k in (1, 5, 10))
+def _percentages(found: Retrieval) -> str:
+    return " / ".join(f"{100 * share:.2f}" for share in found.recall)

@@ -330,6 +330,7 @@ def _recall(encoder: Encoder, rows: list[dict[str, str]], say: Say) -> None:
     say(f"\n{len(rows):,} captions, {len(collection):,} pictures: recall@1 / 5 / 10 in percent")
     say(f"{'through the search':<44}{shares}")
     truth = np.array([collection.row_of(row["image"]) for row in rows])
+    known = truth[:, None] == np.arange(len(collection))
     texts = encoder.texts([row["caption"] for row in rows])
-    exact, _ = recall_both_ways(texts @ np.concatenate(collection.vectors.parts).T, truth)
+    exact, _ = recall_both_ways(texts @ np.concatenate(collection.vectors.parts).T, known)
     say(f"{'exact ranking':<44}{exact}")

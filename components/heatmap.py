@@ -93,7 +93,7 @@ def _cells(figure: "Figure", axes: Any, heatmap: Heatmap) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     scale = heatmap.scale
-    colours = LinearSegmentedColormap.from_list(scale.title, scale.colours)
+    colours = LinearSegmentedColormap.from_list(scale.title, scale.colours, N=1024)
     rows, columns = heatmap.values.shape
     image = axes.imshow(
         heatmap.values, cmap=colours, vmin=scale.low, vmax=scale.high, aspect="auto"

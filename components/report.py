@@ -169,7 +169,7 @@ def _matches(made: Report) -> list[str]:
         "<p>The cosine says how closely caption and picture point the same way, from -1 to 1."
         " The percentile is the share of 1,000 everyday captions, written for no picture, that"
         " fit the picture less well; z is the distance from their mean in standard deviations."
-        " Below 80% reads as no match, from there as weak, from 95% as fair, from 99% as"
+        " Below 80% reads as no match, from there as weak, from 97% as fair, from 99% as"
         " strong.</p>",
         "<p>Maps: orange where hiding the picture lowers the score, purple where it raises it;"
         " the line runs round the most salient tenth. Beside each, the map of letters that mean"

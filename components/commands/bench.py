@@ -60,3 +60,35 @@ def search(
     bench_search.at_1m(rounds, typer.echo)
     if pictures:
         bench_search.memory(pictures, typer.echo)
+
+
+Folder = Annotated[Path, typer.Argument(help="With images/ and captions.csv: image,split,caption.")]
+
+
+@bench_app.command("scores")
+def scores(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] = "pocket") -> None:
+    """Measure how well percentile, z and cosine part true captions from others."""
+    from components import bench_matrix
+
+    bench_matrix.scores(model, folder, typer.echo)
+
+
+@bench_app.command("views")
+def views(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] = "pocket") -> None:
+    """Measure what averaging eight views of a picture gains on the dev split."""
+    from components import bench_matrix
+
+    bench_matrix.views(model, folder, typer.echo)
+
+
+@bench_app.command("maps")
+def maps(
+    folder: Annotated[
+        Path | None, typer.Option("--pictures", help="As of the others: more pictures.")
+    ] = None,
+    rounds: Rounds = 3,
+) -> None:
+    """Measure how fast a map of why is, and how much better than chance."""
+    from components import bench_matrix
+
+    bench_matrix.maps(folder, rounds, typer.echo)

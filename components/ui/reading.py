@@ -8,7 +8,7 @@ from components.ui.vectors import bank
 READING = (
     "Small, how to read it: the share of 1,000 everyday captions, written for no picture, that fit"
     " this picture less well, and z, the distance from their mean in standard deviations. Below"
-    " 80% it is **no match**, from there **weak**, from 95% **fair**, from 99% **strong**."
+    " 80% it is **no match**, from there **weak**, from 97% **fair**, from 99% **strong**."
 )
 
 

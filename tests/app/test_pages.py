@@ -212,7 +212,7 @@ def downloaded() -> Iterator[str]:
     models.remove(models.resolve(name))
 
 
-def test_changing_the_model_encodes_everything_again(
+def test_the_two_models_used_last_keep_their_vectors(
     downloaded: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = start()
@@ -224,8 +224,18 @@ def test_changing_the_model_encodes_everything_again(
     assert "each pair on its own" in texts(app)
     counting = _Counting(monkeypatch)
     done(app.selectbox(key="model").set_value("pocket").run())
-    assert (counting.pictures, counting.captions) == (1, 1)
+    assert (counting.pictures, counting.captions) == (0, 0)
     assert tiles(app) == ["chelsea.jpg"]
+
+
+def test_scores_read_as_bands_and_no_good_match_is_said(app: AppTest) -> None:
+    told = [bar.proto.text for bar in app.get("progress")]
+    assert told[0].startswith("#1 · **0.432** :small[strong, ")
+    assert "No good match." not in texts(app)
+    type_captions(app, "xqzt blorf wub")
+    assert "**No good match.** The nearest is " in texts(app)
+    done(app.segmented_control(key="match_score").set_value("Percentile").run())
+    assert "1,000 everyday captions" in texts(app)
 
 
 def test_models_lists_the_table_and_describes_a_choice() -> None:

@@ -118,7 +118,7 @@ def test_percentiles_and_z_agree_with_scipy(seed: int, bank: int, rows: int, col
 
 
 def test_bands_have_words_from_end_to_end() -> None:
-    shares = [0.0, 0.7999, 0.8, 0.9499, 0.95, 0.9899, 0.99, 1.0]
+    shares = [0.0, 0.7999, 0.8, 0.9699, 0.97, 0.9899, 0.99, 1.0]
     words = ["no match", "no match", "weak", "weak", "fair", "fair", "strong", "strong"]
     assert [band(share) for share in shares] == words
 

@@ -1,0 +1,187 @@
+"""How well scores can be read, how far maps can be believed, and what both cost."""
+
+import random
+import statistics
+import string
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components import background, explain, probe, samples
+from components.bench import RANDOM_CLIP, Plain, Say, located, read_split, recall_both_ways, vectors
+from components.encoder import Encoder, load
+from components.images import Source, decode, source_of
+from components.models import Located, locate, resolve
+from components.retrieval import auc
+from components.scores import FAIR, Matrix, percentile, unit, zscore
+
+Values = NDArray[np.floating]
+_GIBBERISH = 300  # captions of each kind
+
+
+def scores(model_id: str, folder: Path, say: Say) -> None:
+    """Print how well percentile, z and cosine part true captions from other pictures'.
+
+    ``folder`` has ``images/`` and ``captions.csv``. Each caption meets its own picture and one
+    other, drawn at random; thresholds are chosen on dev and measured on both splits.
+    """
+    encoder = load(locate(resolve(model_id)))
+    bank = background.vectors(encoder)
+    best: dict[str, float] = {}
+    for split in ("dev", "test"):
+        read = read_split(folder, split)
+        pictures, texts = vectors(encoder, read.pictures), encoder.texts(read.captions)
+        pairs = _pairs(texts, pictures, bank, read.truth)
+        say(f"\n{model_id}, {split}: {len(read.captions):,} true pairs, as many random ones")
+        say(f"{'':<12}{'AUC':>8}{'accuracy at the threshold that is best on dev':>50}")
+        for name, (own, other) in pairs.items():
+            if split == "dev":
+                best[name] = _threshold(own, other)
+            accuracy = _accuracy(own, other, best[name])
+            say(f"{name:<12}{auc(own, other):>8.4f}{accuracy:>30.4f} at {best[name]:.3f}")
+        own, other = pairs["percentile"]
+        shares = [(each >= FAIR).mean() for each in (own, other)]
+        say(
+            f"fair or better (percentile {FAIR:.0%}): accuracy {_accuracy(own, other, FAIR):.4f},"
+            f" of true pairs {shares[0]:.1%}, of random ones {shares[1]:.1%}"
+        )
+        for kind, captions in _gibberish().items():
+            found = percentile(encoder.texts(captions) @ pictures.T, bank @ pictures.T)
+            say(f"gibberish, {kind:<18} fair or better {(found >= FAIR).mean():>6.1%}")
+
+
+def _pairs(
+    texts: Matrix, pictures: Matrix, bank: Matrix, truth: NDArray[np.intp]
+) -> dict[str, tuple[Values, Values]]:
+    """Return by name the values (captions,) of each caption's own picture and of another."""
+    number = len(pictures)
+    away = np.random.default_rng(0).integers(1, number, len(truth))
+    others = (truth + away) % number
+    cosines, chance = texts @ pictures.T, bank @ pictures.T
+    rows = np.arange(len(truth))
+    tables = {
+        "percentile": percentile(cosines, chance),
+        "z-score": zscore(cosines, chance),
+        "cosine": cosines,
+    }
+    return {name: (table[rows, truth], table[rows, others]) for name, table in tables.items()}
+
+
+def _threshold(own: Values, other: Values) -> float:
+    candidates = np.quantile(np.concatenate([own, other]), np.linspace(0, 1, 501))
+    return float(max(candidates, key=lambda least: _accuracy(own, other, float(least))))
+
+
+def _accuracy(own: Values, other: Values, least: float) -> float:
+    return float(((own >= least).mean() + (other < least).mean()) / 2)
+
+
+def _gibberish() -> dict[str, list[str]]:
+    dice = random.Random(0)  # noqa: S311 - no secret
+    syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
+    marks = string.punctuation + string.digits + " "
+
+    def words(make: Callable[[], str]) -> list[str]:
+        return [" ".join(make() for _ in range(dice.randint(2, 8))) for _ in range(_GIBBERISH)]
+
+    return {
+        "random letters": words(
+            lambda: "".join(dice.choices(string.ascii_lowercase, k=dice.randint(3, 9)))
+        ),
+        "invented words": words(lambda: "".join(dice.choices(syllables, k=dice.randint(2, 4)))),
+        "marks and digits": words(lambda: "".join(dice.choices(marks, k=dice.randint(3, 9)))),
+    }
+
+
+def views(model_id: str, folder: Path, say: Say) -> None:
+    """Print what averaging eight views of a picture gains on ``folder``'s dev split, and costs."""
+    encoder = load(locate(resolve(model_id)))
+    read = read_split(folder, "dev")
+    texts = encoder.texts(read.captions)
+    pictures = [decode(source_of(file))[1] for file in read.pictures]
+    say(f"\n{model_id}, dev, {len(pictures):,} images: recall@1 / 5 / 10 in per cent")
+    say(f"{'':<16}{'caption to image':>24}{'image to caption':>24}{'AUC':>8}{'ms an image':>13}")
+    for name, look in (("one view", _one), ("eight views", _eight)):
+        start = time.perf_counter()
+        rows = look(encoder, pictures)
+        milliseconds = 1000 * (time.perf_counter() - start) / len(pictures)
+        cosines = texts @ rows.T
+        own, other = _pairs(texts, rows, texts[:1], read.truth)["cosine"]
+        there, back = recall_both_ways(cosines, read.known)
+        say(f"{name:<16}{there:>24}{back:>24}{auc(own, other):>8.4f}{milliseconds:>13.1f}")
+
+
+def _one(encoder: Encoder, pictures: Sequence[Any]) -> Matrix:
+    return encoder.images(pictures)
+
+
+def _eight(encoder: Encoder, pictures: Sequence[Any]) -> Matrix:
+    every = encoder.images(view for picture in pictures for view in probe.views(picture))
+    return unit(every.reshape(len(pictures), -1, every.shape[-1]).mean(axis=1))
+
+
+def maps(folder: Path | None, rounds: int, say: Say) -> None:
+    """Print how fast a map is, against plain torch, and how much better than chance.
+
+    ``folder``, where given, adds a hundred of its dev pictures to the samples.
+    """
+    for model_id in ("pocket", RANDOM_CLIP):
+        with located(model_id) as place:
+            _speed(model_id, place, rounds, say)
+    encoder = load(locate(resolve("pocket")))
+    captions = samples.captions()
+    own = [(source, captions[source.name]) for source in samples.sources()]
+    _honesty("sample pictures", encoder, own, say)
+    if folder:
+        read = read_split(folder, "dev")
+        first = {int(column): row for row, column in reversed([*enumerate(read.truth)])}
+        chosen = [(source_of(read.pictures[c]), read.captions[first[c]]) for c in range(100)]
+        _honesty("Flickr8k dev", encoder, chosen, say)
+
+
+def _speed(model_id: str, place: Located, rounds: int, say: Say) -> None:
+    encoder, plain = load(place), Plain(place)
+    picture = decode(samples.sources()[5])[1]
+    text = encoder.texts(["a cat"])[0]
+    times: dict[str, list[float]] = {"map": [], "honesty check": [], "plain torch f32": []}
+    for turn in range(rounds + 1):
+        marks = [time.perf_counter()]
+        looked = explain.look(encoder, picture)
+        marks.append(time.perf_counter())
+        explain.curves(encoder, looked, explain.saliency(looked, text), text)
+        marks.append(time.perf_counter())
+        for batch in plain.floats(np.repeat(looked.view[None], len(looked.hidden) + 1, 0)).split(
+            32
+        ):
+            plain.tower(batch)
+        marks.append(time.perf_counter())
+        if turn:
+            for name, seconds in zip(times, np.diff(marks), strict=True):
+                times[name].append(float(seconds))
+    medians = {name: statistics.median(each) for name, each in times.items()}
+    say(f"\n{model_id}, {encoder.runtime.library}, {encoder.runtime.precision}: seconds a cell")
+    for name, median in medians.items():
+        say(f"  {name:<34}{median:>6.2f}")
+    say(f"  map, ours against plain torch f32 {medians['plain torch f32'] / medians['map']:>5.1f}x")
+
+
+def _honesty(name: str, encoder: Encoder, items: Sequence[tuple[Source, str]], say: Say) -> None:
+    found = []
+    for source, caption in items:
+        picture = decode(source)[1]
+        looked, text = explain.look(encoder, picture), encoder.texts([caption])[0]
+        found.append(explain.curves(encoder, looked, explain.saliency(looked, text), text))
+    say(f"\n{name}, {len(found)} pictures with their own captions: mean height of the cosine")
+    say(f"{'':<12}{'by the map':>12}{'by chance':>12}{'better on':>12}")
+    for what, sign in (("deletion", -1), ("insertion", 1)):
+        own = np.array([explain.area(getattr(each, what)) for each in found])
+        chance = np.array([explain.area(getattr(each, f"random_{what}")) for each in found])
+        better = (sign * own > sign * chance).mean()
+        say(f"{what:<12}{own.mean():>12.3f}{chance.mean():>12.3f}{better:>12.0%}")
+    tenth = np.mean([each.deletion[:1] - each.deletion[1:2] for each in found])
+    by_chance = np.mean([each.random_deletion[:1] - each.random_deletion[1:2] for each in found])
+    say(f"{'first tenth':<12}{tenth:>12.3f}{by_chance:>12.3f}   (what hiding it takes)")

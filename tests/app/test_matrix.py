@@ -1,0 +1,185 @@
+"""The Matrix page in its full, empty and broken states, without a browser."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests import checkpoints
+from tests.app.test_pages import SAMPLES, SHELL, done, texts
+
+CAT, COFFEE = "a facial photo of a tabby cat", "a cup of coffee on a saucer"
+
+
+def start(**query: str) -> AppTest:
+    app = done(AppTest.from_file(SHELL, default_timeout=120).run())
+    for name, value in query.items():
+        app.query_params[name] = value
+    return done(app.switch_page("../../pages/matrix.py").run())
+
+
+def uploads(*names: str) -> list[tuple[str, bytes, str]]:
+    return [(name, (SAMPLES / name).read_bytes(), "image/jpeg") for name in names]
+
+
+def upload(app: AppTest, *names: str) -> AppTest:
+    return done(app.file_uploader(key="matrix_files").set_value(uploads(*names)).run())
+
+
+def type_captions(app: AppTest, *captions: str) -> AppTest:
+    return done(app.text_area(key="matrix_captions").set_value("\n".join(captions)).run())
+
+
+def charts(app: AppTest) -> list[dict[str, object]]:
+    return [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")]
+
+
+def tables(app: AppTest) -> str:
+    return "\n".join(table.value.to_string() for table in app.table)
+
+
+@pytest.fixture
+def app() -> AppTest:
+    return start()
+
+
+def test_it_starts_with_an_answered_example(app: AppTest) -> None:
+    assert app.title[0].value == "Matrix"
+    told = texts(app)
+    assert "An example with sample pictures." in told
+    assert "Colour: cosine, from -0.10 to 0.55, fixed." in told
+    assert "caption to picture" in tables(app)
+    assert "23" in tables(app)
+    heat = charts(app)[0]
+    assert str(heat["description"]).startswith("Heatmap of 23 captions against 23 pictures.")
+    assert "Honesty check: hiding the most salient tenth takes" in told
+
+
+def test_each_score_is_explained_with_its_scale() -> None:
+    for score, told in {
+        "Percentile": "from 0% to 100%, fixed",
+        "Probability by row": "a softmax along the row",
+        "Probability by column": "a softmax along the column",
+    }.items():
+        assert told in texts(start(matrix_score=score))
+
+
+def test_order_assignment_and_cell_come_from_the_link() -> None:
+    app = start(
+        matrix_order="Clustered",
+        matrix_assign="true",
+        matrix_caption=COFFEE,
+        matrix_picture="coffee.jpg",
+        matrix_why="Which words",
+    )
+    assert "The one-to-one assignment." in texts(app)
+    assert app.selectbox(key="matrix_caption").value == COFFEE
+    assert "1 of 23" in tables(app)
+    assert "What the cosine loses without each word" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("Where", "For comparison, gibberish"),
+        ("A rather than B", "In the third map orange speaks for A"),
+        ("Change the caption", "score as high as the original"),
+        ("Change the picture", "**Averaged views**"),
+    ],
+)
+def test_every_way_of_why_answers(why: str, told: str) -> None:
+    assert told in texts(start(matrix_why=why))
+
+
+def test_uploads_without_known_pairs_have_no_recall(app: AppTest) -> None:
+    upload(app, "chelsea.jpg", "coffee.jpg")
+    type_captions(app, "a cat", "a dog", "a hot drink")
+    assert "Recall stands here when it is known" in texts(app)
+    assert str(charts(app)[0]["description"]).startswith("Heatmap of 3 captions against 2")
+
+
+def test_one_caption_and_one_picture_make_a_matrix_too(app: AppTest) -> None:
+    upload(app, "chelsea.jpg")
+    type_captions(app, "猫 **b** $x$")
+    done(app.segmented_control(key="matrix_order").set_value("Clustered").run())
+    for why in ("Which words", "A rather than B", "Change the caption"):
+        done(app.segmented_control(key="matrix_why").set_value(why).run())
+    assert "1 of 1" in tables(app)
+
+
+def test_a_cell_that_is_gone_gives_way_to_one_that_is_there(app: AppTest) -> None:
+    done(app.selectbox(key="matrix_picture").set_value("rocket.jpg").run())
+    upload(app, "chelsea.jpg", "coffee.jpg")
+    assert app.selectbox(key="matrix_picture").value in ("chelsea.jpg", "coffee.jpg")
+
+
+def _pairs(app: AppTest, data: bytes, name: str = "pairs.csv") -> AppTest:
+    done(app.segmented_control(key="matrix_from").set_value("CSV of pairs").run())
+    return done(app.file_uploader(key="matrix_pairs").set_value((name, data, "text/csv")).run())
+
+
+def test_a_csv_of_pairs_brings_captions_and_recall(app: AppTest) -> None:
+    rows = f'image,caption\nchelsea.jpg,{CAT}\ncoffee.jpg,{COFFEE}\nlost.jpg,"a lost, sad dog"\n'
+    upload(app, "chelsea.jpg", "coffee.jpg", "rocket.jpg")
+    _pairs(app, rows.encode())
+    told = texts(app).replace("\\", "")
+    assert "1 picture of the table not among the pictures here: lost.jpg." in told
+    assert "100.0%" in tables(app)
+    assert app.selectbox(key="matrix_caption").options == [CAT, COFFEE, "a lost, sad dog"]
+
+
+def test_a_bad_csv_is_told_and_nothing_breaks(app: AppTest) -> None:
+    _pairs(app, b"words\nonly")
+    told = texts(app).replace("\\", "")
+    assert "pairs.csv has no column of pictures" in told
+    assert "Type a caption to rank the pictures." in told
+
+
+def test_without_captions_or_pictures_it_asks_for_them(app: AppTest) -> None:
+    type_captions(app, "# nothing")
+    assert "Type a caption to rank the pictures." in texts(app)
+    app = start()
+    done(app.file_uploader(key="matrix_files").set_value([("x.jpg", b"x", "image/jpeg")]).run())
+    assert "None of the files gave a picture." in texts(app)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.write("clip", tmp_path_factory.mktemp("tiny") / "tinyclip")
+
+
+def test_two_models_stand_side_by_side(tiny: Path) -> None:
+    app = start(matrix_other_model=str(tiny))
+    headings = [header.value for header in app.subheader]
+    assert headings[:3] == ["Pocket", "tinyclip", "Difference"]
+    told = texts(app)
+    assert "**Rank agreement**: median" in told
+    assert "**Time per picture**" in told
+    assert len([c for c in charts(app) if "Heatmap" in str(c.get("description"))]) == 3
+    assert "Pocket: caption to picture" in tables(app)
+    assert "tinyclip: picture to caption" in tables(app)
+
+
+def test_attention_is_offered_for_a_transformer_alone(tiny: Path, app: AppTest) -> None:
+    assert "matrix_method" not in [each.key for each in app.segmented_control]
+    other = start(model=str(tiny), matrix_method="Attention")
+    assert "Gradient-weighted attention (Chefer et al., 2021)" in texts(other)
+
+
+def test_a_second_model_that_is_not_there_leaves_the_first(app: AppTest) -> None:
+    other = start(matrix_other_model="openai/clip-vit-base-patch32")
+    assert "download it first" in texts(other)
+    assert "Colour: cosine" in texts(other)
+
+
+def test_the_report_is_made_and_offered(app: AppTest) -> None:
+    upload(app, "chelsea.jpg", "coffee.jpg")
+    type_captions(app, "a cat", "a hot drink")
+    button = next(each for each in app.button if each.label == "Make the report")
+    done(button.click().run())
+    labels = [each.proto.label for each in app.get("download_button")]
+    assert any(label.startswith("Report (") for label in labels)
+    type_captions(app, "a cat", "a cold drink")
+    labels = [each.proto.label for each in app.get("download_button")]
+    assert not any(label.startswith("Report (") for label in labels)

@@ -1,0 +1,107 @@
+"""Gradient-weighted attention finds what a transformer was taught to look at."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from components.attention import AttentionTower, NoAttentionError
+from components.models import Located, has_transformer, locate, resolve
+from components.runtimes.towers import unwrap
+from tests import checkpoints
+
+SIDE, PATCH = checkpoints.SIDE, 8
+GRID = SIDE // PATCH
+
+
+def located(family: str, folder: Path) -> Located:
+    return locate(resolve(str(checkpoints.write(family, folder / family))))
+
+
+def squares(dice: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures of faint noise with one white patch each, and where: (row, column)."""
+    pictures = dice.integers(0, 60, (number, SIDE, SIDE, 3), dtype=np.uint8)
+    places = dice.integers(0, GRID, (number, 2))
+    for picture, (row, column) in zip(pictures, places, strict=True):
+        picture[row * PATCH : (row + 1) * PATCH, column * PATCH : (column + 1) * PATCH] = 255
+    return pictures, places
+
+
+def teach(tower: AttentionTower, text: torch.Tensor) -> None:
+    """Teach the tower that a white patch, wherever it is, means ``text``, and none the opposite.
+
+    To a cosine of 0.6 and no further: at 1 nothing would change it, and gradients say nothing.
+    """
+    inner = tower._tower.requires_grad_(requires_grad=True)
+    adam = torch.optim.Adam(inner.parameters(), lr=3e-3)
+    dice = np.random.default_rng(0)
+    for _ in range(120):
+        pictures, _ = squares(dice, 32)
+        pictures[::2] = dice.integers(0, 60, pictures[::2].shape, dtype=np.uint8)
+        wanted = torch.full((32,), 0.6)
+        wanted[::2] = -0.6
+        features = unwrap(tower._forward(torch.from_numpy(pictures)))
+        cosines = torch.nn.functional.normalize(features, dim=-1) @ text
+        adam.zero_grad()
+        (wanted - cosines).square().mean().backward()  # type: ignore[no-untyped-call]
+        adam.step()
+    inner.requires_grad_(requires_grad=False)
+
+
+@pytest.fixture(scope="module", params=["clip", "siglip", "vision-text-dual-encoder"])
+def taught(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[AttentionTower, np.ndarray]]:
+    """A class token (CLIP's, ViT's) and an attention pool (SigLIP's)."""
+    torch.manual_seed(0)
+    tower = AttentionTower(located(request.param, tmp_path_factory.mktemp("taught")))
+    width = 32 if request.param == "siglip" else 24
+    text = np.eye(width, dtype=np.float32)[0]
+    teach(tower, torch.from_numpy(text))
+    yield tower, text
+
+
+def test_it_finds_the_patch(taught: tuple[AttentionTower, np.ndarray]) -> None:
+    tower, text = taught
+    pictures, places = squares(np.random.default_rng(1), 40)
+    found = 0
+    for picture, (row, column) in zip(pictures, places, strict=True):
+        relevance = tower.relevance(picture, text)
+        assert relevance.shape == (GRID, GRID)
+        assert relevance.min() >= 0
+        found += divmod(int(relevance.argmax()), GRID) == (row, column)
+    assert found >= 30  # by chance: 2.5
+
+
+def test_it_leaves_no_gradients_behind(taught: tuple[AttentionTower, np.ndarray]) -> None:
+    tower, text = taught
+    picture = squares(np.random.default_rng(2), 1)[0][0]
+    before = tower.relevance(picture, text)
+    with torch.inference_mode():  # as callers may be in
+        pass
+    np.testing.assert_array_equal(tower.relevance(picture, text), before)
+    assert all(each.grad is None or not each.requires_grad for each in tower._tower.parameters())
+
+
+@pytest.mark.parametrize("family", ["chinese_clip", "altclip"])
+def test_other_families_have_maps(family: str, tmp_path: Path) -> None:
+    tower = AttentionTower(located(family, tmp_path))
+    text = np.eye(24, dtype=np.float32)[3]
+    relevance = tower.relevance(squares(np.random.default_rng(0), 1)[0][0], text)
+    assert relevance.shape == (GRID, GRID)
+    assert relevance.max() > 0
+
+
+def test_a_network_without_attention_says_so() -> None:
+    pocket = locate(resolve("pocket"))
+    assert not has_transformer(pocket)
+    with pytest.raises(NoAttentionError, match="Pocket is no vision transformer"):
+        AttentionTower(pocket)
+
+
+def test_a_tower_of_variable_size_says_so(tmp_path: Path) -> None:
+    place = located("siglip2", tmp_path)
+    with pytest.raises(NoAttentionError, match="no vision transformer of fixed size"):
+        AttentionTower(place)

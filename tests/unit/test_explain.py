@@ -1,0 +1,177 @@
+"""Maps of why: by hand on a model whose answer is known, and honest on real pictures."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components import explain, samples
+from components.encoder import Encoder, Inputs, load
+from components.explain import GRID, Look
+from components.images import decode
+from components.models import locate, resolve
+from components.runtimes import Array
+from components.scores import Matrix, unit
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return load(locate(resolve("pocket")))
+
+
+class _Corner:
+    """A runtime that sees how much white there is in the upper left quarter, and nothing else."""
+
+    library, device, precision = "none", "none", "f32"
+
+    def images(self, *inputs: Array) -> Matrix:
+        side = inputs[0].shape[1] // 2
+        white = inputs[0][:, :side, :side].astype(np.float32).mean(axis=(1, 2, 3)) / 255
+        return np.stack([white, 1 - white], axis=1)
+
+    def texts(self, ids: Array, mask: Array) -> Matrix:
+        raise NotImplementedError
+
+
+def _corner(encoder: Encoder) -> Encoder:
+    return replace(encoder, runtime=_Corner())
+
+
+def _white_corner() -> Image.Image:
+    picture = Image.new("RGB", (224, 224))
+    picture.paste((255, 255, 255), (0, 0, 112, 112))
+    return picture
+
+
+WHITE = np.array([1.0, 0.0], dtype=np.float32)
+
+
+def test_the_map_finds_what_the_model_looks_at(encoder: Encoder) -> None:
+    looked = explain.look(_corner(encoder), _white_corner())
+    salient = explain.saliency(looked, WHITE)
+    half = GRID // 2
+    assert salient[:half, :half].min() > 5 * abs(salient[half + 3 :]).max()
+    row, column = divmod(int(salient.argmax()), GRID)
+    assert row < half
+    assert column < half
+    opposite = explain.saliency(looked, -WHITE)
+    np.testing.assert_allclose(opposite, -salient, atol=1e-6)
+
+
+def test_a_map_is_the_mean_fall_of_the_windows_over_a_cell() -> None:
+    """By hand: one window of the middle size takes 0.5; its cells share it with their others."""
+    windows = explain._windows()
+    sizes = windows.sum(axis=(1, 2))
+    hidden = np.tile(np.array([[1.0, 0.0]], dtype=np.float32), (len(windows), 1))
+    one = int(np.flatnonzero(sizes == 16)[0])  # four cells wide, at the upper left
+    hidden[one] = [0.5, 0.0]
+    looked = Look(np.zeros((224, 224, 3), np.uint8), WHITE, hidden)
+    salient = explain.saliency(looked, WHITE)
+    covering = windows[sizes == 16].sum(axis=0)
+    assert covering[0, 0] == 1
+    assert salient[0, 0] == pytest.approx(0.5 / 1 / 3)
+    assert salient[3, 3] == pytest.approx(0.5 / covering[3, 3] / 3)
+    assert salient[4, 4] == 0
+
+
+def test_every_cell_is_hidden_by_windows_of_every_size() -> None:
+    windows = explain._windows()
+    sizes = windows.sum(axis=(1, 2))
+    assert sorted(set(sizes)) == [4, 16, 36]
+    for size in set(sizes):
+        assert windows[sizes == size].any(axis=0).all()
+
+
+def test_curves_go_from_the_picture_to_nothing_and_back(encoder: Encoder) -> None:
+    known = _corner(encoder)
+    looked = explain.look(known, _white_corner())
+    checked = explain.curves(known, looked, explain.saliency(looked, WHITE), WHITE)
+    whole = float(looked.vector @ WHITE)
+    assert checked.deletion[0] == checked.random_deletion[0] == pytest.approx(whole)
+    assert checked.insertion[-1] == pytest.approx(whole)
+    assert checked.deletion[-1] == pytest.approx(checked.insertion[0])
+    assert explain.area(checked.deletion) < explain.area(checked.random_deletion)
+    assert explain.area(checked.insertion) > explain.area(checked.random_insertion)
+
+
+def test_tenths_grow_from_the_most_salient() -> None:
+    salient = np.arange(GRID * GRID, dtype=np.float32).reshape(GRID, GRID)
+    masks = explain._tenths(salient)
+    assert not masks[0].any()
+    assert masks[10].all()
+    assert (masks[1:] >= masks[:-1]).all()
+    assert masks[1][-1, -1]
+    assert not masks[9][0, 0]
+
+
+def test_maps_of_the_sample_pictures_beat_chance(encoder: Encoder) -> None:
+    """The most salient patches matter more than random ones, with each picture's own caption."""
+    captions, areas, tenths = samples.captions(), [], []
+    for source in samples.sources():
+        looked = explain.look(encoder, decode(source)[1])
+        text = encoder.texts([captions[source.name]])[0]
+        checked = explain.curves(encoder, looked, explain.saliency(looked, text), text)
+        each = (
+            checked.deletion,
+            checked.random_deletion,
+            checked.insertion,
+            checked.random_insertion,
+        )
+        areas.append([explain.area(curve) for curve in each])
+        tenths.append(checked.random_deletion[1] - checked.deletion[1])
+    deletion, by_chance, insertion, shown_by_chance = np.mean(areas, axis=0)
+    assert deletion < by_chance
+    assert insertion > shown_by_chance
+    assert np.mean(tenths) > 0.02
+    wins = np.array(areas)
+    assert (wins[:, 2] > wins[:, 3]).mean() > 0.75
+
+
+def test_words_are_left_out_one_by_one(encoder: Encoder) -> None:
+    picture = encoder.images([decode(samples.sources()[14])[1]])[0]
+    found = explain.words(encoder, "a black horse", picture)
+    assert [word.text for word in found] == ["a", "black", "horse"]
+    whole, without = encoder.texts(["a black horse", "a black"]) @ picture
+    assert found[2].change == pytest.approx(float(whole - without), abs=1e-5)
+    assert max(found, key=lambda word: word.change).text == "horse"
+    assert explain.words(encoder, "horse", picture) == []
+
+
+def test_gibberish_is_as_long_and_always_the_same() -> None:
+    caption = "a red motorcycle"
+    letters = explain.gibberish(caption)
+    assert [len(word) for word in letters.split()] == [1, 3, 10]
+    assert letters == explain.gibberish(caption) != caption
+
+
+def test_an_overlay_is_grey_where_nothing_speaks_and_coloured_where_something_does() -> None:
+    view = np.full((224, 224, 3), (200, 100, 50), dtype=np.uint8)
+    salient = np.zeros((GRID, GRID), dtype=np.float32)
+    salient[:4], salient[-4:] = 1.0, -1.0
+    pixels = np.asarray(explain.overlay(view, salient, 0.5, 1.0))
+    red, green, blue = pixels[112, 112]
+    assert red == green == blue
+    assert tuple(pixels[20, 200]) == (255, 140, 0)
+    assert tuple(pixels[210, 200]) == (94, 60, 153)
+    clear = np.asarray(explain.overlay(view, salient, 0.5, 0.0))
+    assert len(np.unique(clear.reshape(-1, 3), axis=0)) == 3  # grey, and the line's two
+
+
+def test_full_colour_is_half_a_deviation_of_chance() -> None:
+    bank = unit(np.random.default_rng(0).standard_normal((100, 5)))
+    assert explain.full_colour(bank, bank[0]) == pytest.approx((bank @ bank[0]).std() / 2)
+
+
+def test_a_model_that_takes_pictures_as_they_are_has_maps_too(encoder: Encoder) -> None:
+    """Without a pixel recipe each version goes through the model's own processor."""
+    corner = _corner(encoder)
+
+    def prepare(picture: Image.Image) -> Inputs:
+        return (np.asarray(picture.resize((64, 64))),)
+
+    known = replace(corner, recipe=replace(encoder.recipe, pixels=None), prepare=prepare)
+    looked = explain.look(known, _white_corner().resize((448, 300)))
+    assert looked.view.shape[0] == 224
+    salient = explain.saliency(looked, WHITE)
+    assert salient[: GRID // 2, : GRID // 2].mean() > salient[GRID // 2 :].mean()
