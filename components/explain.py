@@ -100,6 +100,21 @@ def curves(encoder: Encoder, looked: Look, salient: Matrix, text: Matrix) -> Cur
     return Curves(cosines[0, 0], cosines[1, 0], expected[0], expected[1])
 
 
+def verdict(checked: Curves) -> str:
+    """Return what the honesty check says of a map, in two sentences."""
+    fall = checked.deletion[0] - checked.deletion[1]
+    by_chance = checked.random_deletion[0] - checked.random_deletion[1]
+    passed = (area(checked.deletion) < area(checked.random_deletion)) + (
+        area(checked.insertion) > area(checked.random_insertion)
+    )
+    word = ("passes neither: do not believe it", "passes one of two", "passes both")[passed]
+    return (
+        f"Hiding the most salient tenth takes {fall:.3f} of a cosine of {checked.deletion[0]:.3f},"
+        f" a tenth by chance {by_chance:.3f}. As the picture goes and comes by tenths, the map"
+        f" {word} (below chance when hiding, above it when showing)."
+    )
+
+
 def words(encoder: Encoder, caption: str, picture: Matrix) -> list[Word]:
     """Return each word and what the cosine with ``picture`` (width,) loses without it.
 

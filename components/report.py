@@ -7,20 +7,25 @@ Every name and caption is a stranger's: all text goes through `escape`, and the 
 import datetime
 import io
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
+from threading import Event
 from typing import Any
 
 from PIL import Image
 
-from components import explain
+from components import background, explain
 from components.encoder import Encoder
 from components.explain import Look
 from components.export import provenance
+from components.heatmap import draw, footer, save
+from components.images import decode
 from components.match import Match, Scores
+from components.matrix import Heatmap, known_pairs
 from components.models import locate, weights_digest
-from components.retrieval import KS, Retrieval
+from components.pipeline import Encoded
+from components.retrieval import KS, Retrieval, both_ways
 from components.scores import FAIR, Matrix
 
 MOST_MAPS = 24  # captions whose best match is explained by a map
@@ -38,32 +43,70 @@ tr { border-bottom: 1px solid #8888; }
 figure { margin: 0; }
 figcaption { font-size: .85rem; overflow-wrap: anywhere; }
 td img { width: 10rem; }
+td small { display: block; max-width: 14rem; }
 td { overflow-wrap: anywhere; }
 """
 
 
 @dataclass(frozen=True)
 class Maps:
-    """JPEG bytes: where a caption matches, and where letters that mean nothing do."""
+    """JPEG bytes: where a caption matches, and where letters that mean nothing do.
+
+    ``verdict`` is what the honesty check says of the first.
+    """
 
     own: bytes
     gibberish: bytes
+    verdict: str
 
 
 def maps(encoder: Encoder, looked: Look, caption: str, bank: Matrix) -> Maps:
-    """Return a caption's map over a picture, and the map of gibberish beside it."""
+    """Return a caption's map over a picture, the map of gibberish, and the honesty check."""
     limit = explain.full_colour(bank, looked.vector)
-    texts = encoder.texts([caption, explain.gibberish(caption)])
-    drawn = [
-        explain.overlay(looked.view, explain.saliency(looked, text), limit, 0.7) for text in texts
-    ]
-    return Maps(*map(_jpeg, drawn))
+    text, nothing = encoder.texts([caption, explain.gibberish(caption)])
+    own, other = explain.saliency(looked, text), explain.saliency(looked, nothing)
+    checked = explain.curves(encoder, looked, own, text)
+    drawn = [_jpeg(explain.overlay(looked.view, each, limit, 0.7)) for each in (own, other)]
+    return Maps(drawn[0], drawn[1], explain.verdict(checked))
 
 
 def _jpeg(picture: Image.Image) -> bytes:
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=85)
     return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made from; ``pairs`` are the known (image, caption)."""
+
+    encoder: Encoder
+    scores: Scores
+    pictures: Sequence[Encoded]
+    heatmap: Heatmap
+    pairs: Sequence[tuple[str, str]]
+
+
+def make(material: Material, tell: Callable[[tuple[int, int]], None], stop: Event) -> str:
+    """Return the page, nothing where ``stop`` was set meanwhile.
+
+    ``tell`` is called with how many best matches are explained, and of how many. Raises ImageError
+    where a picture cannot be read any more.
+    """
+    encoder, scores = material.encoder, material.scores
+    bank, found = background.vectors(encoder), {}
+    wanted = list(enumerate(best_matches(scores)))[:MOST_MAPS]
+    for row, (column, match) in wanted:
+        tell((row, len(wanted)))
+        if stop.is_set():
+            return ""
+        looked = explain.look(encoder, decode(material.pictures[column].photo.source)[1])
+        found[row] = maps(encoder, looked, match.caption, bank)
+    thumbnails = [item.thumbnail for item in material.pictures]
+    drawn = [thumbnails[i] for i in material.heatmap.columns]
+    figure = save(draw(material.heatmap, drawn, footer(encoder)), "png")
+    recalls = both_ways(scores.cosine, known_pairs(scores, material.pairs))
+    return html(Report(scores, thumbnails, figure, found, recalls, receipt(encoder)))
 
 
 def receipt(encoder: Encoder) -> dict[str, Any]:
@@ -188,11 +231,16 @@ def _matches(made: Report) -> list[str]:
             _text(match.caption),
             f"{_image(made.thumbnails[column], match.image)}<br>{_text(match.image)}",
             reading,
-            _image(shown.own, f"Where {match.image} matches: {match.caption}") if shown else "",
+            _own(shown, match) if shown else "",
             _image(shown.gibberish, f"The map of gibberish over {match.image}") if shown else "",
         ]
         lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     return [*lines, "</table>"]
+
+
+def _own(shown: Maps, match: Match) -> str:
+    image = _image(shown.own, f"Where {match.image} matches: {match.caption}")
+    return f"{image}<br><small>{_text(shown.verdict)}</small>"
 
 
 def _pictures(made: Report) -> list[str]:

@@ -7,6 +7,7 @@ import streamlit as st
 from components.encoder import Encoder
 from components.match import Scores
 from components.pipeline import Encoded, score_encoded
+from components.report import Material
 from components.ui import (
     inputs,
     matrix_downloads,
@@ -53,7 +54,7 @@ def explore(
         names = [encoder.spec.name for encoder in encoders]
         matrix_view.show_retrieval(dict(zip(names, scored, strict=True)), pairs)
         matrix_view.as_table(heatmap)
-        matrix_downloads.show(encoder, scores, pictures, heatmap, pairs)
+        matrix_downloads.show(Material(encoder, scores, pictures, heatmap, pairs))
         st.subheader("One cell, and why", divider="gray")
     matrix_view.show_cell(encoders, scored, pictures, cell)
     if len(encoders) > 1:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from components.match import Scores
     from components.matrix import Heatmap, Mode
     from components.pipeline import Encoded
+    from components.report import Material
     from components.scores import Matrix as Floats
 
 _FIGURES = (".png", ".svg", ".pdf")
@@ -48,6 +49,7 @@ def matrix(
 ) -> None:
     """Score every caption with every picture. Status 1: some were skipped, each named."""
     from components.pipeline import score_encoded
+    from components.report import Material
 
     _check(out)
     wanted, pairs = _captions(captions)
@@ -63,7 +65,8 @@ def matrix(
     if out is None:
         typer.echo(_written(heatmap))
     else:
-        write_bytes(out, _file(out.suffix.lower(), encoder, scores, pictures, heatmap, pairs))
+        material = Material(encoder, scores, pictures, heatmap, pairs)
+        write_bytes(out, _file(out.suffix.lower(), material))
         say(f"{out} is written.")
     _say_recall(scores, pairs)
     if skipped:
@@ -164,60 +167,32 @@ def _written(heatmap: "Heatmap") -> str:
     return "\n".join(lines)
 
 
-def _file(
-    suffix: str,
-    encoder: Encoder,
-    scores: "Scores",
-    pictures: list["Encoded"],
-    heatmap: "Heatmap",
-    pairs: tuple[tuple[str, str], ...],
-) -> bytes:
+def _file(suffix: str, material: "Material") -> bytes:
     from components.export import matrix_to_csv, matrix_to_parquet, provenance
+    from components.heatmap import FORMS, draw, footer, save
 
+    heatmap, encoder = material.heatmap, material.encoder
     if suffix == ".csv":
         return matrix_to_csv(heatmap).encode()
     if suffix == ".parquet":
         return matrix_to_parquet(heatmap, provenance(encoder))
     if suffix == ".html":
-        return _report(encoder, scores, pictures, heatmap, pairs)
-    return _figure(suffix, encoder, pictures, heatmap)
-
-
-def _figure(suffix: str, encoder: Encoder, pictures: list["Encoded"], heatmap: "Heatmap") -> bytes:
-    from components.heatmap import FORMS, draw, footer, save
-
-    thumbnails = [pictures[i].thumbnail for i in heatmap.columns]
+        return _report(material)
+    thumbnails = [material.pictures[i].thumbnail for i in heatmap.columns]
     return save(draw(heatmap, thumbnails, footer(encoder)), FORMS[suffix])
 
 
-def _report(
-    encoder: Encoder,
-    scores: "Scores",
-    pictures: list["Encoded"],
-    heatmap: "Heatmap",
-    pairs: tuple[tuple[str, str], ...],
-) -> bytes:
-    from components import explain, report
-    from components.images import decode
-    from components.matrix import known_pairs
-    from components.retrieval import both_ways
+def _report(material: "Material") -> bytes:
+    from threading import Event
 
-    bank, line, maps = _bank(encoder), ProgressLine(), {}
-    wanted = list(enumerate(report.best_matches(scores)))[: report.MOST_MAPS]
-    for done, (row, (column, match)) in enumerate(wanted, start=1):
-        line.show(f"Explaining {done} of {len(wanted)} best matches")
-        looked = explain.look(encoder, decode(pictures[column].photo.source)[1])
-        maps[row] = report.maps(encoder, looked, match.caption, bank)
-    line.end()
-    made = report.Report(
-        scores,
-        [item.thumbnail for item in pictures],
-        _figure(".png", encoder, pictures, heatmap),
-        maps,
-        both_ways(scores.cosine, known_pairs(scores, pairs)),
-        report.receipt(encoder),
+    from components.report import make
+
+    line = ProgressLine()
+    page = make(
+        material, lambda at: line.show(f"Explaining the best matches: {at[0]} of {at[1]}"), Event()
     )
-    return report.html(made).encode()
+    line.end()
+    return page.encode()
 
 
 def _say_recall(scores: "Scores", pairs: tuple[tuple[str, str], ...]) -> None:

@@ -1,40 +1,28 @@
 """What can be taken away from the Matrix page: the figure, the numbers, the report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
 
-from components import heatmap as print_
-from components import report
-from components.encoder import Encoder
 from components.export import matrix_to_csv, matrix_to_parquet, provenance
-from components.heatmap import Form
-from components.match import Scores
-from components.matrix import Heatmap, known_pairs
-from components.pipeline import Encoded
-from components.report import MOST_MAPS, Maps, Report, best_matches
-from components.retrieval import both_ways
-from components.ui.text import count
-from components.ui.vectors import bank
-from components.ui.why import looked
+from components.heatmap import Form, draw, footer, save
+from components.report import Material, make
+from components.ui import tasks as background
+from components.ui.tasks import Task
+from components.ui.text import plain
 
 _MIME: dict[Form, str] = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
-_REPORT = "matrix_report"  # in the session: what it was made of, and the page
+_KEY = "report"
 
 
-def show(
-    encoder: Encoder,
-    scores: Scores,
-    pictures: Sequence[Encoded],
-    heatmap: Heatmap,
-    pairs: Sequence[tuple[str, str]],
-) -> None:
+def show(material: Material) -> None:
     """Draw the download buttons; each file is made when it is asked for."""
-    thumbnails = [pictures[i].thumbnail for i in heatmap.columns]
+    heatmap, encoder = material.heatmap, material.encoder
+    thumbnails = [material.pictures[i].thumbnail for i in heatmap.columns]
 
     def figure(form: Form) -> bytes:
-        return print_.save(print_.draw(heatmap, thumbnails, print_.footer(encoder)), form)
+        return save(draw(heatmap, thumbnails, footer(encoder)), form)
 
     with st.container(horizontal=True):
         for form, mime in _MIME.items():
@@ -47,7 +35,7 @@ def show(
             "application/vnd.apache.parquet",
         )
     st.caption("The figure, with its thumbnails; CSV and Parquet hold the numbers shown above.")
-    _report(encoder, scores, pictures, lambda: figure("png"), pairs)
+    _report(material)
 
 
 def _button(name: str, data: Callable[[], str | bytes], suffix: str, mime: str) -> None:
@@ -61,50 +49,47 @@ def _button(name: str, data: Callable[[], str | bytes], suffix: str, mime: str) 
     )
 
 
-def _report(
-    encoder: Encoder,
-    scores: Scores,
-    pictures: Sequence[Encoded],
-    figure: Callable[[], bytes],
-    pairs: Sequence[tuple[str, str]],
-) -> None:
-    made_of = (encoder.key, scores.captions, tuple(item.photo.digest for item in pictures))
-    place = st.container(horizontal=True, vertical_alignment="center")
-    if place.button(
+def _report(material: Material) -> None:
+    digests = tuple(item.photo.digest for item in material.pictures)
+    made_of = (material.encoder.key, material.scores.captions, digests)
+    tasks = _tasks()
+    task = tasks.get(_KEY)
+    if task and task.subject != made_of:  # of other captions or pictures
+        task.stop.set()
+        tasks.clear()
+    if (not tasks or (task and task.ended and not task.result)) and st.button(
         "Make the report",
         icon=":material/description:",
         help="One HTML file for stakeholders: matrix, best matches, maps of why, and a receipt",
     ):
-        found = _maps(encoder, scores, pictures)
-        about = report.receipt(encoder)
-        thumbnails = [item.thumbnail for item in pictures]
-        recalls = both_ways(scores.cosine, known_pairs(scores, pairs))
-        made = Report(scores, thumbnails, figure(), found, recalls, about)
-        page = report.html(made)
-        st.session_state[_REPORT] = (made_of, page)
-    kept, page = st.session_state.get(_REPORT, (None, ""))
-    if kept == made_of:
-        place.download_button(
-            f"Report ({len(page) / 1e6:.1f} MB)",
-            page,
-            file_name="captionlens-report.html",
-            mime="text/html",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        background.start(tasks, _KEY, Task(made_of, partial(make, material)))
+        st.rerun()
+    background.show(tasks, _running, _ended)
 
 
-def _maps(encoder: Encoder, scores: Scores, pictures: Sequence[Encoded]) -> dict[int, Maps]:
-    """Return maps of the first captions' best matches, with progress and a stop."""
-    place = st.empty()
-    wanted = list(enumerate(best_matches(scores)))[:MOST_MAPS]
-    with place.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(0.0, "Explaining the best matches")
-        st.button("Stop", icon=":material/stop_circle:", key="stop_report")  # ends this run
-    found = {}
-    for done, (row, (column, match)) in enumerate(wanted, start=1):
-        seen = looked(encoder, pictures[column])
-        found[row] = report.maps(encoder, seen, match.caption, bank(encoder.key, encoder))
-        bar.progress(done / len(wanted), f"Explained {done:,} of {count(len(wanted), 'match')}")
-    place.empty()
-    return found
+def _running(key: str, task: Task) -> None:
+    done, total = task.progress or (0, 1)
+    st.progress(done / total, f"Explaining the best matches: {done:,} of {total:,}")
+    background.stop_button(key, task)
+
+
+def _ended(key: str, task: Task) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if task.result:
+            st.download_button(
+                f"Report ({len(task.result) / 1e6:.1f} MB)",
+                task.result,
+                file_name="captionlens-report.html",
+                mime="text/html",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+        else:
+            st.info(plain(task.message or "The report was stopped."), icon=":material/pause:")
+        background.close_button(_tasks(), key)
+
+
+def _tasks() -> dict[str, Task]:
+    """Return this session's report, under way or ended."""
+    tasks: dict[str, Task] = st.session_state.setdefault("matrix_reports", {})
+    return tasks

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import altair as alt
 import numpy as np
@@ -22,7 +23,7 @@ from components.ui.reading import reading
 from components.ui.text import count, plain, shorten
 from components.ui.vectors import bank
 
-_KEPT = 16  # pictures whose looks a session keeps: 0.3 MB each
+Kept = TypeVar("Kept")
 _WAYS = ["Where", "Which words", "A rather than B", "Change the caption", "Change the picture"]
 
 
@@ -73,15 +74,12 @@ def show(
         st.warning(plain(str(error)), icon=":material/broken_image:")
 
 
-def looked(encoder: Encoder, item: Encoded) -> Look:
+def _looked(encoder: Encoder, item: Encoded) -> Look:
     """Return a picture looked at in parts, once for a session's last sixteen pictures."""
     kept: dict[object, Look] = st.session_state.setdefault("looks", {})
     key = (encoder.key, item.photo.digest)
     found = kept.pop(key, None) or explain.look(encoder, decode(item.photo.source)[1])
-    kept[key] = found
-    while len(kept) > _KEPT:
-        del kept[next(iter(kept))]
-    return found
+    return _remember(kept, key, found, 16)  # 0.3 MB each
 
 
 def _where(subject: _Subject) -> None:
@@ -89,7 +87,7 @@ def _where(subject: _Subject) -> None:
         opacity = _opacity()
         method = _method(subject)
     with st.spinner("Hiding parts of the picture"):
-        seen = looked(subject.encoder, subject.item)
+        seen = _looked(subject.encoder, subject.item)
         gibberish = explain.gibberish(subject.caption)
         nothing = subject.encoder.texts([gibberish])[0]
     if method == "Attention":
@@ -179,27 +177,29 @@ def _overlay(seen: Look, salient: Matrix, limit: float, opacity: float, alt_text
 
 
 def _honesty(subject: _Subject, seen: Look, salient: Matrix) -> None:
-    with st.spinner("Checking the map"):
-        checked = explain.curves(subject.encoder, seen, salient, subject.text)
+    checked = _checked(subject, seen, salient, subject.text)
     st.altair_chart(_curves("hidden", checked.deletion, checked.random_deletion), width="stretch")
     st.altair_chart(_curves("shown", checked.insertion, checked.random_insertion), width="stretch")
-    st.caption(_verdict(checked))
+    st.caption(f"Honesty check: {explain.verdict(checked)}")
 
 
-def _verdict(checked: Curves) -> str:
-    fall = checked.deletion[0] - checked.deletion[1]
-    by_chance = checked.random_deletion[0] - checked.random_deletion[1]
-    better = [
-        explain.area(checked.deletion) < explain.area(checked.random_deletion),
-        explain.area(checked.insertion) > explain.area(checked.random_insertion),
-    ]
-    word = {2: "passes both", 1: "passes one of two", 0: "**passes neither: do not believe it**"}
-    return (
-        f"Honesty check: hiding the most salient tenth takes {fall:.3f} of a cosine of"
-        f" {checked.deletion[0]:.3f}, a tenth by chance {by_chance:.3f}. As the picture goes and"
-        f" comes by tenths, the map {word[sum(better)]} (below chance when hiding, above it when"
-        " showing)."
-    )
+def _checked(subject: _Subject, seen: Look, salient: Matrix, text: Matrix) -> Curves:
+    """Return the curves of a map, once for a session's last 64 maps."""
+    kept: dict[object, Curves] = st.session_state.setdefault("curves", {})
+    key = (subject.encoder.key, subject.item.photo.digest, salient.tobytes(), text.tobytes())
+    found = kept.pop(key, None)
+    if found is None:
+        with st.spinner("Checking the map"):
+            found = explain.curves(subject.encoder, seen, salient, text)
+    return _remember(kept, key, found, 64)
+
+
+def _remember(kept: dict[object, Kept], key: object, value: Kept, most: int) -> Kept:
+    """Keep ``value`` as the newest of at most ``most``."""
+    kept[key] = value
+    while len(kept) > most:
+        del kept[next(iter(kept))]
+    return value
 
 
 def _curves(what: str, by_map: Matrix, by_chance: Matrix) -> alt.Chart:
@@ -264,18 +264,21 @@ def _versus(subject: _Subject) -> None:
     if not other:
         return
     with st.spinner("Hiding parts of the picture"):
-        seen = looked(subject.encoder, subject.item)
+        seen = _looked(subject.encoder, subject.item)
         rival = subject.encoder.texts([other])[0]
     own, its = explain.saliency(seen, subject.text), explain.saliency(seen, rival)
     opacity = _opacity()
-    titles = {"A": (own, subject.caption), "B": (its, other), "A less B": (own - its, "")}
-    for column, (title, (salient, caption)) in zip(
-        st.columns(3, gap="medium"), titles.items(), strict=True
-    ):
+    both = {"A": (own, subject.caption, subject.text), "B": (its, other, rival)}
+    columns = st.columns(3, gap="medium")
+    for column, (letter, (salient, caption, text)) in zip(columns, both.items(), strict=False):
         with column:
-            told = f"{title}: {caption}" if caption else f"{title}: where A has more support than B"
-            _overlay(seen, salient, subject.limit, opacity, told)
-            st.caption(f"**{title}** {plain(caption)}")
+            _overlay(seen, salient, subject.limit, opacity, f"{letter}: {caption}")
+            checked = explain.verdict(_checked(subject, seen, salient, text))
+            st.caption(f"**{letter}** {plain(caption)}  \nHonesty check: {checked}")
+    with columns[2]:
+        told = "A less B: where A has more support than B"
+        _overlay(seen, own - its, subject.limit, opacity, told)
+        st.caption("**A less B**")
     first, second = float(seen.vector @ subject.text), float(seen.vector @ rival)
     st.caption(
         f"A has a cosine of {first:.3f}, B of {second:.3f}, a difference of {first - second:+.3f}."
@@ -359,6 +362,7 @@ def _pictures(subject: _Subject) -> None:
     )
     st.caption(
         "The mean of eight views: as it is, mirrored, five crops, and with stretched contrast. It"
-        " takes eight times as long, and on Flickr8k's dev split it finds more: `cli.py bench"
-        " views` measures how much."
+        " takes eight times as long. On Flickr8k's dev split it raises Pocket's R@1 from 22.2% to"
+        " 23.4% (caption to image) and from 27.5% to 29.6% (image to caption); `cli.py bench views`"
+        " measures it, for other models too."
     )

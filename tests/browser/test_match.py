@@ -266,8 +266,8 @@ def test_nothing_overflows_in_either_theme(
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
     )
     page = context.new_page()
-    for name, path in (("match", "/"), ("search", "/search"), ("models", "/models")):
-        page.goto(server.url + path)
+    for name in ("match", "search", "matrix", "models"):
+        page.goto(server.url + ("/" if name == "match" else f"/{name}"))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         page.wait_for_timeout(1500)
         settled(page)

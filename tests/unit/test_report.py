@@ -46,7 +46,7 @@ def made() -> Report:
     captions, images = [SCRIPT, "a & b"], [ATTACK, "b.jpg", "javascript:alert(3)"]
     scores = score(captions, images, texts, pictures, Calibration(rule, bank))
     recalls = both_ways(scores.cosine, known_pairs(scores, [(ATTACK, SCRIPT)]))
-    maps = {0: Maps(jpeg("red"), jpeg("blue"))}
+    maps = {0: Maps(jpeg("red"), jpeg("blue"), "passes both")}
     about = {"model": SCRIPT, "date": "2026-01-01", "versions": {ATTACK: SCRIPT}}
     return Report(scores, [jpeg("teal")] * 3, b"\x89PNG", maps, recalls, about)
 
@@ -107,3 +107,4 @@ def test_maps_are_pictures_of_the_models_view(encoder: Encoder) -> None:
     maps = report.maps(encoder, looked, "a metal staircase", bank)
     assert maps.own.startswith(b"\xff\xd8")
     assert maps.own != maps.gibberish
+    assert maps.verdict.startswith("Hiding the most salient tenth takes ")

@@ -1,0 +1,290 @@
+"""The paths that a person takes on the Matrix page, in a real browser with real pictures."""
+
+import csv
+import io
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from playwright.sync_api import BrowserContext, Dialog, Locator, Page, expect
+
+from components.samples import captions as sample_captions
+from components.settings import ROOT
+from tests.browser.conftest import Server
+from tests.browser.test_match import settled
+
+SAMPLES = ROOT / "sample_images"
+CAT, ROCKET = "a facial photo of a tabby cat", "a rocket standing on a launchpad"
+ATTACK = "<img src=x onerror=alert(1)>.png"
+Screenshot = Callable[[Page, str], None]
+
+
+def open_matrix(page: Page, url: str, query: str = "") -> None:
+    page.goto(f"{url}/matrix{query}")
+    expect(heat(page)).to_be_visible()
+    settled(page)
+
+
+def heat(page: Page) -> Locator:
+    """The first chart's drawing."""
+    return page.get_by_test_id("stVegaLiteChart").first.locator("svg.marks")
+
+
+def cells(page: Page) -> Locator:
+    """The coloured cells, each with what it says to a screen reader."""
+    return heat(page).locator(".mark-rect.role-mark").first.locator("path")
+
+
+def labels(page: Page) -> list[str]:
+    """The captions beside the matrix, from the top down."""
+    texts = heat(page).locator(".role-axis-label text").all_text_contents()
+    return [text for text in texts if text.strip()]
+
+
+def cell(page: Page, caption: str, picture: str) -> Locator:
+    return heat(page).locator(
+        f"path[aria-label*='Caption: {caption};'][aria-label*='Picture: {picture};']"
+    )
+
+
+def download(page: Page, button: str) -> bytes:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=button, exact=True).click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+def type_captions(page: Page, *captions: str) -> None:
+    box = page.get_by_role("textbox", name="Captions, one a line")
+    box.fill("\n".join(captions))
+    box.press("Control+Enter")
+    expect(page.get_by_text(f"{len(captions)} captions · longest")).to_be_visible()
+    settled(page)
+
+
+def watch(page: Page, dialogs: list[str]) -> None:
+    """Note what a page's scripts would say in a dialog."""
+
+    def note(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", note)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """A person's own files, one of them with a hostile name."""
+    names = {"cat.jpg": "chelsea.jpg", "rocket.jpg": "rocket.jpg", "horse.jpg": "horse.jpg"}
+    files = [Path(shutil.copy(SAMPLES / own, tmp_path / name)) for name, own in names.items()]
+    with Image.open(SAMPLES / "coffee.jpg") as picture:
+        picture.save(tmp_path / ATTACK)
+    return [*files, tmp_path / ATTACK]
+
+
+def upload(page: Page, files: list[Path]) -> None:
+    page.locator("input[type=file]").first.set_input_files(files)
+    expect(page.get_by_text("An example with sample pictures")).to_have_count(0)
+    settled(page)
+
+
+def test_a_click_on_a_cell_opens_it(
+    server: Server, context: BrowserContext, screenshot: Screenshot
+) -> None:
+    page = context.new_page()
+    open_matrix(page, server.url)
+    assert cells(page).count() == 23 * 23
+    cell(page, CAT, "rocket.jpg").click(force=True)
+    expect(page.get_by_text("with rocket.jpg")).to_be_visible()
+    settled(page)
+    assert "matrix_picture=rocket.jpg" in page.url
+    cell(page, ROCKET, "rocket.jpg").click(force=True)
+    expect(page.get_by_text("Honesty check:")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Caption", exact=False).first).to_be_visible()
+    settled(page)
+    screenshot(page, "matrix-cell")
+    other = context.new_page()
+    open_matrix(other, server.url, "?" + page.url.partition("?")[2])
+    expect(other.get_by_text("with rocket.jpg")).to_be_visible()
+
+
+def test_the_score_and_the_order_change_what_is_drawn(
+    server: Server, page: Page, screenshot: Screenshot
+) -> None:
+    open_matrix(page, server.url)
+    assert labels(page)[0].startswith("people climbing")
+    number = heat(page).locator(".mark-text.role-mark text").first
+    expect(number).to_have_text(".43")
+    page.get_by_role("radio", name="Percentile").click()
+    expect(page.get_by_text("Colour: percentile, from 0% to 100%, fixed.")).to_be_visible()
+    expect(number).to_have_text("100")
+    page.get_by_role("radio", name="Clustered").click()
+    settled(page)
+    clustered = labels(page)
+    assert clustered[0] != "people climbing an outdoor metal staircase"
+    assert len(clustered) == 23
+    page.get_by_text("One-to-one assignment").click()
+    expect(page.get_by_text("The one-to-one assignment.")).to_be_visible()
+    settled(page)
+    for part in ("matrix_score=Percentile", "matrix_order=Clustered", "matrix_assign=true"):
+        assert part in page.url
+    screenshot(page, "matrix-clustered")
+
+
+def test_the_keyboard_opens_a_cell_and_the_table_reads_it(server: Server, page: Page) -> None:
+    open_matrix(page, server.url)
+    picture = page.get_by_role("combobox", name=re.compile("Picture")).first
+    picture.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("horse")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("with horse.jpg")).to_be_visible()
+    page.get_by_text("The same as a table: 23 captions, 23 pictures, cosine").click()
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
+
+
+def test_every_download_opens(server: Server, page: Page, pictures: list[Path]) -> None:
+    open_matrix(page, server.url)
+    upload(page, pictures)
+    type_captions(page, CAT, ROCKET)
+    png = Image.open(io.BytesIO(download(page, "PNG")))
+    assert png.format == "PNG"
+    assert b"<svg" in download(page, "SVG")
+    assert download(page, "PDF").startswith(b"%PDF")
+    rows = list(csv.reader(io.StringIO(download(page, "CSV").decode())))
+    assert rows[0] == ["caption", "cat.jpg", "rocket.jpg", "horse.jpg", ATTACK]
+    assert [row[0] for row in rows[1:]] == [CAT, ROCKET]
+    best = max(range(1, 5), key=lambda column: float(rows[1][column]))
+    assert rows[0][best] == "cat.jpg"
+    table = pq.read_table(io.BytesIO(download(page, "Parquet")))
+    assert table.column_names == rows[0]
+
+
+def test_the_report_opens_and_runs_nothing_of_a_strangers(
+    server: Server, page: Page, context: BrowserContext, pictures: list[Path], tmp_path: Path
+) -> None:
+    open_matrix(page, server.url)
+    upload(page, pictures)
+    type_captions(page, CAT, "<script>alert(2)</script> a cup of coffee")
+    page.get_by_role("button", name="Make the report").click()
+    button = page.get_by_role("button", name=re.compile(r"^Report \("))
+    expect(button).to_be_visible()
+    file = tmp_path / "report.html"
+    with page.expect_download() as waiting:
+        button.click()
+    shutil.copy(waiting.value.path(), file)
+    report = context.new_page()
+    asked: list[str] = []
+    dialogs: list[str] = []
+    report.on("request", lambda request: asked.append(request.url))
+    watch(report, dialogs)
+    report.goto(file.as_uri())
+    report.wait_for_load_state("networkidle")
+    expect(report.get_by_text(ATTACK).first).to_be_visible()
+    expect(report.get_by_text("<script>alert(2)</script> a cup of coffee").first).to_be_visible()
+    assert dialogs == []
+    assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
+    loaded = "[...document.images].every(i => i.complete && i.naturalWidth > 0 && i.alt)"
+    assert report.evaluate(loaded)
+    assert report.locator("img").count() == 1 + 2 * 3 + 4
+    report.set_viewport_size({"width": 1200, "height": 1000})
+    (ROOT / ".test-results" / "screenshots").mkdir(parents=True, exist_ok=True)
+    report.screenshot(path=ROOT / ".test-results/screenshots/matrix-report.png", full_page=True)
+
+
+def test_a_hostile_name_stays_text_on_the_page(
+    server: Server, page: Page, pictures: list[Path]
+) -> None:
+    dialogs: list[str] = []
+    watch(page, dialogs)
+    open_matrix(page, server.url)
+    upload(page, pictures)
+    type_captions(page, CAT, "<img src=x onerror=alert(3)>")
+    cells(page).last.hover(force=True)
+    expect(page.locator("#vg-tooltip-element")).to_contain_text("onerror=alert(3)")
+    cells(page).last.click(force=True)
+    expect(page.get_by_text(f"with {ATTACK}")).to_be_visible()
+    settled(page)
+    assert dialogs == []
+
+
+def test_a_report_can_be_stopped_and_made_after_all(server: Server, page: Page) -> None:
+    open_matrix(page, server.url)
+    page.get_by_role("button", name="Make the report").click()
+    expect(
+        page.get_by_text(re.compile(r"Explaining the best matches: [1-9]\d* of 23"))
+    ).to_be_visible()
+    page.get_by_role("radio", name="Percentile").click()  # the page goes on meanwhile
+    expect(page.get_by_text("Colour: percentile")).to_be_visible()
+    page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("The report was stopped.")).to_be_visible()
+    page.get_by_role("button", name="Make the report").click()
+    expect(page.get_by_role("button", name=re.compile(r"^Report \("))).to_be_visible()
+    type_captions(page, CAT, ROCKET)
+    expect(page.get_by_role("button", name=re.compile(r"^Report \("))).to_have_count(0)
+
+
+def test_a_hundred_by_a_hundred_is_usable(
+    server: Server, page: Page, tmp_path: Path, screenshot: Screenshot
+) -> None:
+    own = list(sample_captions())
+    files = []
+    for number in range(100):
+        with Image.open(SAMPLES / own[number % len(own)]) as picture:
+            small = picture.convert("RGB").resize((96 + number, 96))
+            files.append(tmp_path / f"{number:03}.jpg")
+            small.save(files[-1])
+    lines = [f"{text}, {number}" for number in range(5) for text in sample_captions().values()]
+    open_matrix(page, server.url)
+    upload(page, files)
+    type_captions(page, *lines[:100])
+    expect(page.get_by_text("Honesty check:")).to_be_visible()
+    settled(page)
+    assert cells(page).count() == 10_000
+    start = time.monotonic()
+    page.get_by_role("radio", name="Percentile").click()
+    expect(page.get_by_text("Colour: percentile")).to_be_visible()
+    settled(page)
+    seconds = time.monotonic() - start
+    assert len(labels(page)) == 100
+    screenshot(page, f"matrix-100x100-{seconds:.1f}s")
+
+
+def test_a_csv_of_pairs_gives_recall(
+    server: Server, page: Page, pictures: list[Path], tmp_path: Path
+) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text(f"image,caption\ncat.jpg,{CAT}\nrocket.jpg,{ROCKET}\nlost.jpg,a dog\n")
+    open_matrix(page, server.url)
+    upload(page, pictures)
+    page.get_by_role("radio", name="CSV of pairs").click()
+    expect(page.get_by_text("A CSV or Parquet file with columns")).to_be_visible()
+    settled(page)
+    page.locator("input[type=file]").first.set_input_files(table)
+    expect(page.get_by_text("1 picture of the table not among the pictures here")).to_be_visible()
+    expect(page.get_by_role("table").filter(has_text="caption to picture")).to_contain_text(
+        "100.0%"
+    )
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("Which words", "What the cosine loses without each word"),
+        ("A rather than B", "In the third map orange speaks for A"),
+        ("Change the caption", "The variants come from plain rules"),
+        ("Change the picture", "Averaged views"),
+    ],
+)
+def test_why_in_other_ways(
+    server: Server, page: Page, why: str, told: str, screenshot: Screenshot
+) -> None:
+    open_matrix(page, server.url)
+    page.get_by_role("radio", name=why).click()
+    expect(page.get_by_text(told)).to_be_visible()
+    settled(page)
+    screenshot(page, f"matrix-{why.lower().replace(' ', '-')}")
