@@ -11,7 +11,7 @@ from components.images import enlarge
 from components.match import Match, Scores
 from components.pipeline import Encoded
 from components.samples import captions
-from components.ui.reading import reading
+from components.ui.reading import standing
 from components.ui.text import plain, shorten
 
 ScoreKind = Literal["cosine", "percentile", "probability"]
@@ -43,10 +43,11 @@ def label(kind: ScoreKind, value: float) -> str:
 
 
 def bar(gallery: Gallery, match: Match, text: str) -> None:
-    """Draw a score bar; its scale is fixed: empty at 0 (or below), full at 1."""
+    """Draw a score bar and how it reads; the bar is empty at 0 (or below) and full at 1."""
     value = gallery.value(match)
-    told = reading(match.percentile, match.zscore)
-    st.progress(min(max(value, 0.0), 1.0), f"{text}**{label(gallery.kind, value)}** :small[{told}]")
+    shown = f"{text}**{label(gallery.kind, value)}** {match.band}"
+    st.progress(min(max(value, 0.0), 1.0), shown)
+    st.caption(standing(match.percentile, match.zscore))
 
 
 def picture_tiles(gallery: Gallery, row: int, shown: Sequence[tuple[int, Match]]) -> None:

@@ -6,15 +6,20 @@ from components.scores import Matrix, band, cosine, percentile, zscore
 from components.ui.vectors import bank
 
 READING = (
-    "Small, how to read it: the share of 1,000 everyday captions, written for no picture, that fit"
-    " this picture less well, and z, the distance from their mean in standard deviations. Below"
-    " 80% it is **no match**, from there **weak**, from 97% **fair**, from 99% **strong**."
+    "How it reads: the percentage is the share of 1,000 everyday captions, written for no picture,"
+    " that fit the picture less well; z is the distance from their mean in standard deviations."
+    " Below 80% it is **no match**, from there **weak**, from 97% **fair**, from 99% **strong**."
 )
 
 
 def reading(percentile: float, zscore: float) -> str:
     """Return what a score means among chance scores: "strong, 99.8%, z 3.9"."""
-    return f"{band(percentile)}, {percentile:.1%}, z {zscore:.1f}"
+    return f"{band(percentile)}, {standing(percentile, zscore)}"
+
+
+def standing(percentile: float, zscore: float) -> str:
+    """Return the two numbers alone: "99.8%, z 3.9"."""
+    return f"{percentile:.1%}, z {round(zscore, 1) + 0.0:.1f}"  # no -0.0
 
 
 def read_query(

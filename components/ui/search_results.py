@@ -270,8 +270,9 @@ def _no_good_match(best: float) -> str:
 
 
 def _scores(query: Query, hit: Hit, shares: Sequence[float], told: str) -> None:
-    small = f" :small[{told}]" if told else ""
-    st.progress(min(max(hit.cosine, 0.0), 1.0), f"**{hit.cosine:.3f}**{small}")
+    st.progress(min(max(hit.cosine, 0.0), 1.0), f"**{hit.cosine:.3f}**")
+    if told:
+        st.caption(told)
     if len(shares) > 1:
         told = ", ".join(f"{t} {s:+.2f}" for t, s in zip(query.labels, shares, strict=True))
         st.image(contributions(query.labels, shares), width="stretch", alt=told)

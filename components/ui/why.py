@@ -230,7 +230,7 @@ def _curves(what: str, by_map: Matrix, by_chance: Matrix) -> alt.Chart:
             ],
         )
         .properties(
-            height=150, description=f"The cosine as the picture is {what} by tenths, {orders}"
+            height=200, description=f"The cosine as the picture is {what} by tenths, {orders}"
         )
     )
     return chart
