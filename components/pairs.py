@@ -8,6 +8,8 @@ from components.captions import parse
 from components.collection.table import CAPTION_COLUMNS, TableError, image_column, read_rows
 from components.settings import Settings
 
+_MOST_ROWS = 100_000
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -35,7 +37,9 @@ def read_pairs(name: str, data: bytes, limit: int | None = None) -> Pairs:
     """
     pairs: dict[tuple[str, str], None] = {}
     column = ""
-    for row in read_rows(Path(name), data):
+    for number, row in enumerate(read_rows(Path(name), data)):
+        if number >= _MOST_ROWS:
+            raise TableError(f"{name} has more than {_MOST_ROWS:,} rows: give a part of it.")
         column = column or image_column(name, row)
         image = str(row.get(column) or "").replace("\\", "/").rpartition("/")[2].strip()
         texts = [row[name] for name in CAPTION_COLUMNS if row.get(name)]

@@ -35,7 +35,10 @@ def pick_second(first: Encoder) -> Encoder | None:
     )
     if not chosen or chosen in (_NONE, first.spec.id):
         return None
-    return load_encoder(str(chosen))
+    encoder = load_encoder(str(chosen))
+    if encoder and encoder.note:
+        st.caption(f":material/info: {plain(encoder.note)} It runs on PyTorch, more slowly.")
+    return encoder
 
 
 def show(

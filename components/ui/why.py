@@ -86,7 +86,7 @@ def _where(subject: _Subject) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         opacity = _opacity()
         method = _method(subject)
-    with st.spinner("Hiding parts of the picture"):
+    with st.spinner("Hiding parts of the picture", show_time=True):
         seen = _looked(subject.encoder, subject.item)
         gibberish = explain.gibberish(subject.caption)
         nothing = subject.encoder.texts([gibberish])[0]
@@ -189,7 +189,7 @@ def _checked(subject: _Subject, seen: Look, salient: Matrix, text: Matrix) -> Cu
     key = (subject.encoder.key, subject.item.photo.digest, salient.tobytes(), text.tobytes())
     found = kept.pop(key, None)
     if found is None:
-        with st.spinner("Checking the map"):
+        with st.spinner("Checking the map", show_time=True):
             found = explain.curves(subject.encoder, seen, salient, text)
     return _remember(kept, key, found, 64)
 
@@ -263,7 +263,7 @@ def _versus(subject: _Subject) -> None:
     )
     if not other:
         return
-    with st.spinner("Hiding parts of the picture"):
+    with st.spinner("Hiding parts of the picture", show_time=True):
         seen = _looked(subject.encoder, subject.item)
         rival = subject.encoder.texts([other])[0]
     own, its = explain.saliency(seen, subject.text), explain.saliency(seen, rival)
@@ -336,7 +336,7 @@ def _readings(
 
 
 def _pictures(subject: _Subject) -> None:
-    with st.spinner("Changing the picture"):
+    with st.spinner("Changing the picture", show_time=True):
         picture = decode(subject.item.photo.source)[1]
         variants = probe.picture_variants(picture)
         views = subject.encoder.images(probe.views(picture))

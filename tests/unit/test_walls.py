@@ -64,7 +64,8 @@ def test_importing_the_thinking_parts_is_light() -> None:
 
     code = (
         "import sys, components.encoder, components.pipeline, components.models, cli;"
-        "print([m for m in ('torch', 'transformers', 'openvino', 'matplotlib', 'streamlit')"
+        "print([m for m in ('torch', 'transformers', 'openvino', 'matplotlib', 'streamlit',"
+        " 'scipy', 'pandas', 'altair', 'pyarrow')"
         " if m in sys.modules])"
     )
     done = subprocess.run(
