@@ -65,7 +65,7 @@ def test_importing_the_thinking_parts_is_light() -> None:
     code = (
         "import sys, components.encoder, components.pipeline, components.models, cli;"
         "print([m for m in ('torch', 'transformers', 'openvino', 'matplotlib', 'streamlit',"
-        " 'scipy', 'pandas', 'altair', 'pyarrow')"
+        " 'scipy', 'pandas', 'altair')"
         " if m in sys.modules])"
     )
     done = subprocess.run(
