@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from components import background, explain, probe, samples
 from components.bench import RANDOM_CLIP, Plain, Say, located, read_split, recall_both_ways, vectors
 from components.encoder import Encoder, load
-from components.images import Source, decode, source_of
+from components.images import Source, source_of
 from components.models import Located, locate, resolve
+from components.pipeline import decode_for
 from components.retrieval import auc
 from components.scores import FAIR, Matrix, percentile, unit, zscore
 
@@ -102,7 +103,7 @@ def views(model_id: str, folder: Path, say: Say) -> None:
     encoder = load(locate(resolve(model_id)))
     read = read_split(folder, "dev")
     texts = encoder.texts(read.captions)
-    pictures = [decode(source_of(file))[1] for file in read.pictures]
+    pictures = [decode_for(encoder, source_of(file))[1] for file in read.pictures]
     say(f"\n{model_id}, dev, {len(pictures):,} images: recall@1 / 5 / 10 in per cent")
     say(f"{'':<16}{'caption to image':>24}{'image to caption':>24}{'AUC':>8}{'ms an image':>13}")
     for name, look in (("one view", _one), ("eight views", _eight)):
@@ -145,7 +146,7 @@ def maps(folder: Path | None, rounds: int, say: Say) -> None:
 
 def _speed(model_id: str, place: Located, rounds: int, say: Say) -> None:
     encoder, plain = load(place), Plain(place)
-    picture = decode(samples.sources()[5])[1]
+    picture = decode_for(encoder, samples.sources()[5])[1]
     text = encoder.texts(["a cat"])[0]
     times: dict[str, list[float]] = {"map": [], "honesty check": [], "plain torch f32": []}
     for turn in range(rounds + 1):
@@ -172,7 +173,7 @@ def _speed(model_id: str, place: Located, rounds: int, say: Say) -> None:
 def _honesty(name: str, encoder: Encoder, items: Sequence[tuple[Source, str]], say: Say) -> None:
     found = []
     for source, caption in items:
-        picture = decode(source)[1]
+        picture = decode_for(encoder, source)[1]
         looked, text = explain.look(encoder, picture), encoder.texts([caption])[0]
         found.append(explain.curves(encoder, looked, explain.saliency(looked, text), text))
     say(f"\n{name}, {len(found)} pictures with their own captions: mean height of the cosine")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from PIL import Image
 
 from components.colours import colours
 from components.encoder import Encoder, Inputs, batched
@@ -83,10 +84,15 @@ def score_encoded(
     return score(captions, names, texts, vectors, Calibration(encoder.recipe.score, bank))
 
 
-def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipped:
+def decode_for(encoder: Encoder, source: Source) -> tuple[Photo, Image.Image]:
+    """Return a photo and its picture, large enough for the model. Raises ImageError."""
     pixels = encoder.recipe.pixels
+    return decode(source, max(DECODE_SIDE, pixels.side if pixels else 0))
+
+
+def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipped:
     try:
-        photo, picture = decode(source, max(DECODE_SIDE, pixels.side if pixels else 0))
+        photo, picture = decode_for(encoder, source)
         small = thumbnail(picture) if thumbnails else b""
         names = tuple(colours(picture)) if thumbnails else ()
         return _Opened(photo, encoder.prepare(picture), small, names)

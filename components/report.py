@@ -20,11 +20,10 @@ from components.encoder import Encoder
 from components.explain import Look
 from components.export import provenance
 from components.heatmap import draw, footer, save
-from components.images import decode
 from components.match import Match, Scores
 from components.matrix import Heatmap, known_pairs
 from components.models import locate, weights_digest
-from components.pipeline import Encoded
+from components.pipeline import Encoded, decode_for
 from components.retrieval import KS, Retrieval, both_ways
 from components.scores import FAIR, Matrix
 
@@ -100,7 +99,9 @@ def make(material: Material, tell: Callable[[tuple[int, int]], None], stop: Even
         tell((row, len(wanted)))
         if stop.is_set():
             return ""
-        looked = explain.look(encoder, decode(material.pictures[column].photo.source)[1])
+        looked = explain.look(
+            encoder, decode_for(encoder, material.pictures[column].photo.source)[1]
+        )
         found[row] = maps(encoder, looked, match.caption, bank)
     thumbnails = [item.thumbnail for item in material.pictures]
     drawn = [thumbnails[i] for i in material.heatmap.columns]

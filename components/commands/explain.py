@@ -22,15 +22,16 @@ def explain(
     from components.captions import parse
     from components.explain_figure import Explained, draw
     from components.heatmap import FORMS, save
-    from components.images import decode, source_of
+    from components.images import source_of
+    from components.pipeline import decode_for
 
     if out.suffix.lower() not in FORMS or not out.parent.is_dir():
         raise CaptionLensError(f"{out} must end in {', '.join(FORMS)}, in a folder that exists.")
     captions = parse(caption, limit=1).captions
     if not captions:
         raise CaptionLensError("No caption is left: give CAPTION some text.")
-    _, picture = decode(source_of(image))
     encoder = load_encoder(model)
+    _, picture = decode_for(encoder, source_of(image))
     gibberish = why.gibberish(captions[0])
     text, nothing = encoder.texts([captions[0], gibberish])
     looked = why.look(encoder, picture)

@@ -7,10 +7,9 @@ import numpy as np
 import streamlit as st
 
 from components.encoder import Encoder
-from components.images import decode
 from components.match import Scores
 from components.matrix import Cell, Heatmap, agreement, difference
-from components.pipeline import Encoded
+from components.pipeline import Encoded, decode_for
 from components.samples import sources
 from components.ui import matrix_view
 from components.ui.matrix_view import MatrixView
@@ -112,7 +111,7 @@ def _times(encoders: tuple[Encoder, Encoder], names: Sequence[str]) -> None:
 @st.cache_data(max_entries=8, show_spinner="Measuring the time per picture")
 def _milliseconds(key: tuple[str, str, str], _encoder: Encoder) -> float:
     """Return the least of three runs over the same sample pictures, after one to warm up."""
-    pictures = [decode(source)[1] for source in sources()[:_TIMED]]
+    pictures = [decode_for(_encoder, source)[1] for source in sources()[:_TIMED]]
     runs = []
     for _ in range(4):
         start = time.perf_counter()

@@ -13,10 +13,10 @@ from components import explain, models, probe
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.explain import Curves, Look
-from components.images import decode, thumbnail
+from components.images import thumbnail
 from components.match import Scores
 from components.matrix import Cell
-from components.pipeline import Encoded
+from components.pipeline import Encoded, decode_for
 from components.scores import Matrix, percentile, unit, zscore
 from components.ui.charts import contributions
 from components.ui.reading import reading
@@ -78,7 +78,7 @@ def _looked(encoder: Encoder, item: Encoded) -> Look:
     """Return a picture looked at in parts, once for a session's last sixteen pictures."""
     kept: dict[object, Look] = st.session_state.setdefault("looks", {})
     key = (encoder.key, item.photo.digest)
-    found = kept.pop(key, None) or explain.look(encoder, decode(item.photo.source)[1])
+    found = kept.pop(key, None) or explain.look(encoder, decode_for(encoder, item.photo.source)[1])
     return _remember(kept, key, found, 16)  # 0.3 MB each
 
 
@@ -337,7 +337,7 @@ def _readings(
 
 def _pictures(subject: _Subject) -> None:
     with st.spinner("Changing the picture", show_time=True):
-        picture = decode(subject.item.photo.source)[1]
+        picture = decode_for(subject.encoder, subject.item.photo.source)[1]
         variants = probe.picture_variants(picture)
         views = subject.encoder.images(probe.views(picture))
         averaged = unit(views.mean(axis=0, keepdims=True))
