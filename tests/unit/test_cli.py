@@ -49,7 +49,10 @@ def test_json_lists_every_caption_with_its_pictures_best_first() -> None:
         COFFEE: "coffee.jpg",
         CAT: "chelsea.jpg",
     }
-    assert all(row.keys() == {"caption", "image", "rank", "cosine", "probability"} for row in rows)
+    reading = {"percentile", "zscore", "band"}
+    expected = {"caption", "image", "rank", "cosine", "probability"} | reading
+    assert all(row.keys() == expected for row in rows)
+    assert rows[0]["band"] == "fair"
     assert "Pocket, f32, OpenVINO" in done.stderr
 
 
@@ -63,7 +66,7 @@ def test_the_table_is_for_people() -> None:
     done = run("match", "-c", COFFEE, "--top", 1, SAMPLES)
     caption, head, row = done.stdout.splitlines()
     assert caption == COFFEE
-    assert head.split() == ["rank", "cosine", "prob.", "picture"]
+    assert head.split() == ["rank", "cosine", "pctile", "z", "reads", "as", "prob.", "picture"]
     assert row.split()[0] == "1"
     assert row.endswith("coffee.jpg")
 

@@ -54,7 +54,11 @@ def test_the_table_names_six_models_with_their_figures() -> None:
         *("https://example.org/a/b", "a/b + c/d + e/f", "a/.hidden", "-a/b", "a/b--c"),
     ],
 )
-def test_what_can_be_no_model_is_told(name: str) -> None:
+def test_what_can_be_no_model_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")  # no folder lies around that "../x" could name
     with pytest.raises(ModelError, match=r"is not a (model|pair)"):
         models.resolve(name)
 
