@@ -19,6 +19,7 @@ from components.commands.console import (
     load_encoder,
     say,
 )
+from components.commands.evaluate import evaluate
 from components.commands.explain import explain
 from components.commands.index import index_app
 from components.commands.matrix import matrix
@@ -41,6 +42,7 @@ app.add_typer(bench_app, name="bench")
 app.command()(search)
 app.command()(matrix)
 app.command()(explain)
+app.command()(evaluate)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""Training: datasets, matchers, losses, the loop, retrieval evaluation."""

@@ -1,0 +1,97 @@
+"""Retrieval figures against a count by hand, and the command on real pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.training.evaluate import evaluate
+from tests.unit.test_cli import SAMPLES, run
+
+# Captions down, images across; captions 0 and 1 are image 0's, 2 and 3 image 1's, 4 image 2's.
+SCORES = np.array(
+    [
+        [0.9, 0.1, 0.2],
+        [0.3, 0.5, 0.4],
+        [0.2, 0.8, 0.1],
+        [0.6, 0.5, 0.1],
+        [0.1, 0.2, 0.7],
+    ],
+    dtype=np.float32,
+)
+OWNER = np.array([0, 0, 1, 1, 2])
+
+
+def test_ranks_by_hand_with_several_captions_an_image() -> None:
+    found = evaluate(SCORES, OWNER)
+    there, back = found.caption_to_image, found.image_to_caption
+    # caption to image ranks: 1, 3, 1, 2, 1
+    assert (there.queries, there.gallery) == (5, 3)
+    assert [figure.value for figure in there.recall] == [0.6, 1.0, 1.0]
+    assert there.median_rank.value == 1
+    assert there.mrr.value == pytest.approx((1 + 1 / 3 + 1 + 1 / 2 + 1) / 5)
+    # image to caption: each image's best caption is first in its column
+    assert (back.queries, back.gallery) == (3, 5)
+    assert [figure.value for figure in back.recall] == [1.0, 1.0, 1.0]
+
+
+def test_intervals_hold_the_figure_and_narrow_with_more_queries() -> None:
+    dice = np.random.default_rng(0)
+
+    def width(pictures: int) -> float:
+        scores = dice.standard_normal((pictures, pictures)).astype(np.float32)
+        scores[np.arange(pictures), np.arange(pictures)] += 1.5
+        figure = evaluate(scores, np.arange(pictures)).caption_to_image.recall[2]
+        assert figure.low <= figure.value <= figure.high
+        return figure.high - figure.low
+
+    assert width(900) < 0.5 * width(60)
+
+
+def test_the_interval_is_that_of_a_binomial_where_queries_are_alone() -> None:
+    """1,000 queries, 300 found: the bootstrap's interval is near the normal approximation's."""
+    scores = np.zeros((1000, 1000), dtype=np.float32)
+    found = np.arange(1000) < 300
+    scores[np.arange(1000), np.arange(1000)] = np.where(found, 1.0, -1.0)
+    figure = evaluate(scores, np.arange(1000)).caption_to_image.recall[0]
+    half = 1.96 * np.sqrt(0.3 * 0.7 / 1000)
+    assert figure.value == pytest.approx(0.3)
+    assert figure.low == pytest.approx(0.3 - half, abs=0.006)
+    assert figure.high == pytest.approx(0.3 + half, abs=0.006)
+
+
+def test_pairs_that_part_wholly_and_not_at_all() -> None:
+    perfect = np.eye(40, dtype=np.float32)
+    figures = evaluate(perfect, np.arange(40)).pairs
+    assert (figures.pairs, figures.accuracy, figures.auc) == (40, 1.0, 1.0)
+    flat = evaluate(np.zeros((40, 40), dtype=np.float32), np.arange(40)).pairs
+    assert (flat.accuracy, flat.auc) == (0.5, 0.5)
+
+
+def test_the_command_measures_the_samples_and_names_what_is_missing(tmp_path: Path) -> None:
+    table = tmp_path / "captions.csv"
+    rows = (SAMPLES / "captions.csv").read_text(encoding="utf-8")
+    table.write_text(f"{rows}lost.jpg,a picture that is not there\n", encoding="utf-8")
+    done = run("evaluate", table, "--images", SAMPLES, "--format", "json", status=1)
+    assert "missing: 1 pictures of captions.csv: lost.jpg" in done.stderr
+    told = json.loads(done.stdout)
+    assert told["caption_to_image"]["gallery"] == 23
+    assert told["caption_to_image"]["recall"][0]["value"] == pytest.approx(11 / 23)
+    assert told["model"] == "pocket"
+    lines = run("evaluate", SAMPLES, "--template", "a photo of {}").stdout.splitlines()
+    assert lines[1].startswith("caption to image")
+    assert "gallery of 23 images and 23 captions" in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere.csv"], "nowhere.csv cannot be read"),
+        ([SAMPLES, "--template", "a photo"], "The template needs a place"),
+        ([SAMPLES, "--split", "dev"], "has no split 'dev': it names no splits"),
+        ([SAMPLES, "--format", "csv"], "as a table or as JSON"),
+    ],
+)
+def test_misuse_is_one_sentence(arguments: list[object], told: str) -> None:
+    assert told in run("evaluate", *arguments, status=2).stderr

@@ -1,0 +1,120 @@
+"""Datasets in the formats that they come in, with their faults."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from components.training.data import DataError, Example, read
+
+
+def pictures(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        Image.new("RGB", (8, 8)).save(folder / name)
+    return folder
+
+
+def test_flickr30ks_malformed_row_is_repaired(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "flickr30k_images", "1.jpg", "2199200615.jpg")
+    (tmp_path / "results.csv").write_text(
+        "image_name| comment_number| comment\n"
+        "1.jpg| 0| Two men , one with a hat .\n"
+        "1.jpg| 1| Two men | talk .\n"
+        "2199200615.jpg| 3| A dog .\n"
+        "2199200615.jpg| 4   A dog runs across the grass .\n"
+        "lost.jpg| 0| Nobody .\n"
+    )
+    data = read(tmp_path)
+    assert data.examples == (
+        Example(folder / "1.jpg", ("Two men , one with a hat .", "Two men | talk .")),
+        Example(folder / "2199200615.jpg", ("A dog .", "A dog runs across the grass .")),
+    )
+    assert data.missing == ("lost.jpg",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("captions.txt", 'image,caption\na.jpg,A dog , running\nb.jpg,"Two, three"\na.jpg,Again'),
+        ("Flickr8k.token.txt", "a.jpg#0\tA dog , running\nb.jpg#0\tTwo, three\na.jpg#1\tAgain\n"),
+        (
+            "captions.csv",
+            'image,caption\na.jpg,"A dog , running"\nb.jpg,"Two, three"\na.jpg,Again\n',
+        ),
+    ],
+)
+def test_flickr8ks_formats_say_the_same(tmp_path: Path, name: str, text: str) -> None:
+    folder = pictures(tmp_path / "Images", "a.jpg", "b.jpg")
+    (tmp_path / name).write_text(text)
+    assert read(tmp_path).examples == (
+        Example(folder / "a.jpg", ("A dog , running", "Again")),
+        Example(folder / "b.jpg", ("Two, three",)),
+    )
+
+
+def test_splits_are_kept_and_asked_for(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.jpg", "b.jpg")
+    file = tmp_path / "pairs.csv"
+    file.write_text("image,caption,split\na.jpg,one,train\nb.jpg,two,test\n")
+    data = read(file)
+    assert [example.captions for example in data.split("test")] == [("two",)]
+    with pytest.raises(DataError, match=r"no split 'dev': it has test, train\."):
+        data.split("dev")
+
+
+@pytest.mark.parametrize("year", ["2014", "2017"])
+@pytest.mark.parametrize("named", ["2014", "2017"])
+def test_coco_joins_by_id_whatever_the_year_of_names(tmp_path: Path, year: str, named: str) -> None:
+    bare = "000000000042.jpg"
+    stored = f"COCO_val2014_{bare}" if year == "2014" else bare
+    folder = pictures(tmp_path / f"val{year}", stored)
+    (tmp_path / "annotations").mkdir()
+    notes = [
+        {"id": 9, "image_id": 42, "caption": "second\n"},
+        {"id": 3, "image_id": 42, "caption": "first  caption"},
+        {"id": 4, "image_id": 7, "caption": "of a picture that the list lacks"},
+    ]
+    name = f"COCO_val2014_{bare}" if named == "2014" else bare
+    content = {"images": [{"id": 42, "file_name": name}], "annotations": notes}
+    (tmp_path / "annotations" / f"captions_val{named}.json").write_text(json.dumps(content))
+    data = read(tmp_path)
+    assert data.examples == (Example(folder / stored, ("first caption", "second"), "val"),)
+
+
+def test_pictures_may_lie_elsewhere_but_paths_do_not_climb(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "elsewhere", "a.jpg")
+    pictures(tmp_path, "secret.jpg")
+    (tmp_path / "list").mkdir()
+    file = tmp_path / "list" / "x.csv"
+    file.write_text("image,caption\na.jpg,one\n../secret.jpg,two\n")
+    data = read(file, folder)
+    assert [example.image for example in data.examples] == [folder / "a.jpg"]
+    assert data.missing == ("../secret.jpg",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("x.json", "{", "x.json cannot be read as pictures with captions"),
+        ("x.json", '{"images": []}', "x.json cannot be read"),
+        ("x.json", "[]", "x.json cannot be read"),
+        ("x.csv", "name,text\n", "x.csv holds no captions"),
+        ("x.csv", "words,other\n1,2\n", "x.csv has no column of pictures"),
+        ("x.txt", "nothing\n", "x.txt holds no captions"),
+        ("y.csv", None, "y.csv cannot be read"),
+    ],
+)
+def test_bad_lists_are_told_by_name(
+    tmp_path: Path, name: str, content: str | None, told: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=told):
+        read(tmp_path / name)
+
+
+def test_a_folder_without_a_list_says_what_it_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds none of captions\.csv"):
+        read(tmp_path)
