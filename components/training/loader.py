@@ -1,0 +1,158 @@
+"""Pictures decoded small once, kept on disk, and streamed in batches that a seed fixes."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from components.images import ImageError, decode, source_of
+from components.pipeline import lookahead
+from components.training.data import DataError, Example
+
+Fit = Literal["crop", "squeeze"]  # the middle square of the picture, or all of it made square
+Tell = Callable[[int, int], None]  # how many are done, of how many
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Decoded examples: ``pixels`` (n, side, side, 3) bytes, mapped from disk, row by example."""
+
+    examples: tuple[Example, ...]
+    pixels: NDArray[np.uint8]
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``pixels`` (n, side, side, 3) bytes; a caption of each; the examples' rows (n,)."""
+
+    pixels: Tensor
+    captions: list[str]
+    rows: Tensor
+
+
+def decode_once(
+    examples: Sequence[Example], side: int, fit: Fit, cache: Path, tell: Tell = lambda *_: None
+) -> Pictures:
+    """Return the examples' pictures at ``side`` x ``side``, from ``cache`` where they are there.
+
+    The cache's key is every file's path, size and time, and how it is decoded; its file appears
+    whole or not at all. Pictures that cannot be read are left out, each with its reason. Raises
+    DataError where none can be read.
+    """
+    file = cache / f"{_key(examples, side, fit)}.npy"
+    notes = file.with_suffix(".json")
+    if not notes.is_file():
+        _write(examples, side, fit, file, tell)
+    told = json.loads(notes.read_text(encoding="utf-8"))
+    kept = tuple(examples[row] for row in told["rows"])
+    if not kept:
+        raise DataError("None of the pictures can be read.")
+    return Pictures(kept, np.load(file, mmap_mode="r"), tuple(told["skipped"]))
+
+
+def _key(examples: Sequence[Example], side: int, fit: Fit) -> str:
+    digest = hashlib.sha256(f"1 {side} {fit}".encode())
+    for example in examples:
+        facts = example.image.stat()
+        digest.update(f"\n{example.image} {facts.st_size} {facts.st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _write(examples: Sequence[Example], side: int, fit: Fit, file: Path, tell: Tell) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    skipped: list[str] = []
+    rows: list[int] = []
+    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".draft")
+    draft = Path(name)
+    try:
+        os.close(handle)
+        shape = (len(examples), side, side, 3)
+        array = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
+        decoded = lookahead(lambda example: _square(example, side, fit), examples, 64)
+        for row, pixels in enumerate(decoded):
+            if isinstance(pixels, str):
+                skipped.append(pixels)
+            else:
+                array[len(rows)] = pixels
+                rows.append(row)
+            tell(row + 1, len(examples))
+        array.flush()
+        del array
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    notes = json.dumps({"rows": rows, "skipped": skipped})
+    written = file.with_suffix(".json.draft")
+    written.write_text(notes, encoding="utf-8")
+    written.replace(file.with_suffix(".json"))  # last: without it the pixels do not count
+
+
+def _square(example: Example, side: int, fit: Fit) -> NDArray[np.uint8] | str:
+    """Return (side, side, 3) bytes, or why there are none."""
+    try:
+        picture = decode(source_of(example.image), side)[1]
+    except ImageError as error:
+        return str(error)
+    if fit == "crop":
+        short = min(picture.size)
+        left, top = (picture.width - short) // 2, (picture.height - short) // 2
+        picture = picture.crop((left, top, left + short, top + short))
+    resized = picture.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+class _Rows(Dataset[tuple[NDArray[np.uint8], str, int]]):
+    """A caption of a picture by (row, caption number)."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+
+    def __getitem__(self, place: tuple[int, int]) -> tuple[NDArray[np.uint8], str, int]:
+        row, number = place
+        example = self._pictures.examples[row]
+        return np.array(self._pictures.pixels[row]), example.captions[number], row
+
+    def __len__(self) -> int:
+        return len(self._pictures.examples)
+
+
+def batches(
+    pictures: Pictures, size: int, seed: int, epoch: int, first: int = 0
+) -> Iterator[Batch]:
+    """Yield an epoch's batches from the one numbered ``first`` on, the same for a seed and epoch.
+
+    Each picture comes once, with one of its captions; the last, smaller batch is left out.
+    """
+    dice = np.random.default_rng([seed, epoch])
+    order = dice.permutation(len(pictures.examples))
+    numbers = [int(dice.integers(len(pictures.examples[row].captions))) for row in order]
+    places = [(int(row), number) for row, number in zip(order, numbers, strict=True)]
+    whole = [places[start : start + size] for start in range(0, len(places) - size + 1, size)]
+    loader: DataLoader[Batch] = DataLoader(
+        _Rows(pictures),  # type: ignore[arg-type] # its items become a Batch in _collate
+        batch_sampler=whole[first:],
+        collate_fn=_collate,
+    )
+    return iter(loader)
+
+
+def steps(pictures: Pictures, size: int) -> int:
+    """Return how many batches an epoch has."""
+    return len(pictures.examples) // size
+
+
+def _collate(items: Sequence[tuple[NDArray[np.uint8], str, int]]) -> Batch:
+    pixels, captions, rows = zip(*items, strict=True)
+    return Batch(torch.from_numpy(np.stack(pixels)), list(captions), torch.tensor(rows))
