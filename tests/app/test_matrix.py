@@ -55,7 +55,7 @@ def test_it_starts_with_an_answered_example(app: AppTest) -> None:
     assert "23" in tables(app)
     heat = charts(app)[0]
     assert str(heat["description"]).startswith("Heatmap of 23 captions against 23 pictures.")
-    assert "Honesty check: hiding the most salient tenth takes" in told
+    assert "Honesty check: Hiding the most salient tenth takes" in told
 
 
 def test_each_score_is_explained_with_its_scale() -> None:
