@@ -1,0 +1,362 @@
+"""The one training loop: every learner goes through it, and any run can be broken off and go on.
+
+Nothing random outlives a step: each is seeded by its number, each epoch's batches by the epoch's.
+So a run that goes on from its last checkpoint ends with the weights of one that nobody disturbed.
+"""
+
+import csv
+import io
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from components.errors import CaptionLensError
+from components.files import write_bytes
+from components.runtimes.openvino_runtime import best_precision
+
+CHECKPOINT, BEST, LOG = "checkpoint.safetensors", "best.safetensors", "log.csv"
+_COLUMNS = ("step", "epoch", "loss", "rate", "seconds", "dev")
+_LONGEST = 30.0  # seconds of epochs that may be lost
+_RECENT = 20  # steps whose mean time the time left is reckoned from
+
+
+class TrainingError(CaptionLensError):
+    """Training that cannot begin or go on, and why."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to learn."""
+
+    epochs: int
+    rate: float = 1e-3  # at its highest, times each parameter group's own "scale"
+    warmup: float = 0.05  # share of all steps in which the rate rises; a cosine then takes it to 0
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    decay: float = 0.01  # AdamW's weight decay
+    clip: float = 1.0  # the gradient's greatest norm
+    average: float = 0.0  # decay of the weights' moving average, which dev then measures
+    patience: int = 0  # epochs without a better dev figure before it stops; 0 never stops
+    checkpoint_every: int = 250  # steps
+    seed: int = 0
+    precision: Literal["f32", "bf16"] = field(default_factory=lambda: fastest("cpu"))
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+def fastest(device: str) -> Literal["f32", "bf16"]:
+    """Return the narrowest precision that a device computes in."""
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "f32"
+    return "bf16" if best_precision() == "bf16" else "f32"
+
+
+class Learner(Protocol):
+    """What is trained: a network, its batches, and how good it is."""
+
+    @property
+    def module(self) -> nn.Module:
+        """The network; its weights are what a run writes."""
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Return the optimizer's groups: "params", and "scale", a factor of the plan's rate."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what makes this run another run: settings and data, for JSON."""
+
+    def steps(self, epoch: int) -> int:
+        """Return how many batches an epoch has."""
+
+    def batches(self, epoch: int, first: int) -> Iterator[Any]:
+        """Yield an epoch's batches from number ``first`` on, the same ones every time."""
+
+    def gradients(self, batch: Any) -> float:
+        """Leave a batch's gradients in the parameters and return its loss."""
+
+    def names(self, batch: Any) -> str:
+        """Return what a batch holds, for a message."""
+
+    def dev(self) -> float:
+        """Return how good the module is on dev now: more is better."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step was taken: ``number`` of ``total``."""
+
+    number: int
+    total: int
+    epoch: int
+    loss: float
+    rate: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Dev:
+    """An epoch ended with this dev figure."""
+
+    number: int
+    epoch: int
+    figure: float
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Training is over; the weights that were best on dev lie in `BEST`."""
+
+    why: Literal["finished", "stopped early"]
+    best: float
+
+
+def train(learner: Learner, plan: Plan, out: Path) -> Iterator[Step | Dev | Ended]:
+    """Yield each step, each epoch's dev figure, and at last how it ended.
+
+    Goes on from the checkpoint in ``out`` where there is one. A caller stops it by closing the
+    iterator, which writes a checkpoint first. Raises TrainingError where ``out`` holds another
+    run, or at the first loss that is not a number, naming the batch.
+    """
+    run = _Run(learner, plan, out)
+    try:
+        yield from run.go_on()
+    except GeneratorExit:
+        run.save()
+        raise
+
+
+class _Run:
+    """A run's state between two steps; all of it goes into a checkpoint."""
+
+    def __init__(self, learner: Learner, plan: Plan, out: Path) -> None:
+        self.learner, self.plan, self.out = learner, plan, out
+        learner.module.to(plan.device)
+        self.optimizer = _optimizer(learner, plan)
+        self.average = _floats(_learned(learner.module)) if plan.average else {}
+        self.step, self.best, self.best_epoch, self.ended = 0, -math.inf, 0, False
+        self.counts = [learner.steps(epoch) for epoch in range(plan.epochs)]
+        self.total = sum(self.counts)
+        if not self.total:
+            raise TrainingError("There is less than one batch of pairs: add pairs.")
+        # through JSON, so that it compares with what a checkpoint tells
+        self.facts = json.loads(json.dumps({**asdict(plan), **learner.facts()}))
+        if (out / CHECKPOINT).is_file():
+            self._load()
+        self.log = _Log(out / LOG, self.step)
+        self.times: list[float] = []
+        self.saved = time.monotonic()
+
+    def go_on(self) -> Iterator[Step | Dev | Ended]:
+        """Yield what is left of the run."""
+        epoch, first = self._place()
+        while not self._is_over(epoch):
+            for batch in self.learner.batches(epoch, first):
+                yield self._take(batch, epoch)
+                if self.step % self.plan.checkpoint_every == 0:
+                    self.save()
+            yield self._measure(epoch)
+            epoch, first = epoch + 1, 0
+            if time.monotonic() - self.saved > _LONGEST or self._is_over(epoch):
+                self.save()
+        yield Ended("finished" if self.step == self.total else "stopped early", self.best)
+
+    def _is_over(self, epoch: int) -> bool:
+        return self.ended or epoch == self.plan.epochs
+
+    def _place(self) -> tuple[int, int]:
+        """Return the epoch and the number of the batch that come next."""
+        epoch, left = 0, self.step
+        while epoch < self.plan.epochs and left >= self.counts[epoch]:
+            left -= self.counts[epoch]
+            epoch += 1
+        measured = self.log.measured()
+        if left == 0 and epoch and epoch - 1 not in measured:
+            return epoch - 1, self.counts[epoch - 1]  # its last batch is done, its dev is not
+        return epoch, left
+
+    def _take(self, batch: Any, epoch: int) -> Step:
+        began = time.perf_counter()
+        torch.manual_seed(self.plan.seed * 1_000_003 + self.step)
+        rate = self._set_rate()
+        self.learner.module.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        bf16 = self.plan.precision == "bf16"
+        with torch.autocast(self.plan.device, torch.bfloat16, enabled=bf16):
+            loss = self.learner.gradients(batch)
+        norm = nn.utils.clip_grad_norm_(self.learner.module.parameters(), self.plan.clip)
+        if not math.isfinite(loss) or not bool(norm.isfinite()):
+            raise TrainingError(
+                f"Step {self.step + 1} gave a loss or a gradient that is not a number, on"
+                f" {self.learner.names(batch)}. Try a lower learning rate."
+            )
+        self.optimizer.step()
+        self._follow()
+        self.step += 1
+        seconds = time.perf_counter() - began
+        self.times = [*self.times[1 - _RECENT :], seconds]
+        self.log.add(self.step, epoch, loss=loss, rate=rate, seconds=seconds)
+        left = (self.total - self.step) * sum(self.times) / len(self.times)
+        return Step(self.step, self.total, epoch, loss, rate, left)
+
+    def _set_rate(self) -> float:
+        """Set and return the rate of this step: a linear rise, then half a cosine to 0."""
+        rise = max(1, round(self.plan.warmup * self.total))
+        share = (self.step - rise) / max(1, self.total - rise)
+        factor = (self.step + 1) / rise if share < 0 else (1 + math.cos(math.pi * share)) / 2
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.rate * factor * group["scale"]
+        return self.plan.rate * factor
+
+    def _follow(self) -> None:
+        """Move the average towards the weights, faster in the first steps."""
+        pace = min(self.plan.average, (1 + self.step) / (10 + self.step))
+        state = _learned(self.learner.module)
+        for name, value in self.average.items():
+            value.lerp_(state[name], 1 - pace)
+
+    def _measure(self, epoch: int) -> Dev:
+        """Measure the averaged weights where there are any, keep them where they are best."""
+        module = self.learner.module
+        weights = _floats(_learned(module))
+        module.load_state_dict(self.average, strict=False)
+        module.eval()
+        try:
+            with torch.inference_mode():
+                figure = self.learner.dev()
+            is_best = figure > self.best
+            if is_best:
+                self.best, self.best_epoch = figure, epoch
+                write_bytes(self.out / BEST, save(_copied(_learned(module))))
+        finally:
+            module.load_state_dict(weights, strict=False)
+        self.log.add(self.step, epoch, dev=figure)
+        patience = self.plan.patience
+        self.ended = bool(patience) and epoch - self.best_epoch >= patience
+        return Dev(self.step, epoch, figure, is_best)
+
+    def save(self) -> None:
+        """Write the checkpoint in one step, and the log beside it."""
+        learned = _learned(self.learner.module)
+        tensors = {f"module.{name}": value for name, value in learned.items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        told: dict[str, Any] = {"step": self.step, "ended": self.ended, "facts": self.facts}
+        told |= {"best": self.best, "best_epoch": self.best_epoch, "log": self.log.text()}
+        metadata = {"state": json.dumps(told)}
+        write_bytes(self.out / CHECKPOINT, save(_copied(tensors), metadata))
+        self.log.write()
+        self.saved = time.monotonic()
+
+    def _load(self) -> None:
+        try:
+            tensors = load_file(self.out / CHECKPOINT, device=self.plan.device)
+            told = read_state(self.out)
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            raise TrainingError(f"The checkpoint in {self.out.name} cannot be read.") from error
+        if told["facts"] != self.facts:
+            changed = [key for key in self.facts if told["facts"].get(key) != self.facts[key]]
+            raise TrainingError(
+                f"{self.out.name} holds another run: {', '.join(changed) or 'its settings'}"
+                " changed. Give another folder, or the same settings."
+            )
+        load_learned(self.learner.module, _below("module.", tensors))
+        self.average = _below("average.", tensors)
+        self._load_optimizer(_below("optimizer.", tensors))
+        self.step, self.best = int(told["step"]), float(told["best"])
+        self.best_epoch, self.ended = int(told["best_epoch"]), bool(told["ended"])
+        write_bytes(self.out / LOG, str(told["log"]).encode())
+
+    def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            index, _, key = name.partition(".")
+            state.setdefault(int(index), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def read_state(out: Path) -> dict[str, Any]:
+    """Return what a checkpoint tells of its run. Raises what safetensors does."""
+    with safe_open(out / CHECKPOINT, framework="pt") as file:
+        return dict(json.loads(file.metadata()["state"]))
+
+
+def _optimizer(learner: Learner, plan: Plan) -> torch.optim.Optimizer:
+    groups = [{"lr": 0.0, **group} for group in learner.groups()]
+    if plan.optimizer == "adam":
+        return torch.optim.Adam(groups)
+    return torch.optim.AdamW(groups, weight_decay=plan.decay)
+
+
+def _learned(module: nn.Module) -> dict[str, Tensor]:
+    """Return what training changes: the parameters that learn, and the buffers."""
+    fixed = {name for name, value in module.named_parameters() if not value.requires_grad}
+    return {name: value for name, value in module.state_dict().items() if name not in fixed}
+
+
+def load_learned(module: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Load what `_learned` gave, or all weights. Raises TrainingError where they do not fit."""
+    missing = _learned(module).keys() - weights.keys()
+    try:
+        unknown = module.load_state_dict(weights, strict=False).unexpected_keys
+    except RuntimeError as error:  # a shape differs
+        raise TrainingError("The weights are those of another network.") from error
+    if missing or unknown:
+        raise TrainingError("The weights are those of another network.")
+
+
+def _floats(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in tensors.items() if value.is_floating_point()}
+
+
+def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors that share no memory, which a file of them must not."""
+    return {
+        name: value.detach().clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+class _Log:
+    """The CSV of a run: a row for each step, and one for each dev figure."""
+
+    def __init__(self, file: Path, step: int) -> None:
+        self._file = file
+        self._rows: list[dict[str, str]] = []
+        if step:
+            with suppress(OSError), file.open(encoding="utf-8", newline="") as lines:
+                self._rows = list(csv.DictReader(lines))
+
+    def add(self, step: int, epoch: int, **values: float) -> None:
+        told = {name: f"{value:.6g}" for name, value in values.items()}
+        self._rows.append({"step": str(step), "epoch": str(epoch), **told})
+
+    def measured(self) -> set[int]:
+        return {int(row["epoch"]) for row in self._rows if row.get("dev")}
+
+    def text(self) -> str:
+        sheet = io.StringIO()
+        writer = csv.DictWriter(sheet, _COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        return sheet.getvalue()
+
+    def write(self) -> None:
+        write_bytes(self._file, self.text().encode())
