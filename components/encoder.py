@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from PIL import Image
 
 from components.catalogue import ModelSpec
 from components.errors import CaptionLensError
-from components.models import Located
+from components.models import MATCHERS, Located, family, has_transformer
 from components.recipe import Recipe
 from components.runtimes import Array, OutOfMemory, Runtime, RuntimeUnavailable
 from components.scores import Matrix, unit
@@ -33,9 +33,19 @@ class _ImageProcessor(Protocol):
     def __call__(self, picture: Image.Image) -> Inputs: ...
 
 
+class PairHead(Protocol):
+    """What a matcher without a shared space scores pairs by."""
+
+    def logits(self, texts: Matrix, images: Matrix) -> Matrix:
+        """Return (captions, pictures) logits of both branches' features."""
+
+
 @dataclass(frozen=True)
 class Encoder:
-    """A loaded checkpoint. Every method may be called from any thread."""
+    """A loaded checkpoint. Every method may be called from any thread.
+
+    One with a ``head`` has no shared space: its rows are features that only the head can compare.
+    """
 
     spec: ModelSpec
     revision: str
@@ -45,6 +55,7 @@ class Encoder:
     prepare: _ImageProcessor
     batch: int  # pictures a forward pass
     note: str = ""  # why it does not run the fast way, where it does not
+    head: PairHead | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -66,7 +77,7 @@ class Encoder:
         if not prepared:
             return self._none()
         inputs = [np.stack(rows) for rows in zip(*prepared, strict=True)]
-        return unit(_halving(self.runtime.images, inputs))
+        return self._unit(_halving(self.runtime.images, inputs))
 
     def texts(self, captions: Sequence[str]) -> Matrix:
         """Return (n, width) float32 unit vectors of captions, cut at the model's limit."""
@@ -74,11 +85,14 @@ class Encoder:
             _halving(self.runtime.texts, list(self.tokenizer.batch(group)))
             for group in batched(captions, TEXT_BATCH)
         ]
-        return unit(np.concatenate(parts)) if parts else self._none()
+        return self._unit(np.concatenate(parts)) if parts else self._none()
 
     def read(self, captions: Sequence[str]) -> list[Reading]:
         """Return for each caption its length in tokens and what the model's limit cuts."""
         return self.tokenizer.read(captions)
+
+    def _unit(self, rows: NDArray[np.float32]) -> Matrix:
+        return rows if self.head else unit(rows)
 
     def _none(self) -> Matrix:
         return np.zeros((0, self.recipe.width), dtype=np.float32)
@@ -111,8 +125,10 @@ def load(located: Located, precision: str | None = None, device: str | None = No
     OpenVINO, and torch where OpenVINO cannot, which the encoder's ``note`` then says. Raises
     RuntimeUnavailable where the files are damaged or not what they say.
     """
-    precision = precision or default_precision(located.spec)
-    if (device or _best_device()) == "cuda":
+    precision = precision or default_precision(located)
+    if family(located) in MATCHERS:
+        return _on_torch(located, device or best_device(), precision)
+    if (device or best_device()) == "cuda":
         return _on_torch(located, "cuda", precision)
     try:
         return _on_openvino(located, precision)
@@ -120,17 +136,17 @@ def load(located: Located, precision: str | None = None, device: str | None = No
         return replace(_on_torch(located, "cpu", "f32"), note=str(reason))
 
 
-def default_precision(spec: ModelSpec) -> str | None:
+def default_precision(located: Located) -> str | None:
     """Return the precision that a checkpoint needs, None where the fastest will do.
 
-    Pocket's convolutions lose too much in bf16 (`cli.py bench --recall`): vectors as far off as a
-    cosine of 0.983, R@1 up to 0.3 points lower on Flickr8k dev and 1.2 on its test split, and 6 of
-    the 8 reference captions find their picture where float32 finds 7.
+    A convolutional image tower loses too much in bf16. Pocket's (`cli.py bench --recall`): vectors
+    as far off as a cosine of 0.983, R@1 up to 0.3 points lower on Flickr8k dev and 1.2 on its test
+    split, and 6 of the 8 reference captions find their picture where float32 finds 7.
     """
-    return "f32" if spec.id == "pocket" else None
+    return None if has_transformer(located) else "f32"
 
 
-def _best_device() -> str:
+def best_device() -> Literal["cuda", "cpu"]:
     """Return "cuda" or "cpu"; torch, slow to import, is asked only where a driver is installed."""
     driver = ctypes.util.find_library("cuda") or ctypes.util.find_library("nvcuda")
     if not driver or version("torch").endswith("+cpu"):
@@ -169,7 +185,9 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
     except Exception as error:  # strangers' files, read by code that raises what it likes
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RuntimeUnavailable(f"{located.spec.name} cannot be loaded: {reason}") from error
-    recipe = replace(towers.recipe, text=replace(towers.recipe.text, library="transformers"))
+    recipe = towers.recipe
+    if towers.image_processor:  # a checkpoint of transformers': its own tokenizer reads captions
+        recipe = replace(recipe, text=replace(recipe.text, library="transformers"))
     return Encoder(
         spec=located.spec,
         revision=located.revision,
@@ -178,6 +196,7 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
         tokenizer=CaptionTokenizer(located.text or located.image, recipe.text),
         prepare=_pixels(recipe) if recipe.pixels else _library_processor(towers.image_processor),
         batch=256 if device == "cuda" else recipe.batch,
+        head=towers.head,
     )
 
 

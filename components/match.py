@@ -24,13 +24,14 @@ Direction = Literal["pictures", "captions"]
 class Match:
     """One caption and one picture. ``rank`` counts from 1 within the list that was asked for.
 
-    ``percentile`` (0 to 1) and ``zscore`` place the cosine among the picture's chance scores.
+    ``percentile`` (0 to 1) and ``zscore`` place it among the picture's chance scores. A matcher
+    that has no vectors, only pairs, has no ``cosine``.
     """
 
     caption: str
     image: str
     rank: int
-    cosine: float
+    cosine: float | None
     probability: float
     percentile: float
     zscore: float
@@ -53,10 +54,18 @@ class Scores:
 
     captions: tuple[str, ...]
     images: tuple[str, ...]
-    cosine: Matrix
+    order: Matrix  # what ranks go by: the cosine, or where there is none, the logit
     probability: Matrix
     percentile: Matrix
     zscore: Matrix
+    pairs_only: bool = False  # of a matcher that has no vectors, so no cosine
+
+    @property
+    def cosine(self) -> Matrix:
+        """The cosines. Raises TypeError of a matcher that has none."""
+        if self.pairs_only:
+            raise TypeError("a matcher that scores pairs alone has no cosines")
+        return self.order
 
     def match(self, caption: int, image: int, rank: int) -> Match:
         """Return one cell with a rank beside it."""
@@ -64,7 +73,7 @@ class Scores:
             self.captions[caption],
             self.images[image],
             rank,
-            float(self.cosine[caption, image]),
+            None if self.pairs_only else float(self.order[caption, image]),
             float(self.probability[caption, image]),
             float(self.percentile[caption, image]),
             float(self.zscore[caption, image]),
@@ -73,11 +82,11 @@ class Scores:
 
     def pictures_of(self, caption: int) -> list[int]:
         """Return picture indices, best for this caption first."""
-        return [int(i) for i in best_first(self.cosine[caption])]
+        return [int(i) for i in best_first(self.order[caption])]
 
     def captions_of(self, image: int) -> list[int]:
         """Return caption indices, best for this picture first."""
-        return [int(i) for i in best_first(self.cosine[:, image])]
+        return [int(i) for i in best_first(self.order[:, image])]
 
 
 def score(
@@ -99,12 +108,24 @@ def score(
     )
 
 
+def score_pairs(
+    captions: Sequence[str], images: Sequence[str], logits: Matrix, chance: Matrix
+) -> Scores:
+    """Return the scores of a matcher that knows pairs alone, each a probability by itself.
+
+    ``logits`` (captions, images); ``chance`` (bank, images) those of `background.captions`.
+    """
+    each = probability(logits, ScoreRule("sigmoid", 1.0))
+    shares, distances = percentile(logits, chance), zscore(logits, chance)
+    return Scores(tuple(captions), tuple(images), logits, each, shares, distances, pairs_only=True)
+
+
 def ranked(
     scores: Scores, direction: Direction = "pictures", top: int | None = None
 ) -> list[list[Match]]:
     """Return a list of matches for each caption (or for each picture), best first, ``top`` long.
 
-    Lists and ranks go by cosine, the probability stands beside it.
+    Lists and ranks go by cosine where there is one, the probability stands beside it.
     """
     if direction == "pictures":
         return [

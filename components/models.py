@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tempfile
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ DUAL_ENCODERS = frozenset(
         "metaclip_2",
     }
 )
+
+# The older networks, which `components.matchers` saves: the first has no vectors, only pairs.
+PAIR_MATCHER, DENSENET_LSTM = "captionlens-pair-matcher", "captionlens-densenet-lstm"
+MATCHERS = frozenset({PAIR_MATCHER, DENSENET_LSTM})
+
+TRAINED = "trained:"  # what ids of models begin with that were trained here
+_TRAINED_NAME = re.compile(r"\w(?:[\w .-]{0,58}\w)?")
 
 # namespace/name as the Hub allows it; "--" is reserved there, so a folder name can hold an id.
 _HUB_ID = re.compile(r"(?!.*(?:\.\.|--))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
@@ -82,6 +90,8 @@ def resolve(id: str) -> ModelSpec:  # noqa: A002 - the word that people and the 
     for card in CATALOGUE:
         if wanted in (card.spec.id, card.spec.id.upper(), card.spec.id.title()):
             return card.spec
+    if wanted.startswith(TRAINED):
+        return _trained(wanted.removeprefix(TRAINED))
     folder = _folder(wanted)
     if folder:
         return ModelSpec(str(folder), folder.name, str(folder))
@@ -93,6 +103,48 @@ def resolve(id: str) -> ModelSpec:  # noqa: A002 - the word that people and the 
             " exists, or pocket."
         )
     return ModelSpec(wanted, wanted.split("/")[1], wanted)
+
+
+def _trained(name: str) -> ModelSpec:
+    folder = trained_folder(name)
+    if not folder.is_dir():
+        raise ModelError(f"No model named {_shown(name)} has been trained here.")
+    if (folder / "text").is_dir():  # a text tower and an image tower, each with its own files
+        return ModelSpec(TRAINED + name, name, str(folder / "image"), str(folder / "text"))
+    return ModelSpec(TRAINED + name, name, str(folder))
+
+
+def trained_folder(name: str) -> Path:
+    """Return where a model trained here lies, or will lie. Raises ModelError for no fit name."""
+    if not _TRAINED_NAME.fullmatch(name):
+        raise ModelError(
+            f"{_shown(name)} is no name for a model: use up to 60 letters, digits, spaces, dots"
+            " and hyphens."
+        )
+    return (Settings().model_cache / "trained" / name).absolute()
+
+
+def refuse_taken(name: str) -> None:
+    """Raise ModelError where a name is taken, or is none."""
+    if trained_folder(name).exists():
+        raise ModelError(f"There is a model named {name!r} already: choose another name.")
+
+
+def keep_trained(made: Path, name: str) -> ModelSpec:
+    """Return the model that ``made``, a folder, becomes under a name: a copy, whole or not at all.
+
+    Raises ModelError where the name is taken, or is none.
+    """
+    refuse_taken(name)
+    folder = trained_folder(name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+    try:
+        shutil.copytree(made, draft / "model")
+        (draft / "model").rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return _trained(name)
 
 
 def _shown(text: str) -> str:
@@ -210,12 +262,18 @@ def _config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder.name} has a config.json that cannot be read.") from error
 
 
+def family(located: Located) -> str:
+    """Return a checkpoint's kind, as its config names it."""
+    return str(_config(located.image).get("model_type"))
+
+
 def has_transformer(located: Located) -> bool:
     """Return whether a checkpoint's image tower cuts pictures into patches, by its config."""
     config = _config(located.image)
     # CLIP's and SigLIP's configs leave out what is at its default: a patch size is one.
     vision = config.get("vision_config") or {}
-    return "patch_size" in vision or config.get("model_type") != "vision-text-dual-encoder"
+    plain = {"vision-text-dual-encoder", *MATCHERS}
+    return "patch_size" in vision or config.get("model_type") not in plain
 
 
 def check(part: str, *, is_text: bool, names: Collection[str], config: Mapping[str, Any]) -> None:
@@ -242,11 +300,11 @@ def _check_text(name: str, names: Collection[str]) -> None:
 def _check_image(name: str, names: Collection[str], config: Mapping[str, Any]) -> None:
     if "config.json" not in names:
         raise ModelError(f"{name} is not a checkpoint that can be read: it has no config.json.")
-    family = config.get("model_type")
-    if family not in DUAL_ENCODERS:
+    kind = config.get("model_type")
+    if kind not in DUAL_ENCODERS | MATCHERS:
         raise ModelError(
             f"{name} is not a dual encoder for pictures and text (its type is"
-            f" {family or 'not given'}): choose a CLIP or SigLIP checkpoint."
+            f" {kind or 'not given'}): choose a CLIP or SigLIP checkpoint."
         )
 
 
@@ -279,7 +337,7 @@ def has_weights(names: Collection[str], folder: str = "") -> bool:
 
 
 def on_disk() -> list[ModelSpec]:
-    """Return the models that `locate` finds: the table's in its order, then other downloads."""
+    """Return the models that `locate` finds: the table's in its order, then the others on disk."""
     known = [card.spec for card in CATALOGUE]
     ids = {spec.id for spec in known}
     others = sorted({spec for spec in _others() if spec.id not in ids}, key=lambda spec: spec.id)
@@ -289,6 +347,7 @@ def on_disk() -> list[ModelSpec]:
 def _others() -> list[ModelSpec]:
     manifests = filter(None, map(_parse, store().glob("*.json")))
     names = {name for each in manifests for name in (each.id, each.asked_for)}
+    names |= {TRAINED + folder.name for folder in (Settings().model_cache / "trained").glob("*")}
     specs = []
     for name in names:
         with suppress(ModelError):  # a pair whose other half was a folder that is gone
@@ -316,6 +375,8 @@ def remove(spec: ModelSpec) -> int:
     A part goes even where a pair on disk shares it; that pair is then not on disk any more.
     Raises ModelError for Pocket, and for a folder that is not ours.
     """
+    if spec.id.startswith(TRAINED):
+        return _remove_part(str(trained_folder(spec.id.removeprefix(TRAINED))))
     for part in spec.parts:
         if is_folder(part):
             _refuse_foreign(spec, Path(part))

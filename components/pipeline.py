@@ -13,7 +13,7 @@ from PIL import Image
 from components.colours import colours
 from components.encoder import Encoder, Inputs, batched
 from components.images import DECODE_SIDE, ImageError, Photo, Source, decode, thumbnail
-from components.match import Calibration, Scores, distinct, score
+from components.match import Calibration, Scores, distinct, score, score_pairs
 from components.scores import Matrix
 
 Item = TypeVar("Item")
@@ -81,6 +81,9 @@ def score_encoded(
     """
     names = distinct([item.photo.name for item in pictures])
     vectors = np.stack([item.vector for item in pictures])
+    if encoder.head:
+        logits, chance = encoder.head.logits(texts, vectors), encoder.head.logits(bank, vectors)
+        return score_pairs(captions, names, logits, chance)
     return score(captions, names, texts, vectors, Calibration(encoder.recipe.score, bank))
 
 

@@ -64,6 +64,16 @@ def both_ways(scores: Matrix, known: Known) -> dict[str, Retrieval]:
     return {way: figures for way, figures in found.items() if figures}
 
 
+def mean_recall(texts: Matrix, images: Matrix, owner: NDArray[np.intp]) -> float:
+    """Return the mean of recall@1, @5 and @10 both ways, in per cent: one figure to train by.
+
+    Unit rows ``texts`` (m, width) and ``images`` (n, width); ``owner`` (m,) each text's image.
+    """
+    known = owner[:, None] == np.arange(len(images))
+    found = both_ways(texts @ images.T, known)
+    return float(100 * np.mean([share for figures in found.values() for share in figures.recall]))
+
+
 def auc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
     """Return the chance that a positive's score is above a negative's, ties half.
 

@@ -14,7 +14,7 @@ from components.ui.vectors import bank, encode_captions, encode_pictures
 setup()
 st.title("Match")
 st.markdown("Upload pictures, type captions, and see every picture ranked.")
-encoder = pick_encoder()
+encoder = pick_encoder(pairs=True)
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -30,12 +30,12 @@ with right:
 
 pictures = [item for item in items if isinstance(item, Encoded)]
 inputs.explain_notes(pictures)
-view = results.choose_view()
+view = results.choose_view(pairs=encoder.head is not None)
 inputs.stop_where_nothing_is(asked.captions, pictures)
 
 texts = encode_captions(encoder, asked.captions)
 scores = score_encoded(encoder, asked.captions, texts, pictures, bank(encoder.key, encoder))
-st.caption(results.explain(view.kind, encoder.recipe.score, len(asked.captions)))
+st.caption(results.explain(view.kind, encoder, len(asked.captions)))
 gallery = Gallery(pictures, scores, view.kind, view.tile)
 drawn = results.show(gallery, view)
 st.divider()

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-from components.models import Located
+from components.models import MATCHERS, Located, family
 from components.recipe import PixelRecipe, Recipe, TextRecipe
 from components.runtimes import RuntimeUnavailable
 from components.scores import ScoreRule
@@ -39,14 +39,19 @@ class Towers:
     text: nn.Module
     recipe: Recipe
     tokenizer: Any
-    image_processor: Any
+    image_processor: Any  # None of our own matchers, whose recipe says it all
+    head: Any = None  # of a matcher without a shared space
 
 
 def load_towers(located: Located) -> Towers:
     """Return the towers of a checkpoint on disk.
 
-    Raises RuntimeUnavailable where the files do not make a dual encoder that we understand.
+    Raises RuntimeUnavailable where the files do not make a matcher that we understand.
     """
+    if family(located) in MATCHERS:
+        from components.matchers.saved import load_matcher
+
+        return load_matcher(located.image)
     model = _load(located.image)
     processor = AutoImageProcessor.from_pretrained(located.image, local_files_only=True)
     pixels = pixel_recipe(processor)

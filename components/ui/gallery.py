@@ -31,7 +31,7 @@ class Gallery:
     def value(self, match: Match) -> float:
         """Return the score that is shown."""
         return {
-            "cosine": match.cosine,
+            "cosine": match.cosine or 0.0,  # not offered where there is none
             "percentile": match.percentile,
             "probability": match.probability,
         }[self.kind]
@@ -119,11 +119,12 @@ def _score_table(scores: Scores, index: int) -> None:
     matches = [
         scores.match(row, index, rank) for rank, row in enumerate(scores.captions_of(index), 1)
     ]
+    cosines = {} if scores.pairs_only else {"Cosine": [match.cosine for match in matches]}
     table = pd.DataFrame(
         {
             "Rank": [match.rank for match in matches],
             "Caption": [match.caption for match in matches],
-            "Cosine": [match.cosine for match in matches],
+            **cosines,
             "Reads as": [match.band for match in matches],
             "Percentile": [match.percentile for match in matches],
             "z": [match.zscore for match in matches],

@@ -7,7 +7,7 @@ from components.catalogue import CATALOGUE
 from components.encoder import Encoder, load
 from components.errors import CaptionLensError
 from components.models import Located
-from components.ui.setup import MODELS, page
+from components.ui.setup import MATCH, MODELS, page
 from components.ui.text import plain
 
 # Two models at once: comparing is common, and a third would have to share the memory.
@@ -19,10 +19,11 @@ def _encoder(model_id: str, revision: str, _located: Located) -> Encoder:
     return load(_located)
 
 
-def pick_encoder(default: str | None = None) -> Encoder:
+def pick_encoder(default: str | None = None, pairs: bool = False) -> Encoder:
     """Draw the picker and the status line; return the encoder, or stop the page with a sentence.
 
-    ``default`` is the model's id where neither a person nor a link has chosen one.
+    ``default`` is the model's id where neither a person nor a link has chosen one. A matcher that
+    scores pairs and has no vectors is let through where the page can use ``pairs``.
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model_id = _pick(default or models.default_id())
@@ -30,11 +31,23 @@ def pick_encoder(default: str | None = None) -> Encoder:
     encoder = load_encoder(model_id)
     if encoder is None:
         st.stop()
+    if encoder.head and not pairs:
+        _say_pairs_only(encoder)
+        st.stop()
     with status:
         _describe(encoder)
     if encoder.note:
         st.caption(f":material/info: {plain(encoder.note)} It runs on PyTorch, more slowly.")
     return encoder
+
+
+def _say_pairs_only(encoder: Encoder) -> None:
+    st.info(
+        f"{plain(encoder.spec.name)} has no vectors: it scores one picture with one caption at a"
+        " time. This page needs vectors. Choose another model here, or rank with it on Match.",
+        icon=":material/join_inner:",
+    )
+    st.page_link(page(MATCH), label="Open Match", query_params={"model": encoder.spec.id})
 
 
 def load_encoder(model_id: str) -> Encoder | None:
@@ -100,6 +113,11 @@ def _describe(encoder: Encoder) -> None:
         color="blue",
         help="The number format the model computes in: f32 is exact, bf16 and f16 are faster.",
     )
+    if encoder.head:
+        st.badge(
+            "scores pairs", icon=":material/join_inner:", color="blue", help="It has no vectors"
+        )
+        return
     st.badge(
         f"{encoder.recipe.width} dimensions",
         icon=":material/scatter_plot:",

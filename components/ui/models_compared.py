@@ -35,6 +35,9 @@ def pick_second(first: Encoder) -> Encoder | None:
     if not chosen or chosen in (_NONE, first.spec.id):
         return None
     encoder = load_encoder(str(chosen))
+    if encoder and encoder.head:
+        st.caption(f"{plain(encoder.spec.name)} scores pairs and has no vectors to compare.")
+        return None
     if encoder and encoder.note:
         st.caption(f":material/info: {plain(encoder.note)} It runs on PyTorch, more slowly.")
     return encoder

@@ -9,7 +9,7 @@ import streamlit as st
 from components.encoder import Encoder
 from components.export import Panel, provenance, to_csv, to_figure, to_json
 from components.match import Direction, Match, Scores, ranked
-from components.scores import FAIR, ScoreRule
+from components.scores import FAIR
 from components.ui.gallery import (
     TILE_WIDTHS,
     Gallery,
@@ -38,8 +38,12 @@ class View:
     minimum: float
 
 
-def choose_view() -> View:
-    """Draw the controls of the result and return what they say."""
+def choose_view(pairs: bool = False) -> View:
+    """Draw the controls of the result and return what they say.
+
+    A matcher that scores ``pairs`` has no cosine to show.
+    """
+    kinds = ["Cosine", "Percentile", "Probability"]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # No format_func here: a link would carry the formatted label in place of the value.
         direction = st.segmented_control(
@@ -53,10 +57,10 @@ def choose_view() -> View:
         )
         kind = st.segmented_control(
             "Score",
-            ["Cosine", "Percentile", "Probability"],
-            default="Cosine",
+            kinds[::-1][:2] if pairs else kinds,
+            default="Probability" if pairs else "Cosine",
             required=True,
-            key="match_score",
+            key="match_pair_score" if pairs else "match_score",
             bind="query-params",
             help="What each means stands in the line below",
         )
@@ -104,9 +108,11 @@ def _details() -> tuple[int, str, Sort, float]:
     return int(top), str(tile), cast(Sort, sort), float(minimum)
 
 
-def explain(kind: ScoreKind, rule: ScoreRule, captions: int) -> str:
+def explain(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
     """Return one line that says what the shown number is and what its bar's scale is."""
-    scale = f"Ranks go by cosine. Bars run from 0 to 1. {READING}"
+    rule = encoder.recipe.score
+    goes = "each pair's probability" if encoder.head else "cosine"
+    scale = f"Ranks go by {goes}. Bars run from 0 to 1. {READING}"
     if kind == "percentile":
         return f"**Percentile**: where a caption stands among chance, see below. {scale}"
     if kind == "cosine":

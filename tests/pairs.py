@@ -1,0 +1,33 @@
+"""Thirty-two real pairs to learn by heart: the samples, and close-ups of some of them."""
+
+import csv
+from pathlib import Path
+
+from PIL import Image
+
+from components.settings import Settings
+
+COUNT = 32
+
+
+def write_pairs(folder: Path, splits: bool = False) -> Path:
+    """Write pictures and their ``captions.csv``; return the folder. ``splits``: 24 train, 8 dev."""
+    samples = Settings().samples
+    with (samples / "captions.csv").open(encoding="utf-8", newline="") as lines:
+        known = [(row["image"], row["caption"]) for row in csv.DictReader(lines)]
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number in range(COUNT):
+        name, caption = known[number % len(known)]
+        picture = Image.open(samples / name).convert("RGB")
+        if number >= len(known):
+            side = min(picture.size) // 2
+            picture = picture.crop((0, 0, side, side))
+            name, caption = f"corner-{name}", f"the upper left corner of {caption}"
+        picture.thumbnail((320, 320))
+        picture.save(folder / name)
+        split = "train" if number % 4 else "dev"
+        rows.append([name, caption, *([split] if splits else [])])
+    with (folder / "captions.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["image", "caption", *(["split"] if splits else [])], *rows])
+    return folder
