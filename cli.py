@@ -24,6 +24,7 @@ from components.commands.explain import explain
 from components.commands.index import index_app
 from components.commands.matrix import matrix
 from components.commands.search import search
+from components.commands.train import train_app
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import Source, find_images
@@ -33,12 +34,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Match pictures and captions, search collections, explain scores, fetch models.",
+    help="Match pictures and captions, search, explain scores, train matchers, fetch models.",
 )
 models_app = typer.Typer(no_args_is_help=True, help="List, fetch and remove models.")
 app.add_typer(models_app, name="models")
 app.add_typer(index_app, name="index")
 app.add_typer(bench_app, name="bench")
+app.add_typer(train_app, name="train")
 app.command()(search)
 app.command()(matrix)
 app.command()(explain)
@@ -60,7 +62,7 @@ def match(
     if not captions:
         raise CaptionLensError("No caption is left: give --caption some text.")
     sources, missing = find_images(images)
-    encoder = load_encoder(model)
+    encoder = load_encoder(model, pairs=True)
     _say_cut(encoder, captions)
     matches, skipped = _match(encoder, captions, sources, top)
     for reason in [*map(str, missing), *skipped]:
@@ -108,7 +110,7 @@ def _written(matches: Sequence[Match], form: Format) -> str:
     if form is Format.csv:
         return to_csv(matches).rstrip("\r\n")
     rows = [
-        f"{m.rank:>4}  {m.cosine:>6.3f}  {m.percentile:>6.1%}  {m.zscore:>4.1f}  {m.band:<8}"
+        f"{m.rank:>4}  {_cosine(m.cosine)}  {m.percentile:>6.1%}  {m.zscore:>4.1f}  {m.band:<8}"
         f"  {m.probability:>6.1%}  {m.image}"
         for m in matches
     ]
@@ -118,6 +120,10 @@ def _written(matches: Sequence[Match], form: Format) -> str:
             lines += [*([""] if lines else []), item.caption, _HEADER]
         lines.append(row)
     return "\n".join(lines)
+
+
+def _cosine(value: float | None) -> str:
+    return f"{value:>6.3f}" if value is not None else f"{'none':>6}"
 
 
 @models_app.command("list")

@@ -11,6 +11,7 @@ import typer
 
 from components import models
 from components.encoder import Encoder
+from components.errors import CaptionLensError
 
 SKIPPED, MISUSE = 1, 2  # exit statuses; 0 is success
 _EVERY = 5.0  # seconds between two lines of progress where nobody watches
@@ -45,11 +46,19 @@ def say(sentence: str) -> None:
     typer.echo(sentence, err=True)
 
 
-def load_encoder(model: str) -> Encoder:
-    """Return a model's encoder, and say what runs where."""
+def load_encoder(model: str, pairs: bool = False) -> Encoder:
+    """Return a model's encoder, and say what runs where.
+
+    Raises CaptionLensError of a matcher that scores pairs and has no vectors, unless the command
+    can use ``pairs``.
+    """
     from components.encoder import load
 
     encoder = load(models.locate(models.resolve(model or models.default_id())))
+    if encoder.head and not pairs:
+        raise CaptionLensError(
+            f"{encoder.spec.name} has no vectors: it scores pairs, for match and evaluate alone."
+        )
     runtime = encoder.runtime
     say(f"{encoder.spec.name}, {runtime.precision}, {runtime.library} on {runtime.device}")
     if encoder.note:

@@ -18,6 +18,7 @@ from components.commands.console import (
 )
 from components.encoder import Encoder
 from components.errors import CaptionLensError
+from components.scores import Matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,15 +50,21 @@ def evaluate(
     pairs = read(data, images)
     examples = pairs.split(split) if split else pairs.examples
     _say_missing(pairs)
-    encoder = load_encoder(model)
+    encoder = load_encoder(model, pairs=True)
     encoded = _encode(encoder, examples, template)
-    found = measure(encoded.texts @ encoded.images.T, encoded.owner, encoded.skipped)
+    found = measure(_scores(encoder, encoded), encoded.owner, encoded.skipped)
     for reason in found.skipped:
         say(f"skipped: {reason}")
     about = {"data": pairs.name, "split": split, "template": template}
     typer.echo(_json(found, encoder, about) if form is Format.json else _table(found))
     if pairs.missing or found.skipped:
         raise typer.Exit(SKIPPED)
+
+
+def _scores(encoder: Encoder, encoded: "Encodings") -> Matrix:
+    if encoder.head:
+        return encoder.head.logits(encoded.texts, encoded.images)
+    return encoded.texts @ encoded.images.T
 
 
 def _say_missing(pairs: "PairData") -> None:

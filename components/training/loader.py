@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from components.images import ImageError, decode, source_of
+from components.images import ImageError, Source, decode, source_of
 from components.pipeline import lookahead
 from components.training.data import DataError, Example
 
@@ -26,11 +26,20 @@ Tell = Callable[[int, int], None]  # how many are done, of how many
 
 @dataclass(frozen=True)
 class Pictures:
-    """Decoded examples: ``pixels`` (n, side, side, 3) bytes, mapped from disk, row by example."""
+    """Decoded examples: ``pixels`` (n, side, side, 3) bytes, mapped from disk, row by example.
+
+    ``key`` is another one for other pictures or another way of decoding.
+    """
 
     examples: tuple[Example, ...]
     pixels: NDArray[np.uint8]
-    skipped: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+    key: str = ""
+
+    def names(self, rows: Tensor) -> str:
+        """Return the first pictures' names of a batch's rows, for a message."""
+        named = ", ".join(self.examples[row].image.name for row in rows[:3])
+        return named if len(rows) <= 3 else f"{named} and {len(rows) - 3} more"
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ def decode_once(
     kept = tuple(examples[row] for row in told["rows"])
     if not kept:
         raise DataError("None of the pictures can be read.")
-    return Pictures(kept, np.load(file, mmap_mode="r"), tuple(told["skipped"]))
+    return Pictures(kept, np.load(file, mmap_mode="r"), tuple(told["skipped"]), file.stem)
 
 
 def _key(examples: Sequence[Example], side: int, fit: Fit) -> str:
@@ -80,7 +89,9 @@ def _write(examples: Sequence[Example], side: int, fit: Fit, file: Path, tell: T
         os.close(handle)
         shape = (len(examples), side, side, 3)
         array = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
-        decoded = lookahead(lambda example: _square(example, side, fit), examples, 64)
+        decoded = lookahead(
+            lambda example: square(source_of(example.image), side, fit), examples, 64
+        )
         for row, pixels in enumerate(decoded):
             if isinstance(pixels, str):
                 skipped.append(pixels)
@@ -99,10 +110,10 @@ def _write(examples: Sequence[Example], side: int, fit: Fit, file: Path, tell: T
     written.replace(file.with_suffix(".json"))  # last: without it the pixels do not count
 
 
-def _square(example: Example, side: int, fit: Fit) -> NDArray[np.uint8] | str:
-    """Return (side, side, 3) bytes, or why there are none."""
+def square(source: Source, side: int, fit: Fit) -> NDArray[np.uint8] | str:
+    """Return a picture's (side, side, 3) bytes, or why there are none."""
     try:
-        picture = decode(source_of(example.image), side)[1]
+        picture = decode(source, side)[1]
     except ImageError as error:
         return str(error)
     if fit == "crop":
@@ -156,3 +167,9 @@ def steps(pictures: Pictures, size: int) -> int:
 def _collate(items: Sequence[tuple[NDArray[np.uint8], str, int]]) -> Batch:
     pixels, captions, rows = zip(*items, strict=True)
     return Batch(torch.from_numpy(np.stack(pixels)), list(captions), torch.tensor(rows))
+
+
+def parts(pixels: NDArray[np.uint8], size: int) -> Iterator[Tensor]:
+    """Yield ``pixels`` (n, ...) in tensors of up to ``size`` rows, copied from the disk's map."""
+    for start in range(0, len(pixels), size):
+        yield torch.from_numpy(np.array(pixels[start : start + size]))

@@ -34,7 +34,7 @@ def test_pictures_are_decoded_once_and_bad_ones_named(
     for example, pixels in zip(first.examples, first.pixels, strict=False):
         assert pixels.shape == (16, 16, 3)
         assert pixels[8, 8].tolist() == [25 * int(example.image.stem), 0, 0]
-    monkeypatch.delattr(loader, "_square")
+    monkeypatch.delattr(loader, "square")
     again = decode_once(examples, 16, "crop", tmp_path / "cache")
     np.testing.assert_array_equal(again.pixels, first.pixels)
     assert again.examples == first.examples

@@ -1,0 +1,48 @@
+"""Pairs that lie in memory: uploads, or a collection's small pictures; nothing goes to disk."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.images import Source
+from components.pipeline import lookahead
+from components.training.data import DataError, Example, PairData
+from components.training.jobs import halves
+from components.training.loader import Fit, Pictures, square
+
+
+def in_memory(
+    sources: Iterable[Source], captions: Mapping[str, Sequence[str]], side: int, fit: Fit
+) -> Pictures:
+    """Return the pictures whose names have captions, at ``side`` x ``side``, in the order given.
+
+    Those that cannot be read are named in ``skipped``. Raises DataError where none is left.
+    """
+    wanted = [source for source in sources if captions.get(source.name)]
+    rows, examples, skipped = [], [], []
+    decoded = lookahead(lambda source: square(source, side, fit), wanted, 64)
+    for source, pixels in zip(wanted, decoded, strict=True):
+        if isinstance(pixels, str):
+            skipped.append(pixels)
+        else:
+            rows.append(pixels)
+            examples.append(Example(Path(source.name), tuple(captions[source.name])))
+    if not rows:
+        raise DataError("None of the pictures has a caption and can be read.")
+    pixels = np.stack(rows)
+    digest = hashlib.sha256(pixels.tobytes() + repr(examples).encode()).hexdigest()[:16]
+    return Pictures(tuple(examples), pixels, tuple(skipped), digest)
+
+
+def parted(pictures: Pictures, seed: int = 0) -> tuple[Pictures, Pictures]:
+    """Return the pictures to learn from, and those held out to measure on."""
+    parts = halves(PairData("the pairs", pictures.examples, ()), seed)
+    row_of = {id(example): row for row, example in enumerate(pictures.examples)}
+    rows = [[row_of[id(example)] for example in part] for part in parts]
+    learn, dev = (
+        Pictures(part, pictures.pixels[chosen], key=f"{pictures.key} {name}")
+        for part, chosen, name in zip(parts, rows, ("learn", "dev"), strict=True)
+    )
+    return learn, dev

@@ -1,0 +1,320 @@
+"""Training beside the pages: what is trained on, what it costs, how it goes, what it gave."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from components import models
+from components.catalogue import ModelSpec
+from components.encoder import Encoder
+from components.settings import Settings
+from components.training.jobs import MODEL, Compared, Cost, Figures, Job, Said
+from components.training.loader import Pictures
+from components.training.loop import LOG, Dev, Ended, Step
+from components.training.worker import Mode, Order, follow
+from components.ui import tasks as background
+from components.ui.setup import MATCH, page
+from components.ui.tasks import Task
+from components.ui.text import count, plain, shorten
+
+_MOVED = 8  # pictures that are shown of those that moved most
+_CHART = 220  # pixels
+TABLES = ["csv", "tsv", "parquet"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job on pictures, under a name."""
+
+    name: str
+    job: Job
+    pictures: tuple[Pictures, Pictures]
+
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoint lies until it is done."""
+        return Settings().model_cache / "training" / self.name
+
+
+@dataclass
+class Progress:
+    """What a run has told. The thread writes it, pages read it."""
+
+    steps: list[Step] = field(default_factory=list)
+    devs: list[Dev] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    compared: Compared | None = None
+    ended: Ended | None = None
+
+    def take(self, event: Any) -> None:
+        """Keep an event."""
+        if isinstance(event, Step):
+            self.steps.append(event)
+        elif isinstance(event, Dev):
+            self.devs.append(event)
+        elif isinstance(event, Said):
+            self.said.append(event.text)
+        elif isinstance(event, Compared):
+            self.compared = event
+        elif isinstance(event, Ended):
+            self.ended = event
+
+
+@st.cache_resource
+def tasks() -> dict[str, Task]:
+    """Return this server's runs by name, for all sessions."""
+    return {}
+
+
+def busy() -> str:
+    """Return the name of the run that is under way, empty where there is none."""
+    return next((name for name, task in tasks().items() if not task.ended), "")
+
+
+def start(run: Run) -> None:
+    """Begin a run, or go on with it where it was stopped; its model is kept when it ends."""
+    progress = Progress()
+
+    def work(tell: Callable[[Progress], None], stop: threading.Event) -> ModelSpec | None:
+        tell(progress)
+        follow(_order("run", run), progress.take, stop)
+        if stop.is_set() and not (run.folder / MODEL / "config.json").is_file():
+            return None
+        return _kept(run)
+
+    background.start(tasks(), run.name, Task(run, work))
+
+
+def _order(mode: Mode, run: Run) -> Order:
+    return Order(mode, run.job, run.pictures, run.folder)
+
+
+def _kept(run: Run) -> ModelSpec:
+    import shutil
+
+    made = run.folder / MODEL
+    shutil.copyfile(run.folder / LOG, made / LOG)
+    spec = models.keep_trained(made, run.name)
+    shutil.rmtree(run.folder)
+    return spec
+
+
+def estimate(run: Run) -> Cost:
+    """Return what a run will cost, from a few of its steps. Raises TrainingError."""
+    found: list[Cost] = []
+
+    def take(event: Any) -> None:
+        if isinstance(event, Cost):
+            found.append(event)
+
+    follow(_order("probe", run), take, threading.Event())
+    return found[0]
+
+
+def explain_cost(cost: Cost) -> str:
+    """Return a cost as a person reads it."""
+    return (
+        f"About **{_time(cost.seconds)}** for {count(cost.steps, 'step')}, measured just now on"
+        f" this computer, and {cost.disk_bytes / 1e6:,.0f} MB of disk while it runs."
+    )
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} hours"
+
+
+def show() -> None:
+    """Draw every run of this server."""
+    background.show(tasks(), _running, _ended)
+
+
+def _running(name: str, task: Task) -> None:
+    progress: Progress | None = task.progress
+    last = progress.steps[-1] if progress and progress.steps else None
+    if last is None or progress is None:
+        st.progress(0.0, f"Training {plain(name)}: preparing")
+    else:
+        told = f"step {last.number:,} of {last.total:,}, loss {last.loss:.3f}"
+        left = _time(last.seconds_left)
+        st.progress(last.number / last.total, f"Training {plain(name)}: {told}, {left} left")
+        _curves(progress)
+    background.stop_button(name, task)
+
+
+def _curves(progress: Progress) -> None:
+    """Draw loss by step, and dev by epoch."""
+    import pandas as pd
+
+    left, right = st.columns(2)
+    loss = pd.DataFrame(
+        {"step": [e.number for e in progress.steps], "loss": [e.loss for e in progress.steps]}
+    )
+    with left:
+        st.caption("**Loss** of each step's batch: lower is better.")
+        st.line_chart(loss, x="step", y="loss", height=_CHART)
+    with right:
+        if not progress.devs:
+            st.caption("**Dev** is measured after each epoch, on pictures held out.")
+            return
+        dev = pd.DataFrame(
+            {"step": [e.number for e in progress.devs], "dev": [e.figure for e in progress.devs]}
+        )
+        st.caption(
+            "**Dev**, on pictures held out: of a model with vectors the mean of R@1, R@5 and R@10"
+            " both ways, in per cent; of a pair matcher, its accuracy."
+        )
+        st.line_chart(dev, x="step", y="dev", height=_CHART)
+
+
+def _ended(name: str, task: Task) -> None:
+    run: Run = task.subject
+    progress: Progress = task.progress or Progress()
+    spec: ModelSpec | None = task.result
+    if task.message:
+        st.warning(f"{plain(name)}: {plain(task.message)}", icon=":material/error:")
+    elif spec is None:
+        st.info(f"{plain(name)} is stopped; what it has learned is kept.", icon=":material/pause:")
+    else:
+        _show_result(name, spec, progress)
+    if progress.steps:
+        _curves(progress)
+    if progress.compared:
+        _show_moved(run, progress.compared)
+    with st.container(horizontal=True):
+        if spec is None and not busy():
+            if st.button("Go on", icon=":material/play_arrow:", key=f"resume {name}"):
+                start(run)
+                st.rerun()  # the whole page: what draws the tasks begins to look again
+            if st.button("Discard", icon=":material/delete:", key=f"discard {name}"):
+                _discard(name, run)
+        background.close_button(tasks(), name)
+
+
+def _discard(name: str, run: Run) -> None:
+    import shutil
+
+    shutil.rmtree(run.folder, ignore_errors=True)
+    tasks().pop(name, None)
+    st.rerun()
+
+
+def _show_result(name: str, spec: ModelSpec, progress: Progress) -> None:
+    best = f"; its best dev figure is {progress.ended.best:.4g}" if progress.ended else ""
+    st.success(f"{plain(name)} is trained{best}.", icon=":material/check:")
+    for sentence in progress.said:
+        st.caption(plain(sentence))
+    st.page_link(
+        page(MATCH),
+        label=f"Match with {plain(name)}",
+        icon=":material/image_search:",
+        query_params={"model": spec.id},
+    )
+    if progress.compared:
+        _show_recalls(progress.compared)
+
+
+def _show_recalls(found: Compared) -> None:
+    import pandas as pd
+
+    def row(way: str, before: Sequence[float], after: Sequence[float]) -> dict[str, str]:
+        cells = {
+            f"R@{k}": f"{100 * old:.1f} → {100 * new:.1f}"
+            for k, old, new in zip((1, 5, 10), before, after, strict=True)
+        }
+        return {"Dev, before → after": way, **cells}
+
+    st.table(
+        pd.DataFrame(
+            [
+                row(
+                    "caption to image", found.before.caption_to_image, found.after.caption_to_image
+                ),
+                row(
+                    "image to caption", found.before.image_to_caption, found.after.image_to_caption
+                ),
+            ]
+        ).set_index("Dev, before → after")
+    )
+    st.caption(
+        f"Of {count(len(found.before.ranks), 'picture')} held out, per cent of captions whose own"
+        " picture is among the first 1, 5 and 10, and of pictures for their captions."
+    )
+
+
+def _show_moved(run: Run, found: Compared) -> None:
+    """Draw the pictures whose rank moved most, where this session gave them."""
+    if st.session_state.get("train_key") != run.pictures[1].key:
+        return  # another session's pictures are its own
+    import io
+
+    from PIL import Image
+
+    moves = moved(found.before, found.after)
+    if not moves:
+        st.caption("No picture held out changed its rank.")
+        return
+    st.subheader("Moved most")
+    st.caption(
+        "A picture's rank is the median over its captions of its place among those held out."
+    )
+    with st.grid("auto", min_column_width=150, gap="small"):
+        for row in moves[:_MOVED]:
+            example = run.pictures[1].examples[row]
+            held = io.BytesIO()
+            Image.fromarray(run.pictures[1].pixels[row]).save(held, "JPEG")
+            with st.container(gap="xsmall"):
+                st.image(held.getvalue(), width="stretch", alt=shorten(example.captions[0], 120))
+                better = found.after.ranks[row] < found.before.ranks[row]
+                sign = "better" if better else "worse"
+                st.caption(
+                    f"{plain(shorten(example.image.name, 24))}: rank {found.before.ranks[row]:g} →"
+                    f" {found.after.ranks[row]:g}, {sign}"
+                )
+
+
+def moved(before: Figures, after: Figures) -> list[int]:
+    """Return the rows whose rank changed, those that changed most first."""
+    changes = [abs(old - new) for old, new in zip(before.ranks, after.ranks, strict=True)]
+    order = sorted(range(len(changes)), key=changes.__getitem__, reverse=True)
+    return [row for row in order if changes[row]]
+
+
+def ready_to_start(run: Run, costs: dict[str, Cost]) -> bool:
+    """Draw cost and start; return whether the person asks to start."""
+    key = repr((run.job, run.pictures[0].key))
+    if key not in costs:
+        if st.button("What will it cost?", icon=":material/timer:", key="train_estimate"):
+            with st.spinner("Running three steps", show_time=True):
+                costs[key] = estimate(replace(run, name=f".probe-{run.name}"))
+            st.rerun()
+        return False
+    st.markdown(explain_cost(costs[key]))
+    other = busy()
+    if other:
+        st.info(f"{plain(other)} is being trained: one run at a time.", icon=":material/hourglass:")
+    return st.button(
+        "Start training",
+        type="primary",
+        icon=":material/model_training:",
+        disabled=bool(other),
+        key="train_start",
+    )
+
+
+def default_name(encoder: Encoder, taken: Mapping[str, Any]) -> str:
+    """Return a name that no model has yet."""
+    base = "".join(mark if mark.isalnum() or mark in " .-" else "-" for mark in encoder.spec.name)
+    number = 1
+    while (
+        models.trained_folder(f"{base[:40]} tuned {number}").exists()
+        or f"{base[:40]} tuned {number}" in taken
+    ):
+        number += 1
+    return f"{base[:40]} tuned {number}"

@@ -1,0 +1,167 @@
+"""The Train page in its empty, broken and full states, and what it trains on the other pages."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components import models
+from components.matchers import vocabulary
+from components.matchers.saved import save_matcher
+from components.settings import Settings
+from components.training import densenet_lstm, pair_matcher
+from tests.app.test_pages import SHELL, done
+from tests.app.test_pages import texts as escaped
+from tests.pairs import write_pairs
+
+CAT, COFFEE = "a facial photo of a tabby cat", "a cup of coffee on a saucer"
+
+
+def texts(app: AppTest) -> str:
+    return escaped(app).replace("\\", "")
+
+
+def start(page: str = "train", model: str = "") -> AppTest:
+    app = done(AppTest.from_file(SHELL, default_timeout=300).run())
+    done(app.switch_page(f"../../pages/{page}.py").run())
+    return done(app.selectbox(key="model").set_value(model).run()) if model else app
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pairs(tmp_path_factory.mktemp("pairs"))
+
+
+@pytest.fixture
+def trained() -> Iterator[Path]:
+    """The folder of trained models, empty before and after."""
+    folder = Settings().model_cache / "trained"
+    shutil.rmtree(folder, ignore_errors=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def upload(app: AppTest, folder: Path, table: str | None = None) -> AppTest:
+    text = table or (folder / "captions.csv").read_text(encoding="utf-8")
+    app.file_uploader(key="train_pairs").set_value([("captions.csv", text.encode(), "text/csv")])
+    files = [(file.name, file.read_bytes(), "image/jpeg") for file in sorted(folder.glob("*.jpg"))]
+    return done(app.file_uploader(key="train_files").set_value(files).run())
+
+
+def test_it_begins_by_asking_for_pairs() -> None:
+    app = start()
+    assert app.title[0].value == "Train"
+    assert "Drop a table and its pictures." in texts(app)
+    assert not [button for button in app.button if button.key == "train_start"]
+
+
+def test_a_table_without_captions_or_pictures_is_named(pairs: Path) -> None:
+    app = upload(start(), pairs, "image,size\ncat.jpg,3\n")
+    assert "captions.csv has no captions" in texts(app)
+    app = upload(start(), pairs, "image,caption\nnone.jpg,a cat\n")
+    told = texts(app)
+    assert "1 picture of the table not among the uploads: none.jpg" in told
+    assert "None of the pictures has a caption" in told
+
+
+def test_two_pictures_are_too_few(pairs: Path) -> None:
+    table = "image,caption\nchelsea.jpg,a cat\ncoffee.jpg,a coffee\n"
+    assert "at least three pictures" in texts(upload(start(), pairs, table))
+
+
+def test_a_name_that_is_none_or_taken_is_refused(pairs: Path, trained: Path) -> None:
+    app = upload(start(), pairs)
+    done(app.text_input(key="train_name").set_value("../out").run())
+    assert "is no name for a model" in texts(app)
+    (trained / "mine").mkdir(parents=True)
+    done(app.text_input(key="train_name").set_value("mine").run())
+    assert "There is a model named 'mine' already" in texts(app)
+
+
+def test_it_tells_the_cost_trains_stops_goes_on_and_shows_what_it_gained(
+    pairs: Path, trained: Path
+) -> None:
+    app = upload(start(), pairs)
+    assert "28 pictures to learn from, 4 pictures held out" in texts(app)
+    done(app.text_input(key="train_name").set_value("my pictures").run())
+    done(app.number_input(key="train_batch").set_value(14).run())
+    done(app.number_input(key="train_epochs").set_value(6).run())
+    done(app.button(key="train_estimate").click().run())
+    assert "12 steps, measured just now" in texts(app)
+    app.button(key="train_start").click().run()
+    _wait_for(app, "step ")
+    assert "one run at a time" in texts(app)
+    app.button(key="stop my pictures").click().run()
+    _wait_for(app, "what it has learned is kept")
+    app.button(key="resume my pictures").click().run()
+    _wait_for(app, "my pictures is trained")
+    told = texts(app)
+    assert "Moved most" in told or "No picture held out changed its rank." in told
+    assert "caption to image" in "\n".join(table.value.to_string() for table in app.table)
+    assert (trained / "my pictures" / "log.csv").is_file()
+    assert not (Settings().model_cache / "training" / "my pictures").exists()
+    app.button(key="close my pictures").click().run()
+    other = start("match", "trained:my pictures")
+    assert "my pictures" in " ".join(badge.value for badge in other.markdown)
+
+
+def _wait_for(app: AppTest, sentence: str) -> None:
+    deadline = time.monotonic() + 240
+    while sentence not in _all(app):
+        assert time.monotonic() < deadline, _all(app)
+        time.sleep(0.5)
+        app.run()
+    assert not app.exception
+
+
+def _all(app: AppTest) -> str:
+    done = [str(each.value) for each in app.success]
+    bars = [str(bar.proto.text) for bar in app.get("progress")]
+    return "\n".join([texts(app), *done, *bars]).replace("\\", "")
+
+
+@pytest.fixture
+def older(trained: Path) -> None:
+    """An untrained pair matcher and DenseNet + LSTM: what the pages do does not depend on skill."""
+    tokenizer = vocabulary.learn([CAT, COFFEE], least=1)
+    save_matcher(trained / "pairs", *pair_matcher.blank(tokenizer, 0), tokenizer)
+    network, config = densenet_lstm.blank(tokenizer, 0)
+    save_matcher(trained / "dense", network.eval(), config, tokenizer, 20.0)
+
+
+@pytest.mark.usefixtures("older")
+def test_the_older_matchers_are_in_every_picker() -> None:
+    app = start("match")
+    options = app.selectbox(key="model").options
+    assert {"trained:pairs", "trained:dense"} <= set(options)
+    assert {spec.name for spec in models.on_disk()} >= {"pairs", "dense"}
+
+
+@pytest.mark.usefixtures("older")
+def test_the_pair_matcher_ranks_on_match_without_a_cosine() -> None:
+    app = start("match", "trained:pairs")
+    told = texts(app)
+    assert "Ranks go by each pair's probability." in told
+    scores = app.segmented_control(key="match_pair_score")
+    assert scores.options == ["Probability", "Percentile"]
+    assert not app.exception
+
+
+@pytest.mark.usefixtures("older")
+@pytest.mark.parametrize("page", ["search", "matrix", "train"])
+def test_pages_that_need_vectors_say_so(page: str, pairs: Path) -> None:
+    app = start(page)
+    if page == "train":
+        upload(app, pairs)
+    done(app.selectbox(key="model").set_value("trained:pairs").run())
+    assert "has no vectors: it scores one picture with one caption" in texts(app)
+
+
+@pytest.mark.usefixtures("older")
+def test_the_densenet_lstm_ranks_by_cosine() -> None:
+    app = start("match", "trained:dense")
+    assert "Ranks go by cosine." in texts(app)
+    assert not app.exception
