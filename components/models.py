@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import file_digest, sha256
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,19 @@ def weights_digest(located: Located) -> dict[str, str]:
                     digest = file_digest(file, "sha256").hexdigest()
                 digests[f"{tower}/{name}" if prefix else name] = digest
     return digests
+
+
+def parameters(located: Located) -> int:
+    """Return how many numbers the weights files hold, normalisation statistics counted."""
+    from safetensors import safe_open
+
+    total = 0
+    for folder in {located.image, located.text or located.image}:
+        for name in (name for name in _names(folder) if name.endswith(".safetensors")):
+            with safe_open(folder / name, framework="numpy") as file:
+                shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118 - no mapping
+            total += sum(prod(shape) for shape in shapes)
+    return total
 
 
 def _names(folder: Path) -> list[str]:

@@ -92,3 +92,15 @@ def maps(
     from components import bench_matrix
 
     bench_matrix.maps(folder, rounds, typer.echo)
+
+
+@bench_app.command("names")
+def names(
+    folder: Annotated[Path, typer.Argument(help="A picture of each class, with labels.csv.")],
+    model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
+) -> None:
+    """Measure how often a picture of ImageNet finds its own name among all names."""
+    from components.bench_names import names as measure
+    from components.commands.console import load_encoder
+
+    measure(load_encoder(model), folder, typer.echo)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from components import models
 from components.commands.console import (
     SKIPPED,
     Format,
@@ -52,11 +53,18 @@ def evaluate(
     _say_missing(pairs)
     encoder = load_encoder(model, pairs=True)
     encoded = _encode(encoder, examples, template)
+    each = 1000 * encoded.picture_seconds / len(encoded.images)
+    size = models.parameters(models.locate(encoder.spec))
     found = measure(_scores(encoder, encoded), encoded.owner, encoded.skipped)
     for reason in found.skipped:
         say(f"skipped: {reason}")
-    about = {"data": pairs.name, "split": split, "template": template}
-    typer.echo(_json(found, encoder, about) if form is Format.json else _table(found))
+    about: dict[str, object] = {"data": pairs.name, "split": split, "template": template}
+    about |= {"parameters": size, "ms_a_picture": each}
+    if form is Format.json:
+        typer.echo(_json(found, encoder, about))
+    else:
+        typer.echo(_table(found))
+        typer.echo(f"{size / 1e6:.1f} million parameters; {each:.1f} ms a picture, from its file")
     if pairs.missing or found.skipped:
         raise typer.Exit(SKIPPED)
 
@@ -86,7 +94,7 @@ def _encode(encoder: Encoder, examples: "Sequence[Example]", template: str) -> "
     raise AssertionError("encode_examples ends with its encodings")
 
 
-def _json(found: "Evaluation", encoder: Encoder, about: dict[str, str]) -> str:
+def _json(found: "Evaluation", encoder: Encoder, about: dict[str, object]) -> str:
     from components.export import provenance
 
     return json.dumps({**about, **provenance(encoder), **asdict(found)}, indent=2)

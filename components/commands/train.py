@@ -13,7 +13,7 @@ from components.commands.console import SKIPPED, ProgressLine, say
 from components.errors import CaptionLensError
 
 if TYPE_CHECKING:
-    from components.training.jobs import Compared, Event, Job
+    from components.training.jobs import Compared, Job
     from components.training.loader import Pictures
     from components.training.loop import Dev
 
@@ -133,12 +133,13 @@ def pocket(
     imagenet: Annotated[Path, typer.Option(help="A picture of each class, with labels.csv.")],
     backbone: Annotated[Path, typer.Option(help="MobileNetV2's folder.")],
     minilm: Annotated[Path, typer.Option(help="all-MiniLM-L6-v2's folder.")],
+    starter: Annotated[Path, typer.Option(help="The starter's folder.")],
     out: Annotated[Path, typer.Option(help="Where the work is kept; Pocket lies in its pocket/.")],
 ) -> None:
     """Make Pocket anew, as the model that ships with the app was made."""
     from components.training.recipes.pocket import Sources, make
 
-    _show(make(Sources(flickr8k, imagenet, backbone, minilm), out))
+    _show(make(Sources(flickr8k, imagenet, backbone, minilm, starter), out))
 
 
 def _device() -> Any:
@@ -184,7 +185,7 @@ def _decoded(job: "Job", examples: Any, out: Path) -> "Pictures":
     return found
 
 
-def _show(events: "Iterator[Event]") -> None:
+def _show(events: Iterator[object]) -> None:
     """Write a run's events; an interrupt leaves a checkpoint."""
     from components.training.jobs import Compared, Said
     from components.training.loop import Dev, Ended, Step
@@ -207,6 +208,8 @@ def _show(events: "Iterator[Event]") -> None:
                 say(_compared(event))
             elif isinstance(event, Ended):
                 say(f"Training has {event.why}; the best dev figure is {event.best:.4g}.")
+            else:
+                say(str(event))
 
 
 def _measured(event: "Dev") -> str:

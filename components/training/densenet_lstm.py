@@ -55,8 +55,8 @@ class DenseNetLstmLearner:
         self.dev_features = None if margin.train_backbone else self._features(self.dev_set)
 
     def _features(self, pictures: Pictures) -> Tensor:
-        image = self.module.image.eval()
-        with torch.inference_mode():
+        image, bf16 = self.module.image.eval(), self.plan.precision == "bf16"
+        with torch.inference_mode(), torch.autocast(self.plan.device, torch.bfloat16, enabled=bf16):
             found = [
                 image.features(each.to(self.plan.device)) for each in parts(pictures.pixels, 32)
             ]
@@ -102,19 +102,19 @@ class DenseNetLstmLearner:
 
     def vectors(self) -> tuple[Any, Any, Any]:
         """Return dev's unit vectors of texts and images, and whose each text is."""
-        if self.dev_features is None:
-            found = [
-                self.module.image(pixels.to(self.plan.device))
-                for pixels in parts(self.dev_set.pixels, 32)
-            ]
-            images = torch.cat(found)
-        else:
-            images = self.module.image.projection(self.dev_features)
-        texts = torch.cat([self._texts(example.captions) for example in self.dev_set.examples])
-        owner = np.repeat(
-            np.arange(len(images)), [len(example.captions) for example in self.dev_set.examples]
-        )
+        self.module.eval()
+        with torch.inference_mode():
+            images = self._dev_images()
+            texts = torch.cat([self._texts(example.captions) for example in self.dev_set.examples])
+        counts = [len(example.captions) for example in self.dev_set.examples]
+        owner = np.repeat(np.arange(len(counts)), counts)
         return _unit(texts).cpu().numpy(), _unit(images).cpu().numpy(), owner
+
+    def _dev_images(self) -> Tensor:
+        image = self.module.image
+        if self.dev_features is not None:
+            return image.projection(self.dev_features)  # type: ignore[no-any-return]
+        return torch.cat([image(p.to(self.plan.device)) for p in parts(self.dev_set.pixels, 32)])
 
     def _texts(self, captions: Sequence[str]) -> Tensor:
         ids, mask = (

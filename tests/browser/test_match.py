@@ -266,7 +266,7 @@ def test_nothing_overflows_in_either_theme(
         viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
     )
     page = context.new_page()
-    for name in ("match", "search", "matrix", "models"):
+    for name in ("match", "search", "matrix", "train", "models"):
         page.goto(server.url + ("/" if name == "match" else f"/{name}"))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         page.wait_for_timeout(1500)

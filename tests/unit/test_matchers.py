@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from components.matchers import glove, vocabulary
 from components.matchers.densenet import DenseNet, WeightsError, load_torchvision
 from components.matchers.pair_matcher import PairConfig, PairMatcher
 from components.matchers.saved import SavedMatcherError, read_matcher, save_matcher
+from components.retrieval import both_ways
 from components.training import densenet_lstm, pair_matcher
 from components.training.data import read
 from components.training.densenet_lstm import DenseNetLstmLearner, Margin
@@ -156,8 +157,6 @@ def test_the_pair_matcher_learns_32_pairs_by_heart(tmp_path: Path) -> None:
     )
     assert best >= 0.95
 
-    from safetensors.torch import load_file
-
     load_learned(network, load_file(tmp_path / "run" / BEST))
     save_matcher(tmp_path / "model", network, config, tokenizer)
     again = read_matcher(tmp_path / "model")
@@ -165,22 +164,22 @@ def test_the_pair_matcher_learns_32_pairs_by_heart(tmp_path: Path) -> None:
         torch.testing.assert_close(again.network.state_dict()[name], value)
 
 
-@pytest.mark.parametrize("negatives", ["hardest", "semi-hard"])
-def test_the_densenet_lstm_learns_32_pairs_by_heart(tmp_path: Path, negatives: str) -> None:
-    """DenseNet-121 stays as chance made it: its features of 32 pictures are enough to part them."""
+def test_the_densenet_lstm_learns_32_pairs_by_heart(tmp_path: Path) -> None:
     data = pictures(tmp_path / "pairs", side=64)
     tokenizer = vocabulary.learn(
         [text for example in data.examples for text in example.captions], least=1
     )
     (tmp_path / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
-    plan = Plan(epochs=150, rate=2e-3, optimizer="adam", precision="f32")
+    plan = Plan(epochs=56, rate=2e-3, optimizer="adam", clip=5.0, precision="f32")
     network, _ = densenet_lstm.blank(tokenizer, seed=0)
-    margin = Margin(16, negatives=negatives)  # type: ignore[arg-type]
+    margin = Margin(32, train_backbone=True)
     learner = DenseNetLstmLearner(network, vocabulary.reader(tmp_path), (data, data), plan, margin)
-    events = [event for event in train(learner, plan, tmp_path / "run") if isinstance(event, Dev)]
-    assert max(event.figure for event in events) >= 98  # the mean of R@1, R@5 and R@10
-    scale = densenet_lstm.fitted_scale(*learner.vectors())
-    assert 1 <= scale <= 100
+    list(train(learner, plan, tmp_path / "run"))
+    load_learned(network, load_file(tmp_path / "run" / BEST))
+    texts, images, owner = learner.vectors()
+    found = both_ways(texts @ images.T, owner[:, None] == np.arange(COUNT))
+    assert min(figures.recall[0] for figures in found.values()) >= 0.95
+    assert 1 <= densenet_lstm.fitted_scale(texts, images, owner) <= 100
 
 
 def test_a_damaged_matcher_is_named(tmp_path: Path) -> None:
@@ -194,6 +193,6 @@ def test_a_damaged_matcher_is_named(tmp_path: Path) -> None:
 def test_a_fitted_scale_parts_true_from_false() -> None:
     texts = np.eye(4, dtype=np.float32)
     images = np.eye(4, dtype=np.float32) * 0.3 + 0.1
-    assert densenet_lstm.fitted_scale(texts, images, np.arange(4)) == pytest.approx(100)
+    assert densenet_lstm.fitted_scale(texts, images, np.arange(4)) > 50
     shuffled = densenet_lstm.fitted_scale(texts, images, np.array([1, 2, 3, 0]))
     assert shuffled == pytest.approx(1)

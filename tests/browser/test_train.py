@@ -1,0 +1,52 @@
+"""Train, from a table and its pictures to a model that ranks, in a real browser."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from components.settings import Settings
+from tests.browser.conftest import Server
+from tests.browser.test_match import settled
+from tests.pairs import write_pairs
+
+Screenshot = Callable[[Page, str], None]
+NAME = "browser pictures"
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Iterator[Path]:
+    yield write_pairs(tmp_path)
+    shutil.rmtree(Settings().model_cache / "trained" / NAME, ignore_errors=True)
+
+
+def test_pairs_are_trained_on_and_the_model_ranks(
+    page: Page, server: Server, pairs: Path, screenshot: Screenshot
+) -> None:
+    page.goto(f"{server.url}/train?train_recipe=Projections+only")
+    settled(page)
+    inputs = page.get_by_test_id("stFileUploaderDropzoneInput")
+    inputs.nth(0).set_input_files(pairs / "captions.csv")
+    inputs.nth(1).set_input_files(sorted(pairs.glob("*.jpg")))
+    expect(page.get_by_text("28 pictures to learn from, 4 pictures held out")).to_be_visible()
+    page.get_by_label("Name").fill(NAME)
+    page.get_by_label("Name").press("Enter")
+    page.get_by_role("button", name="What will it cost?").click()
+    expect(page.get_by_text(re.compile("measured just now"))).to_be_visible()
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text(f"Training {NAME}")).to_be_visible()
+    screenshot(page, "train-running")
+    expect(page.get_by_text(re.compile(f"{NAME} is trained"))).to_be_visible(timeout=240_000)
+    expect(page.get_by_text("caption to image")).to_be_visible()
+    settled(page)
+    screenshot(page, "train-done")
+
+    page.get_by_role("link", name=f"Match with {NAME}").click()
+    expect(page).to_have_url(re.compile(r"model=trained%3Abrowser"))
+    expect(page.get_by_role("button", name="Open", exact=False).first).to_be_visible()
+    settled(page)
+    assert NAME in page.get_by_test_id("stMain").inner_text()
+    expect(page.get_by_text(re.compile(r"#1 ·")).first).to_be_visible()

@@ -1,0 +1,78 @@
+"""Pocket's recipe, on a handful of real pictures: it runs, goes on, and `AutoModel` loads it."""
+
+import csv
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers as hf
+from safetensors.torch import load_file
+
+from components.catalogue import POCKET
+from components.encoder import load
+from components.models import locate, resolve
+from components.samples import sources
+from components.training.recipes import pocket
+from components.training.recipes.pocket import Mixed, Sources, make, read_named
+from tests import checkpoints
+from tests.pairs import write_pairs
+
+
+@pytest.fixture
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
+    """Tiny stand-ins of the backbone and MiniLM; the starter is Pocket itself."""
+    monkeypatch.setattr(pocket, "BATCH", 8)
+    monkeypatch.setattr(pocket, "NAMED", 2)
+    monkeypatch.setattr(pocket, "NAMES", 5)
+    monkeypatch.setattr(pocket, "CROP", 64)
+    monkeypatch.setattr(pocket, "SIDE", 96)
+    monkeypatch.setattr(pocket, "WIDTH", 32)
+    flickr = write_pairs(tmp_path / "flickr8k", splits=True)
+    named = tmp_path / "imagenet"
+    (named / "images").mkdir(parents=True)
+    with (named / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "class_index", "wnid", "names"])
+        for number, source in enumerate(list(sources())[:10]):
+            shutil.copy(Path(str(source.data)), named / "images" / f"{number}.jpg")
+            writer.writerow([f"{number}.jpg", number, f"n{number}", f"thing {number}, other name"])
+    backbone = hf.MobileNetV2Config(depth_multiplier=0.35)
+    backbone.num_labels = 11  # background, and ten things
+    hf.MobileNetV2ForImageClassification(backbone).save_pretrained(tmp_path / "backbone")
+    checkpoints.write_sentence_tower(tmp_path / "minilm")
+    return Sources(flickr, named, tmp_path / "backbone", tmp_path / "minilm", POCKET)
+
+
+def test_it_makes_a_checkpoint_that_plain_transformers_loads(
+    found: Sources, tmp_path: Path
+) -> None:
+    plan = replace(pocket.PLAN, epochs=1, precision="f32")
+    events: Iterator[object] = make(found, tmp_path / "work", plan)
+    next(events)
+    events.close()  # type: ignore[attr-defined] # a generator
+    rest = list(make(found, tmp_path / "work", plan))
+    mixed = rest[-1]
+    assert isinstance(mixed, Mixed)
+    assert len(mixed.recalls) == 6
+    assert sum(mixed.recalls[mixed.share]) == max(map(sum, mixed.recalls.values()))
+    made = tmp_path / "work" / "pocket"
+    model = hf.AutoModel.from_pretrained(made, dtype=torch.float32)
+    processor = hf.AutoProcessor.from_pretrained(made)
+    read = processor(text=["a cat"], images=np.zeros((50, 70, 3), np.uint8), return_tensors="pt")
+    assert read["pixel_values"].shape == (1, 3, 96, 96)
+    assert model(**read).logits_per_image.shape == (1, 1)
+    assert {value.dtype for value in load_file(made / "model.safetensors").values()} >= {
+        torch.float16
+    }
+    encoder = load(locate(resolve(str(made))))
+    assert encoder.texts(["a cat"]).shape == (1, 384)
+
+
+def test_half_of_the_classes_show_no_picture(found: Sources) -> None:
+    named = read_named(found.imagenet)
+    assert named.shown == (0, 2, 4, 6, 8)
+    assert named.names[3] == ("thing 3", "other name")
