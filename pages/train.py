@@ -1,5 +1,6 @@
 """Train: fine-tune a model on one's own pairs, or train the older matchers on them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ _COSTS = {
     "CNN + BiLSTM, new": "From nothing: it scores pairs, and needs thousands to be of use.",
     "DenseNet + LSTM, new": "From nothing, by cosine; it needs thousands of pairs to be of use.",
 }
-_RATES = {"projections": 1e-3, "last": 5e-5, "lora": 5e-4, "full": 2e-5}
+_RATES = {"projections": 1e-4, "last": 2e-5, "lora": 2e-4, "full": 1e-5}
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def ask_job(encoder: Encoder, pictures: int) -> "Job":
     what = _RECIPES[recipe]
     with st.popover("Details", icon=":material/tune:"):
         epochs = int(st.number_input("Epochs", 1, 1000, 10, key="train_epochs"))
-        most = max(2, pictures - max(1, pictures // 10))
+        most = max(2, pictures - math.ceil(pictures / 10))  # a tenth is held out
         batch = int(
             st.number_input(
                 "Batch",
@@ -183,10 +184,10 @@ def ask() -> None:
     with left:
         asked = ask_pairs()
     with right:
-        encoder = pick_encoder()
+        encoder = pick_encoder(key="train_base")
         if asked is None:
             return
-        job = ask_job(encoder, len(asked.captions))
+        job = ask_job(encoder, sum(each.name in asked.captions for each in asked.sources))
         name = st.text_input(
             "Name",
             training.default_name(encoder, training.tasks()),

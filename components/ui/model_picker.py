@@ -19,14 +19,15 @@ def _encoder(model_id: str, revision: str, _located: Located) -> Encoder:
     return load(_located)
 
 
-def pick_encoder(default: str | None = None, pairs: bool = False) -> Encoder:
+def pick_encoder(default: str | None = None, pairs: bool = False, key: str = "model") -> Encoder:
     """Draw the picker and the status line; return the encoder, or stop the page with a sentence.
 
     ``default`` is the model's id where neither a person nor a link has chosen one. A matcher that
-    scores pairs and has no vectors is let through where the page can use ``pairs``.
+    scores pairs and has no vectors is let through where the page can use ``pairs``. The link
+    carries the choice under ``key``.
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        model_id = _pick(default or models.default_id())
+        model_id = _pick(default or models.default_id(), key)
         status = st.container(horizontal=True, vertical_alignment="center")
     encoder = load_encoder(model_id)
     if encoder is None:
@@ -68,14 +69,14 @@ def choices(default: str) -> list[str]:
     return options if default in options else [*options, default]
 
 
-def _pick(default: str) -> str:
+def _pick(default: str, key: str) -> str:
     options = choices(default)
     # Ids as they are: a link carries what is shown, and a link should outlive our names.
     chosen = st.selectbox(
         "Model",
         options,
         index=options.index(default),
-        key="model",
+        key=key,
         bind="query-params",
         accept_new_options=True,
         width=380,

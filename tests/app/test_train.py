@@ -156,7 +156,8 @@ def test_pages_that_need_vectors_say_so(page: str, pairs: Path) -> None:
     app = start(page)
     if page == "train":
         upload(app, pairs)
-    done(app.selectbox(key="model").set_value("trained:pairs").run())
+    key = "train_base" if page == "train" else "model"
+    done(app.selectbox(key=key).set_value("trained:pairs").run())
     assert "has no vectors: it scores one picture with one caption" in texts(app)
 
 
