@@ -32,7 +32,6 @@ _PROJECTIONS = (
     *("visual_projection", "text_projection", "vision_model.head", "text_model.head"),
     *("logit_scale", "logit_bias", "dense"),
 )
-_BIAS = -10.0  # SigLIP's, to begin with (Zhai et al. 2023, section 3.2)
 _MOST_SCALE = 100.0  # CLIP's (Radford et al. 2021, section 2.5)
 
 
@@ -56,7 +55,7 @@ class _Both(nn.Module):
         super().__init__()
         self.model: Any = towers.image.model
         self.text = towers.text if isinstance(towers.text, SentenceTower) else None
-        self.bias = nn.Parameter(torch.tensor(_BIAS))
+        self.bias = nn.Parameter(torch.tensor(0.0))
 
 
 class DualLearner:
@@ -82,6 +81,22 @@ class DualLearner:
         self._choose()
         text = located.text or located.image
         self.reader = CaptionTokenizer(text, self.towers.recipe.text)
+        if tuning.loss == "sigmoid" and steps(self.train, tuning.batch):
+            self._begin_bias()
+
+    @torch.no_grad()
+    def _begin_bias(self) -> None:
+        """Begin the sigmoid's bias where the first batch's softmax has its threshold.
+
+        SigLIP's own beginning, -10 beside a scale of 10, is for towers that know nothing: beside a
+        trained softmax's scale it would first drive all pictures and captions together.
+        """
+        batch = next(self.batches(0, 0))
+        self.module.to(self.plan.device).eval()
+        ids, mask = map(torch.from_numpy, self.reader.batch(batch.captions))
+        images, texts = self._vectors((batch.pixels, ids, mask))
+        logits = self.module.model.logit_scale.exp() * images @ texts.T
+        self.module.bias.fill_(-float(logits.logsumexp(dim=1).mean()))
 
     def _choose(self) -> None:
         """Let learn what the tuning says."""

@@ -1,5 +1,6 @@
 """Training beside the pages: what is trained on, what it costs, how it goes, what it gave."""
 
+import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -94,8 +95,6 @@ def _order(mode: Mode, run: Run) -> Order:
 
 
 def _kept(run: Run) -> ModelSpec:
-    import shutil
-
     made = run.folder / MODEL
     shutil.copyfile(run.folder / LOG, made / LOG)
     spec = models.keep_trained(made, run.name)
@@ -111,7 +110,10 @@ def estimate(run: Run) -> Cost:
         if isinstance(event, Cost):
             found.append(event)
 
-    follow(_order("probe", run), take, threading.Event())
+    try:
+        follow(_order("probe", run), take, threading.Event())
+    finally:
+        shutil.rmtree(run.folder, ignore_errors=True)
     return found[0]
 
 
@@ -198,8 +200,6 @@ def _ended(name: str, task: Task) -> None:
 
 
 def _discard(name: str, run: Run) -> None:
-    import shutil
-
     shutil.rmtree(run.folder, ignore_errors=True)
     tasks().pop(name, None)
     st.rerun()
@@ -286,8 +286,9 @@ def moved(before: Figures, after: Figures) -> list[int]:
     return [row for row in order if changes[row]]
 
 
-def ready_to_start(run: Run, costs: dict[str, Cost]) -> bool:
+def ready_to_start(run: Run) -> bool:
     """Draw cost and start; return whether the person asks to start."""
+    costs: dict[str, Cost] = st.session_state.setdefault("train_costs", {})
     key = repr((run.job, run.pictures[0].key))
     if key not in costs:
         if st.button("What will it cost?", icon=":material/timer:", key="train_estimate"):

@@ -9,6 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components import models
+from components.collection.build import Job as CollectionJob
+from components.collection.build import build
+from components.collection.sources import SourceSpec
+from components.encoder import load
 from components.matchers import vocabulary
 from components.matchers.saved import save_matcher
 from components.settings import Settings
@@ -166,3 +170,18 @@ def test_the_densenet_lstm_ranks_by_cosine() -> None:
     app = start("match", "trained:dense")
     assert "Ranks go by cosine." in texts(app)
     assert not app.exception
+
+
+def test_a_collection_with_captions_gives_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPTIONLENS_DATA", str(tmp_path))
+    app = start()
+    done(app.segmented_control(key="train_from").set_value("Collection").run())
+    assert "There is no collection yet" in texts(app)
+    spec = SourceSpec("samples")
+    build(CollectionJob("samples", spec), load(models.locate(models.resolve("pocket"))))
+    done(app.run())
+    told = texts(app)
+    assert "Its small pictures are used" in told
+    assert "20 pictures to learn from, 3 pictures held out" in told
