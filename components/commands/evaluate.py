@@ -50,7 +50,7 @@ def evaluate(
         raise CaptionLensError("Figures come as a table or as JSON.")
     pairs = read(data, images)
     examples = pairs.split(split) if split else pairs.examples
-    _say_missing(pairs)
+    say_missing(pairs)
     encoder = load_encoder(model, pairs=True)
     encoded = _encode(encoder, examples, template)
     each = 1000 * encoded.picture_seconds / len(encoded.images)
@@ -75,7 +75,8 @@ def _scores(encoder: Encoder, encoded: "Encodings") -> Matrix:
     return encoded.texts @ encoded.images.T
 
 
-def _say_missing(pairs: "PairData") -> None:
+def say_missing(pairs: "PairData") -> None:
+    """Say which pictures a dataset names and its folder lacks."""
     if pairs.missing:
         named = ", ".join(pairs.missing[:_NAMED])
         more = f" and {len(pairs.missing) - _NAMED:,} more" if len(pairs.missing) > _NAMED else ""

@@ -10,11 +10,12 @@ import typer
 
 from components import models
 from components.commands.console import SKIPPED, ProgressLine, say
+from components.commands.evaluate import say_missing
 from components.errors import CaptionLensError
 
 if TYPE_CHECKING:
     from components.training.jobs import Compared, Job
-    from components.training.loader import Pictures
+    from components.training.loader import Fit, Pictures
     from components.training.loop import Dev
 
 train_app = typer.Typer(
@@ -136,7 +137,7 @@ def pocket(
     starter: Annotated[Path, typer.Option(help="The starter's folder.")],
     out: Annotated[Path, typer.Option(help="Where the work is kept; Pocket lies in its pocket/.")],
 ) -> None:
-    """Make Pocket anew, as the model that ships with the app was made."""
+    """Train Pocket on, by its recipe; README says what that gives."""
     from components.training.recipes.pocket import Sources, make
 
     _show(make(Sources(flickr8k, imagenet, backbone, minilm, starter), out))
@@ -150,15 +151,14 @@ def _device() -> Any:
 
 def _train(job: "Job", data: Path, images: Path | None, out: Path, name: str) -> None:
     from components.training.data import read
-    from components.training.jobs import MODEL, halves, run
+    from components.training.jobs import MODEL, decoding, halves, run
 
     if name:
         models.refuse_taken(name)
     pairs = read(data, images)
-    if pairs.missing:
-        named = ", ".join(pairs.missing[:5])
-        say(f"missing: {len(pairs.missing):,} pictures of {pairs.name}: {named}")
-    learn, dev = (_decoded(job, examples, out) for examples in halves(pairs, job.plan.seed))
+    say_missing(pairs)
+    made = decoding(job)  # once: it may load the base
+    learn, dev = (_decoded(examples, made, out) for examples in halves(pairs, job.plan.seed))
     _show(run(job, (learn, dev), out))
     kept = models.keep_trained(out / MODEL, name).id if name else str(out / MODEL)
     typer.echo(kept)
@@ -166,16 +166,13 @@ def _train(job: "Job", data: Path, images: Path | None, out: Path, name: str) ->
         raise typer.Exit(SKIPPED)
 
 
-def _decoded(job: "Job", examples: Any, out: Path) -> "Pictures":
-    from components.training.jobs import decoding
+def _decoded(examples: Any, made: "tuple[int, Fit]", out: Path) -> "Pictures":
     from components.training.loader import decode_once
 
     line = ProgressLine()
-    side, fit = decoding(job)
     found = decode_once(
         examples,
-        side,
-        fit,
+        *made,
         out / "pictures",
         lambda done, total: line.show(f"Decoding {done:,} of {total:,} pictures"),
     )

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
@@ -187,11 +186,9 @@ class DualLearner:
                     for p in parts(self.dev_set.pixels, 32)
                 ]
             )
-            captions = [text for example in self.dev_set.examples for text in example.captions]
-            texts = torch.cat([self._texts(group) for group in batched(captions, 64)])
-        counts = [len(example.captions) for example in self.dev_set.examples]
-        owner = np.repeat(np.arange(len(counts)), counts)
-        return texts.cpu().numpy(), images.cpu().numpy(), owner
+            groups = batched(self.dev_set.captions, 64)
+            texts = torch.cat([self._texts(group) for group in groups])
+        return texts.cpu().numpy(), images.cpu().numpy(), self.dev_set.owner
 
     def _texts(self, captions: Sequence[str]) -> Tensor:
         ids, mask = (

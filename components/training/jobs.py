@@ -31,6 +31,7 @@ from components.training.loop import (
     Plan,
     Step,
     TrainingError,
+    count_steps,
     load_learned,
     train,
 )
@@ -165,8 +166,7 @@ def probe(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> Cost:
     """Return what a job will cost, by running a few of its steps; ``out`` holds nothing after."""
     made = _ready(job, pictures, out)
     learner, module = made.learner, made.learner.module
-    if not learner.steps(0):
-        raise TrainingError("There is less than one batch of pairs: add pairs.")
+    total = sum(count_steps(learner, job.plan))
     times = []
     for batch in learner.batches(0, 0):
         began = time.perf_counter()
@@ -179,7 +179,6 @@ def probe(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> Cost:
     module.eval()
     learner.dev()
     dev = time.perf_counter() - began
-    total = sum(learner.steps(epoch) for epoch in range(job.plan.epochs))
     each = float(np.mean(times[1:] or times))
     learned = sum(value.nbytes for value in module.parameters() if value.requires_grad)
     whole = sum(value.nbytes for value in module.parameters())
@@ -202,7 +201,7 @@ def _ready(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready:
 
 
 def _matcher(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready:
-    tokenizer = vocabulary.learn(_captions(pictures[0]))
+    tokenizer = vocabulary.learn(pictures[0].captions)
     write_bytes(out / "tokenizer.json", tokenizer.to_str().encode())
     network, config = pair_matcher.blank(tokenizer, job.plan.seed)
     learner = pair_matcher.PairMatcherLearner(
@@ -212,7 +211,7 @@ def _matcher(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready
 
 
 def _densenet_lstm(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready:
-    tokenizer = vocabulary.learn(_captions(pictures[0]))
+    tokenizer = vocabulary.learn(pictures[0].captions)
     write_bytes(out / "tokenizer.json", tokenizer.to_str().encode())
     said = []
     vectors = glove.read(job.glove, vocabulary.words(tokenizer)) if job.glove else None
@@ -231,7 +230,6 @@ def _densenet_lstm(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> 
     learner = DenseNetLstmLearner(network, vocabulary.reader(out), pictures, job.plan, job.margin)
 
     def save(folder: Path) -> None:
-        network.eval()
         scale = densenet_lstm.fitted_scale(*learner.vectors())
         save_matcher(folder, network, config, tokenizer, scale)
 
@@ -241,7 +239,3 @@ def _densenet_lstm(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> 
 def _dual(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready:
     learner = DualLearner(_base(job), pictures, job.plan, job.tuning)
     return _Ready(learner, learner.save)
-
-
-def _captions(pictures: Pictures) -> list[str]:
-    return [text for example in pictures.examples for text in example.captions]

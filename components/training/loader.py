@@ -36,6 +36,16 @@ class Pictures:
     skipped: tuple[str, ...] = ()
     key: str = ""
 
+    @property
+    def captions(self) -> list[str]:
+        """All captions, picture by picture."""
+        return [text for example in self.examples for text in example.captions]
+
+    @property
+    def owner(self) -> NDArray[np.intp]:
+        """The row of each caption's picture (captions,)."""
+        return np.repeat(np.arange(len(self.examples)), [len(e.captions) for e in self.examples])
+
     def names(self, rows: Tensor) -> str:
         """Return the first pictures' names of a batch's rows, for a message."""
         named = ", ".join(self.examples[row].image.name for row in rows[:3])

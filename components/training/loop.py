@@ -10,7 +10,6 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -133,6 +132,14 @@ def train(learner: Learner, plan: Plan, out: Path) -> Iterator[Step | Dev | Ende
         raise
 
 
+def count_steps(learner: Learner, plan: Plan) -> list[int]:
+    """Return each epoch's steps. Raises TrainingError where there are none at all."""
+    counts = [learner.steps(epoch) for epoch in range(plan.epochs)]
+    if not any(counts):
+        raise TrainingError("There is less than one batch of pairs: add pairs.")
+    return counts
+
+
 class _Run:
     """A run's state between two steps; all of it goes into a checkpoint."""
 
@@ -142,15 +149,13 @@ class _Run:
         self.optimizer = _optimizer(learner, plan)
         self.average = _floats(_learned(learner.module)) if plan.average else {}
         self.step, self.best, self.best_epoch, self.ended = 0, -math.inf, 0, False
-        self.counts = [learner.steps(epoch) for epoch in range(plan.epochs)]
+        self.counts = count_steps(learner, plan)
         self.total = sum(self.counts)
-        if not self.total:
-            raise TrainingError("There is less than one batch of pairs: add pairs.")
         # through JSON, so that it compares with what a checkpoint tells
         self.facts = json.loads(json.dumps({**asdict(plan), **learner.facts()}))
+        self.log = _Log(out / LOG)
         if (out / CHECKPOINT).is_file():
             self._load()
-        self.log = _Log(out / LOG, self.step)
         self.times: list[float] = []
         self.saved = time.monotonic()
 
@@ -273,7 +278,8 @@ class _Run:
         self._load_optimizer(_below("optimizer.", tensors))
         self.step, self.best = int(told["step"]), float(told["best"])
         self.best_epoch, self.ended = int(told["best_epoch"]), bool(told["ended"])
-        write_bytes(self.out / LOG, str(told["log"]).encode())
+        self.log.read(str(told["log"]))
+        self.log.write()
 
     def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
         state: dict[int, dict[str, Tensor]] = {}
@@ -337,12 +343,12 @@ def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 class _Log:
     """The CSV of a run: a row for each step, and one for each dev figure."""
 
-    def __init__(self, file: Path, step: int) -> None:
+    def __init__(self, file: Path) -> None:
         self._file = file
         self._rows: list[dict[str, str]] = []
-        if step:
-            with suppress(OSError), file.open(encoding="utf-8", newline="") as lines:
-                self._rows = list(csv.DictReader(lines))
+
+    def read(self, text: str) -> None:
+        self._rows = list(csv.DictReader(io.StringIO(text, newline="")))
 
     def add(self, step: int, epoch: int, **values: float) -> None:
         told = {name: f"{value:.6g}" for name, value in values.items()}

@@ -62,6 +62,17 @@ def explain_skipped(items: Sequence[Encoded | Skipped]) -> None:
         )
 
 
+def explain_missing(missing: Sequence[str], where: str) -> None:
+    """Draw which pictures of a table are not ``where`` they should be."""
+    if missing:
+        named = ", ".join(plain(shorten(name, 40)) for name in missing[:_NAMED])
+        more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+        st.warning(
+            f"{count(len(missing), 'picture')} of the table not among the {where}: {named}{more}.",
+            icon=":material/image_not_supported:",
+        )
+
+
 def explain_notes(pictures: Sequence[Encoded]) -> None:
     """Draw what a person should know of a picture: an animation's first frame, and the like."""
     notes = [f"{item.photo.name}: {item.photo.note}" for item in pictures if item.photo.note]

@@ -11,7 +11,7 @@ from components.pairs import Pairs, read_pairs
 from components.samples import captions as sample_captions
 from components.settings import Settings
 from components.ui import inputs
-from components.ui.text import count, plain, shorten
+from components.ui.text import count, plain
 
 Pair = tuple[str, str]  # (image, caption)
 
@@ -59,11 +59,5 @@ def _ask_pairs() -> Pairs | None:
 def explain_missing(scores: Scores, pairs: Sequence[Pair]) -> None:
     """Draw which pictures of a table are not on the page."""
     missing = [name for name in dict(pairs) if name not in scores.images]
-    if missing and st.session_state.get("matrix_from") == "CSV of pairs":
-        named = ", ".join(plain(shorten(name, 40)) for name in missing[:5])
-        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
-        st.warning(
-            f"{count(len(missing), 'picture')} of the table not among the pictures here:"
-            f" {named}{more}.",
-            icon=":material/image_not_supported:",
-        )
+    if st.session_state.get("matrix_from") == "CSV of pairs":
+        inputs.explain_missing(missing, "pictures here")

@@ -24,7 +24,6 @@ from components.ui.text import count, plain, shorten
 
 _MOVED = 8  # pictures that are shown of those that moved most
 _CHART = 220  # pixels
-TABLES = ["csv", "tsv", "parquet"]
 
 
 @dataclass(frozen=True)

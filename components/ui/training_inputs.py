@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -18,7 +19,8 @@ from components.training.jobs import Job, decoding, decoding_of
 from components.training.loader import Pictures
 from components.training.loop import Plan
 from components.training.uploads import in_memory, parted
-from components.ui.text import count, plain, shorten
+from components.ui import inputs
+from components.ui.text import count, plain
 from components.ui.uploader import uploads
 
 _MOST = 5_000  # pictures of a collection: all of them lie in memory while it trains
@@ -82,16 +84,11 @@ def ask_uploads() -> Asked | None:
     if table is None or not given:
         st.info("Drop a table and its pictures.", icon=":material/table:")
         return None
+    pairs = read_pairs(table.name, table.getvalue(), _MOST_CAPTIONS)
     captions: dict[str, list[str]] = {}
-    for name, caption in read_pairs(table.name, table.getvalue(), _MOST_CAPTIONS).pairs:
+    for name, caption in pairs.pairs:
         captions.setdefault(name, []).append(caption)
-    missing = [name for name in captions if name not in {each.name for each in given.values()}]
-    if missing:
-        named = ", ".join(plain(shorten(name, 40)) for name in missing[:5])
-        st.warning(
-            f"{count(len(missing), 'picture')} of the table not among the uploads: {named}.",
-            icon=":material/image_not_supported:",
-        )
+    inputs.explain_missing(pairs.missing({each.name for each in given.values()}), "uploads")
     return Asked(tuple(given), list(given.values()), captions)
 
 
@@ -114,7 +111,8 @@ def ask_collection() -> Asked | None:
         for id_, record in zip(ids, opened.records(rows), strict=True)
         if isinstance(texts := record.get("captions"), list) and texts
     }
-    sources = [source_of(opened.thumbnail(row), id_) for row, id_ in enumerate(ids)]
+    # Bytes only where they are decoded: the page runs at every click.
+    sources = [source_of(partial(opened.thumbnail, row), id_) for row, id_ in enumerate(ids)]
     return Asked(opened.key, sources, captions)
 
 

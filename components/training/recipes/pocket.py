@@ -1,4 +1,4 @@
-"""How Pocket was made: the starter, a first dual encoder of MobileNetV2 and MiniLM, learns on.
+"""Pocket trained on: the starter, a first dual encoder of MobileNetV2 and MiniLM, learns on.
 
 Its towers were trained on Flickr8k for six passes, at 224 pixels, while dev recall was still
 rising. Here both learn on at a low rate: the contrastive loss on Flickr8k, softened by how alike
@@ -31,7 +31,7 @@ from transformers import (
 )
 
 from components.files import write_bytes
-from components.retrieval import KS, ranks
+from components.retrieval import both_ways
 from components.training.augment import augment
 from components.training.data import Example, read
 from components.training.loader import Batch, Pictures, batches, decode_once, parts, steps
@@ -151,15 +151,13 @@ def _image_vectors(model: Any, values: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Material:
-    """All that stage 3 learns from."""
+    """All that both towers learn from."""
 
     train: Pictures
     dev: Pictures
     sample: Pictures  # ImageNet, row by class
     named: Named
-    meaning: (
-        Tensor  # (pictures, 384): the mean of MiniLM's vectors of a training picture's captions
-    )
+    meaning: Tensor  # (pictures, 384): MiniLM's mean vector of a training picture's captions
     classes: Tensor  # (pictures, 1000): the backbone's own class distribution of training pictures
     sample_classes: Tensor  # (1000, 1000): the same of the sample
 
@@ -176,7 +174,7 @@ class _Draw:
 
 
 class PairLearner:
-    """Stage 3: both towers together."""
+    """Both towers together."""
 
     def __init__(self, module: Any, material: Material, reader: Texts, plan: Plan) -> None:
         self.module, self.material, self.reader, self.plan = module, material, reader, plan
@@ -281,8 +279,7 @@ class PairLearner:
         return (losses[:n] * sure).mean() + losses[n:].mean()
 
     def names(self, batch: _Draw) -> str:
-        examples = self.material.train.examples
-        return ", ".join(examples[row].image.name for row in batch.flickr.rows[:3]) + ", ..."
+        return self.material.train.names(batch.flickr.rows)
 
     def dev(self) -> float:
         """Return the mean of R@1, R@5 and R@10 both ways on Flickr8k dev, in per cent."""
@@ -305,13 +302,12 @@ def dev_recall(model: Any, pictures: Pictures, reader: Texts) -> tuple[float, ..
     """Return R@1, R@5, R@10, caption to image and image to caption, in per cent, in bf16."""
     with torch.autocast("cpu", torch.bfloat16):
         images = torch.cat([_image_vectors(model, whole(p)) for p in parts(pictures.pixels, 50)])
-        texts = [text for example in pictures.examples for text in example.captions]
-        vectors = reader.encode(texts, lambda ids, mask: _text_vectors(model, ids, mask), 256)
-    owner = np.repeat(np.arange(len(images)), [len(e.captions) for e in pictures.examples])
-    scores = (vectors @ images.T).numpy()
-    known = owner[:, None] == np.arange(len(images))
-    both = (ranks(scores, known), ranks(scores.T, known.T))
-    return tuple(100 * float((places <= k).mean()) for places in both for k in KS)
+        vectors = reader.encode(
+            pictures.captions, lambda ids, mask: _text_vectors(model, ids, mask), 256
+        )
+    known = pictures.owner[:, None] == np.arange(len(images))
+    found = both_ways((vectors @ images.T).numpy(), known)
+    return tuple(100 * share for figures in found.values() for share in figures.recall)
 
 
 def _classes(sources: Sources, pictures: Pictures) -> Tensor:
@@ -336,10 +332,9 @@ def _once(file: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
 
 def _known(sources: Sources, learn: Pictures, sample: Pictures) -> dict[str, Tensor]:
     """Return what the teachers say: see `Material`."""
-    captions = [text for example in learn.examples for text in example.captions]
-    counts = torch.tensor([len(example.captions) for example in learn.examples])
-    owner = torch.arange(len(counts)).repeat_interleave(counts)
-    sums = torch.zeros(len(counts), WIDTH).index_add_(0, owner, teacher_vectors(sources, captions))
+    said = teacher_vectors(sources, learn.captions)
+    sums = torch.zeros(len(learn.examples), WIDTH)
+    sums.index_add_(0, torch.from_numpy(learn.owner), said)
     return {
         "meaning": nn.functional.normalize(sums, dim=1),
         "classes": _classes(sources, learn),
@@ -378,20 +373,21 @@ def _between(sources: Sources, model: Any, dev: Pictures, reader: Texts) -> Mixe
     tuned = {name: value.clone() for name, value in model.state_dict().items()}
     found: dict[float, tuple[float, ...]] = {}
     model.eval()
-    for share in _SHARES:
+
+    def mix(share: float) -> None:
         mixed = {
             name: torch.lerp(start[name].float(), value, share)
             for name, value in tuned.items()
             if value.is_floating_point()
         }
         model.load_state_dict(mixed, strict=False)
+
+    for share in _SHARES:
+        mix(share)
         with torch.inference_mode():
             found[share] = dev_recall(model, dev, reader)
     best = max(found, key=lambda share: sum(found[share]))
-    for name, value in tuned.items():
-        if value.is_floating_point():
-            tuned[name] = torch.lerp(start[name].float(), value, best)
-    model.load_state_dict(tuned)
+    mix(best)
     return Mixed(best, found)
 
 
