@@ -153,6 +153,7 @@ def test_a_photograph_opens_and_leads_to_more_like_it(
     screenshot(page, "search-photo")
     page.goto(page.url)  # the link opens it again
     expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
+    settled(page)  # a key pressed while the page is still being drawn may reach nothing
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page).not_to_have_url(re.compile("search_photo"))
