@@ -50,7 +50,7 @@ def test_it_starts_with_an_answered_example(app: AppTest) -> None:
     assert app.title[0].value == "Matrix"
     told = texts(app)
     assert "An example with sample pictures." in told
-    assert "Colour: cosine, from -0.10 to 0.55, fixed." in told
+    assert "Colour: cosine, from -0.10 to 0.65, fixed." in told
     assert "caption to picture" in tables(app)
     assert "23" in tables(app)
     heat = charts(app)[0]

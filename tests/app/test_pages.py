@@ -230,8 +230,8 @@ def test_the_two_models_used_last_keep_their_vectors(
 
 def test_scores_read_as_bands_and_no_good_match_is_said(app: AppTest) -> None:
     told = [bar.proto.text for bar in app.get("progress")]
-    assert told[0] == "#1 · **0.432** strong"
-    assert "100.0%, z 3.6" in texts(app)
+    assert told[0] == "#1 · **0.487** strong"
+    assert "99.8%, z 3.3" in texts(app)
     assert "No good match." not in texts(app)
     type_captions(app, "xqzt blorf wub")
     assert "**No good match.** The nearest is " in texts(app)

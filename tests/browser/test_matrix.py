@@ -118,7 +118,7 @@ def test_the_score_and_the_order_change_what_is_drawn(
     open_matrix(page, server.url)
     assert labels(page)[0].startswith("people climbing")
     number = heat(page).locator(".mark-text.role-mark text").first
-    expect(number).to_have_text(".43")
+    expect(number).to_have_text(".51")
     page.get_by_role("radio", name="Percentile").click()
     expect(page.get_by_text("Colour: percentile, from 0% to 100%, fixed.")).to_be_visible()
     expect(number).to_have_text("100")

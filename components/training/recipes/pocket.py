@@ -1,11 +1,14 @@
-"""Pocket trained on: the starter, a first dual encoder of MobileNetV2 and MiniLM, learns on.
+"""Pocket: the starter, a first dual encoder of MobileNetV2 and MiniLM, trained on.
 
-Its towers were trained on Flickr8k for six passes, at 224 pixels, while dev recall was still
-rising. Here both learn on at a low rate: the contrastive loss on Flickr8k, softened by how alike
-all-MiniLM-L6-v2 finds the captions (Andonian et al. 2022), and the names that MobileNetV2's own
-classifier gives (Hinton et al. 2015). Weights are averaged, and dev chooses among the epochs.
+The starter's towers saw Flickr8k for six passes. Here both learn on at a low rate for sixteen: the
+contrastive loss on Flickr8k, softened by how alike all-MiniLM-L6-v2 finds the captions (Andonian et
+al. 2022), and the names that MobileNetV2's own classifier gives (Hinton et al. 2015).
 
-Pictures are crops of 192 pixels in training and whole at 256 afterwards: a crop shows things
+Six thousand pictures are soon known by heart. Against that, seven in ten of the image tower's
+features are dropped at every step (Srivastava et al. 2014): of all that was tried it did the most.
+Weights are averaged, and between the starter's and the tuned ones dev takes a point.
+
+Pictures are crops of 192 pixels in training and whole at 224 afterwards: a crop shows things
 larger than a whole picture of the same size does (Touvron et al. 2019, "Fixing the train-test
 resolution discrepancy").
 """
@@ -24,10 +27,9 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from transformers import (
     AutoModel,
+    AutoProcessor,
     AutoTokenizer,
     MobileNetV2ForImageClassification,
-    MobileNetV2ImageProcessor,
-    VisionTextDualEncoderProcessor,
 )
 
 from components.files import write_bytes
@@ -37,28 +39,31 @@ from components.training.data import Example, read
 from components.training.loader import Batch, Pictures, batches, decode_once, parts, steps
 from components.training.loop import BEST, Dev, Ended, Plan, Step, load_learned, train
 
-DECODED, SIDE, CROP = 224, 256, 192  # pixels: as Flickr8k's lie there, of Pocket, in training
+DECODED, SIDE, CROP = 224, 224, 192  # pixels: as Flickr8k's lie there, of Pocket, in training
 WIDTH = 384
 PLAN = Plan(
-    epochs=8, rate=1e-4, warmup=0.1, decay=0.05, average=0.99, clip=5.0, checkpoint_every=31
+    epochs=4, rate=1e-4, warmup=0.1, decay=0.05, average=0.99, clip=5.0, checkpoint_every=31
 )
+PASSES = 4  # over the pictures, between two looks at dev
 BATCH, NAMED = 192, 24  # pictures with captions, and pictures of ImageNet, a step
 CAPTIONS = 1  # of a picture a step
 NAMES = 96  # of ImageNet's that a step chooses among
 _SOFT, _WARMTH = 0.2, 0.05  # how much MiniLM softens the targets, and its temperature
 _NAMING = 0.3  # the weight of naming
 _TEXT_SCALE, _HEAD_SCALE = 0.2, 2.0  # learning rates beside the image tower's
+_DROPPED = 0.7  # of the image tower's 1,280 features, at random, before its projection
 _FROZEN = 3  # of the image tower's blocks, after its stem: edges and colours are edges and colours
 _FROZEN_TEXT = 3  # of the text tower's six layers, after its word vectors
 _LONGEST = 32  # tokens
 _TEMPLATES = ("{}", "a photo of a {}", "a {}", "this is a {}", "a picture of the {}")
 _Names = tuple[str, ...]
 _SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the tuned weights beside the starter's
+_NOISE = 0.1  # of dev's mean recall, in per cent: within it, the nearest to the starter is taken
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """The share of the tuned weights that is best on dev, and R@1/5/10 both ways of each share."""
+    """The share of the tuned weights that is taken, and dev's R@1/5/10 both ways of each share."""
 
     share: float
     recalls: dict[float, tuple[float, ...]]
@@ -143,10 +148,11 @@ def _text_vectors(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
     return _unit(model.get_text_features(input_ids=ids, attention_mask=mask))
 
 
-def _image_vectors(model: Any, values: Tensor) -> Tensor:
+def _image_vectors(model: Any, values: Tensor, dropped: float = 0) -> Tensor:
     """Return unit vectors (n, 384) of values (n, 3, side, side) in [0, 1]."""
     values = (values * 2 - 1).contiguous(memory_format=torch.channels_last)
-    return _unit(model.get_image_features(pixel_values=values))
+    pooled = model.vision_model(pixel_values=values).pooler_output  # (n, 1280)
+    return _unit(model.visual_projection(nn.functional.dropout(pooled, dropped)))
 
 
 @dataclass(frozen=True)
@@ -200,17 +206,19 @@ class PairLearner:
 
     def facts(self) -> dict[str, Any]:
         sizes = (BATCH, NAMED, CAPTIONS, NAMES, CROP, SIDE)
-        told = (*sizes, _SOFT, _WARMTH, _NAMING, _FROZEN, _FROZEN_TEXT)
+        told = (*sizes, _SOFT, _WARMTH, _NAMING, _DROPPED, _FROZEN, _FROZEN_TEXT)
         return {"pictures": len(self.material.train.examples), "recipe": told}
 
     def steps(self, epoch: int) -> int:
-        return steps(self.material.train, BATCH)
+        return PASSES * steps(self.material.train, BATCH)
 
     def batches(self, epoch: int, first: int) -> Iterator[_Draw]:
-        seed = self.plan.seed
-        found = batches(self.material.train, BATCH, seed, epoch, first)
-        for number, batch in enumerate(found, start=first):
-            yield self._draw(batch, np.random.default_rng([2, seed, epoch, number]))
+        seed, whole = self.plan.seed, steps(self.material.train, BATCH)
+        for turn in range(first // whole, PASSES):
+            number, start = PASSES * epoch + turn, max(0, first - turn * whole)
+            found = batches(self.material.train, BATCH, seed, number, start)
+            for place, batch in enumerate(found, start=start):
+                yield self._draw(batch, np.random.default_rng([2, seed, number, place]))
 
     def _draw(self, batch: Batch, dice: np.random.Generator) -> _Draw:
         named = self.material.named
@@ -236,7 +244,7 @@ class PairLearner:
             norm.eval()  # ImageNet's statistics stay: 192 pictures of Flickr8k say less
         shown = torch.from_numpy(self.material.sample.pixels[batch.rows])
         pixels = torch.cat([batch.flickr.pixels, shown])
-        images = _image_vectors(self.module, augment(pixels, CROP))
+        images = _image_vectors(self.module, augment(pixels, CROP), _DROPPED)
         texts = self.reader.encode([*batch.captions, *batch.called], self._text, 160)
         scale = self.module.logit_scale.exp().clamp(max=100)
         n = len(batch.flickr.rows)
@@ -361,13 +369,14 @@ def make(sources: Sources, work: Path, plan: Plan = PLAN) -> Iterator[_Event]:
     yield from train(PairLearner(model, material, reader, plan), plan, work / "pairs")
     load_learned(model, load_file(work / "pairs" / BEST))
     yield _between(sources, model, dev, reader)
-    save(model, reader, work / "pocket")
+    save(model, sources.starter, work / "pocket")
 
 
 def _between(sources: Sources, model: Any, dev: Pictures, reader: Texts) -> Mixed:
-    """Leave in ``model`` the weights between the starter's and its own that are best on dev.
+    """Leave in ``model`` the weights between the starter's and its own that dev takes.
 
-    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models".
+    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models". Of shares that dev cannot tell
+    apart, the smallest forgets least of what the starter can name.
     """
     start = load_file(sources.starter / "model.safetensors")
     tuned = {name: value.clone() for name, value in model.state_dict().items()}
@@ -386,16 +395,13 @@ def _between(sources: Sources, model: Any, dev: Pictures, reader: Texts) -> Mixe
         mix(share)
         with torch.inference_mode():
             found[share] = dev_recall(model, dev, reader)
-    best = max(found, key=lambda share: sum(found[share]))
-    mix(best)
-    return Mixed(best, found)
+    means = {share: float(np.mean(recall)) for share, recall in found.items()}
+    taken = min(share for share, mean in means.items() if mean >= max(means.values()) - _NOISE)
+    mix(taken)
+    return Mixed(taken, found)
 
 
-def save(model: Any, reader: Texts, out: Path) -> None:
-    """Write the checkpoint in float16, with its processor, as plain `AutoModel` loads it."""
-    model = model.to(memory_format=torch.contiguous_format).half()
-    model.save_pretrained(out)
-    images = MobileNetV2ImageProcessor(
-        size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}
-    )
-    VisionTextDualEncoderProcessor(images, reader.tokenizer).save_pretrained(out)
+def save(model: Any, starter: Path, out: Path) -> None:
+    """Write the checkpoint in float16, with the starter's processor, as `AutoModel` loads it."""
+    model.to(memory_format=torch.contiguous_format).half().save_pretrained(out)
+    AutoProcessor.from_pretrained(starter).save_pretrained(out)
