@@ -362,7 +362,7 @@ def _pictures(subject: _Subject) -> None:
     )
     st.caption(
         "The mean of eight views: as it is, mirrored, five crops, and with stretched contrast. It"
-        " takes eight times as long. On Flickr8k's dev split it raises Pocket's R@1 from 22.2% to"
-        " 23.4% (caption to image) and from 27.5% to 29.6% (image to caption); `cli.py bench views`"
+        " takes eight times as long. On Flickr8k's dev split it raises Pocket's R@1 from 23.5% to"
+        " 24.9% (caption to image) and from 30.6% to 31.7% (image to caption); `cli.py bench views`"
         " measures it, for other models too."
     )
