@@ -137,7 +137,7 @@ def pocket(
     starter: Annotated[Path, typer.Option(help="The starter's folder.")],
     out: Annotated[Path, typer.Option(help="Where the work is kept; Pocket lies in its pocket/.")],
 ) -> None:
-    """Train Pocket on, by its recipe; README says what that gives."""
+    """Make Pocket, the model that ships, from the starter; its card tells what that gives."""
     from components.training.recipes.pocket import Sources, make
 
     _show(make(Sources(flickr8k, imagenet, backbone, minilm, starter), out))

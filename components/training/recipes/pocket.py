@@ -39,14 +39,13 @@ from components.training.data import Example, read
 from components.training.loader import Batch, Pictures, batches, decode_once, parts, steps
 from components.training.loop import BEST, Dev, Ended, Plan, Step, load_learned, train
 
-DECODED, SIDE, CROP = 224, 224, 192  # pixels: as Flickr8k's lie there, of Pocket, in training
+SIDE, CROP = 224, 192  # pixels: of Pocket, as Flickr8k's lie there; in training
 WIDTH = 384
 PLAN = Plan(
     epochs=4, rate=1e-4, warmup=0.1, decay=0.05, average=0.99, clip=5.0, checkpoint_every=31
 )
 PASSES = 4  # over the pictures, between two looks at dev
 BATCH, NAMED = 192, 24  # pictures with captions, and pictures of ImageNet, a step
-CAPTIONS = 1  # of a picture a step
 NAMES = 96  # of ImageNet's that a step chooses among
 _SOFT, _WARMTH = 0.2, 0.05  # how much MiniLM softens the targets, and its temperature
 _NAMING = 0.3  # the weight of naming
@@ -175,7 +174,7 @@ class _Draw:
     flickr: Batch
     rows: NDArray[np.intp]
     names: NDArray[np.intp]
-    captions: list[str]  # CAPTIONS times the batch's pictures, set by set
+    captions: list[str]  # one of each picture of ``flickr``
     called: list[str]  # a name and template for each of ``names``
 
 
@@ -205,7 +204,7 @@ class PairLearner:
         ]
 
     def facts(self) -> dict[str, Any]:
-        sizes = (BATCH, NAMED, CAPTIONS, NAMES, CROP, SIDE)
+        sizes = (BATCH, NAMED, NAMES, CROP, SIDE)
         told = (*sizes, _SOFT, _WARMTH, _NAMING, _DROPPED, _FROZEN, _FROZEN_TEXT)
         return {"pictures": len(self.material.train.examples), "recipe": told}
 
@@ -233,8 +232,7 @@ class PairLearner:
         examples = [self.material.train.examples[row] for row in batch.rows]
         picks = [dice.permutation(len(example.captions)) for example in examples]
         captions = [
-            _fewer_words(example.captions[pick[turn % len(pick)]], dice)
-            for turn in range(CAPTIONS)
+            _fewer_words(example.captions[pick[0]], dice)
             for example, pick in zip(examples, picks, strict=True)
         ]
         return _Draw(batch, rows, names, captions, called)
@@ -248,8 +246,8 @@ class PairLearner:
         texts = self.reader.encode([*batch.captions, *batch.called], self._text, 160)
         scale = self.module.logit_scale.exp().clamp(max=100)
         n = len(batch.flickr.rows)
-        pairs = self._contrast(images[:n], texts[: CAPTIONS * n], scale, batch)
-        loss = pairs + _NAMING * self._name(images, texts[CAPTIONS * n :], scale, batch)
+        pairs = self._contrast(images[:n], texts[:n], scale, batch)
+        loss = pairs + _NAMING * self._name(images, texts[n:], scale, batch)
         loss.backward()  # type: ignore[no-untyped-call] # torch's own hole
         return loss.item()
 
@@ -259,14 +257,14 @@ class PairLearner:
     def _contrast(self, images: Tensor, texts: Tensor, scale: Tensor, batch: _Draw) -> Tensor:
         """Return the symmetric contrastive loss against targets that MiniLM softens.
 
-        images (n, width), texts (CAPTIONS * n, width), set by set.
+        images and texts (n, width).
         """
         meaning = self.material.meaning[batch.flickr.rows]
         alike = (meaning @ meaning.T / _WARMTH).softmax(dim=1)  # (n, n)
         target = (1 - _SOFT) * torch.eye(len(meaning)) + _SOFT * alike
-        logits = scale * images @ texts.T  # (n, CAPTIONS * n)
-        to_texts = nn.functional.cross_entropy(logits, target.repeat(1, CAPTIONS) / CAPTIONS)
-        to_images = nn.functional.cross_entropy(logits.T, target.repeat(CAPTIONS, 1))
+        logits = scale * images @ texts.T  # (n, n)
+        to_texts = nn.functional.cross_entropy(logits, target)
+        to_images = nn.functional.cross_entropy(logits.T, target)
         return (to_texts + to_images) / 2
 
     def _name(self, images: Tensor, names: Tensor, scale: Tensor, batch: _Draw) -> Tensor:
@@ -295,9 +293,8 @@ class PairLearner:
 
 
 def whole(pixels: Tensor) -> Tensor:
-    """Return (n, 3, SIDE, SIDE) values in [0, 1] of bytes (n, height, width, 3)."""
-    values = pixels.permute(0, 3, 1, 2).float() / 255
-    return nn.functional.interpolate(values, (SIDE, SIDE), mode="bilinear", antialias=True)
+    """Return (n, 3, height, width) values in [0, 1] of bytes (n, height, width, 3)."""
+    return pixels.permute(0, 3, 1, 2).float() / 255
 
 
 def _fewer_words(caption: str, dice: np.random.Generator, share: float = 0.1) -> str:
@@ -357,9 +354,9 @@ def make(sources: Sources, work: Path, plan: Plan = PLAN) -> Iterator[_Event]:
     """
     flickr, named = read(sources.flickr8k), read_named(sources.imagenet)
     cache = work / "pictures"
-    learn = decode_once(flickr.split("train"), DECODED, "squeeze", cache)
-    dev = decode_once(flickr.split("dev"), DECODED, "squeeze", cache)
-    sample = decode_once(named.examples, DECODED, "crop", cache)
+    learn = decode_once(flickr.split("train"), SIDE, "squeeze", cache)
+    dev = decode_once(flickr.split("dev"), SIDE, "squeeze", cache)
+    sample = decode_once(named.examples, SIDE, "crop", cache)
     known = _once(work / "known.safetensors", lambda: _known(sources, learn, sample))
     material = Material(learn, dev, sample, named, **known)
     model: Any = AutoModel.from_pretrained(
