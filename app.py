@@ -5,6 +5,15 @@ the script for its old automatic navigation until the first session has called `
 link to a page, as the first request after start-up, would meet "Page not found".
 """
 
+import sys
+
 import streamlit as st
 
-app = st.App("components/ui/shell.py")
+from components.settings import ROOT
+
+_SCRIPT = ROOT / "components" / "ui" / "shell.py"
+# Streamlit puts a script's folder on sys.path for as long as a session runs it, unless it is there.
+# An import or a look at a package's metadata in another session, just then, misses an entry.
+sys.path.append(str(_SCRIPT.parent))
+
+app = st.App(_SCRIPT)

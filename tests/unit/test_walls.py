@@ -72,3 +72,22 @@ def test_importing_the_thinking_parts_is_light() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_session_leaves_the_search_path_as_it_is() -> None:
+    """Two sessions at once would trip over each other's changes of it."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, app;"
+        "from streamlit.runtime.scriptrunner.exec_code import modified_sys_path;"
+        "before = list(sys.path);"
+        "running = modified_sys_path(str(app._SCRIPT));"
+        "running.__enter__();"
+        "print(sys.path == before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"
