@@ -21,7 +21,7 @@ from components.collection.unsplash import Unsplash
 from components.encoder import load
 from components.models import locate, resolve
 from components.settings import ROOT
-from tests.browser.conftest import Server, running
+from tests.browser.conftest import Server, failures, running
 from tests.browser.test_match import settled
 from tests.photo_server import PHOTO_COLUMNS, PhotoServer, jpeg, lite_zip, photo, tsv
 
@@ -78,7 +78,7 @@ def test_the_samples_are_indexed_at_first_use_and_searched(
         box(page).press_sequentially(CAT)  # nobody presses Enter: it searches as they type
         first(page, "#1 chelsea.jpg")
         assert (tmp_path / "data" / "collections" / "samples" / "manifest.json").exists()
-        assert "Traceback" not in (tmp_path / "log").read_text(errors="replace")
+        assert "Traceback" not in failures(tmp_path / "log")
 
 
 def test_examples_weights_and_negative_terms(
