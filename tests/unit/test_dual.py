@@ -171,11 +171,10 @@ def test_pocket_learns_32_pairs_by_heart(loss: LossName, tmp_path: Path) -> None
     folder = write_pairs(tmp_path / "pairs")
     job = Job(
         "dual",
-        plan(40 if loss == "sigmoid" else 20, 2e-4),
+        plan(40, 2e-4),
         tuning=Tuning("last", loss=loss, batch=32, chunk=16, crop=1.0),
     )
-    side, fit = decoding(job)
-    pictures = decode_once(read(folder).examples, side, fit, folder / "cache")
+    pictures = decode_once(read(folder).examples, 96, decoding(job)[1], folder / "cache")
     found = [
         event
         for event in run(job, (pictures, pictures), tmp_path / "run")
