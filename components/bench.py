@@ -4,14 +4,17 @@ Both run in one process, in turns, on the same pictures; the ratio is what to lo
 """
 
 import csv
+import multiprocessing
+import re
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +29,7 @@ from components.retrieval import Known, Retrieval, both_ways
 from components.scores import Matrix
 
 Say = Callable[[str], None]
+Found = TypeVar("Found")
 RANDOM_CLIP = "random-clip-vit-b-32"
 _BATCH = 32
 
@@ -89,6 +93,18 @@ def _in_turns(job: _Job, rounds: int) -> tuple[float, float]:
             if turn:
                 rates[mine].append(job.pictures / (time.perf_counter() - start))
     return statistics.median(rates[True]), statistics.median(rates[False])
+
+
+def in_a_fresh_process(function: Callable[..., Found], *arguments: object) -> Found:
+    """Return what ``function`` of a module returns in a process that has done nothing else."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has held: Linux tells it."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
 
 
 class Plain:

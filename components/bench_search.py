@@ -1,21 +1,26 @@
 """How fast and how small search is, against exact numpy and FAISS's own exact index, in one run."""
 
 import csv
-import multiprocessing
 import os
-import re
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from components.bench import RANDOM_CLIP, Say, jpegs, located, recall_both_ways
+from components.bench import (
+    RANDOM_CLIP,
+    Say,
+    in_a_fresh_process,
+    jpegs,
+    located,
+    peak_memory,
+    recall_both_ways,
+)
 from components.collection.build import Job, build
 from components.collection.index import build_index
 from components.collection.manifest import (
@@ -204,7 +209,7 @@ def at_1m(rounds: int, say: Say, rows: int = 1_000_000) -> None:
         queries = clustered(100, rows // _A_CLUSTER, _SEED + 2)
         truth = np.argsort(-(queries @ every.T), axis=1)[:, :_TOP]
         _compare(every, collection.index.search, rounds, say)
-        probe = _in_a_fresh_process(_probe, "bench", queries, truth)
+        probe = in_a_fresh_process(_probe, "bench", queries, truth)
         whole = rows * _WIDTH * 4
         say(f"{'recall@10 against exact':<44}{probe.recall:>12.4f}")
         say(f"{'p50 in a fresh process':<44}{probe.p50:>12.2f} ms")
@@ -214,12 +219,6 @@ def at_1m(rounds: int, say: Say, rows: int = 1_000_000) -> None:
             f" {probe.resident / whole:.2f} of the float32 vectors ({whole / 1e6:,.0f} MB);"
             f" {probe.base / 1e6:,.0f} MB before"
         )
-
-
-def _in_a_fresh_process(function: Callable[..., object], *arguments: object) -> "_Probe":
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        return pool.submit(function, *arguments).result()  # type: ignore[return-value]
 
 
 def _probe(name: str, queries: Matrix, truth: np.ndarray) -> _Probe:
@@ -279,7 +278,7 @@ def memory(pictures: Path, say: Say, counts: tuple[int, int] = (2_000, 20_000)) 
     """Print the peak memory of building from few and from many of a folder's pictures."""
     originals = [file for file in sorted(pictures.iterdir()) if file.suffix == ".jpg"]
     say("\npeak memory of a build, each in a fresh process")
-    peaks = []
+    peaks: list[int] = []
     for count in counts:
         with workplace() as folder:
             place = folder / "files"
@@ -287,16 +286,15 @@ def memory(pictures: Path, say: Say, counts: tuple[int, int] = (2_000, 20_000)) 
             for number in range(count):
                 data = originals[number % len(originals)].read_bytes()
                 (place / f"{number:06}.jpg").write_bytes(data + f"{number}".encode())
-            peaks.append(_in_a_fresh_process(_peak, str(place)))
-        say(f"{f'{count:,} pictures':<44}{peaks[-1] / 1e6:>12,.0f} MB")  # type: ignore[operator]
-    say(f"{'ratio':<44}{peaks[1] / peaks[0]:>12.2f}")  # type: ignore[operator]
+            peaks.append(in_a_fresh_process(_peak, str(place)))
+        say(f"{f'{count:,} pictures':<44}{peaks[-1] / 1e6:>12,.0f} MB")
+    say(f"{'ratio':<44}{peaks[1] / peaks[0]:>12.2f}")
 
 
 def _peak(place: str) -> int:
     encoder = load(locate(resolve("pocket")))
     build(Job("bench", SourceSpec("folder", place)), encoder)
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
+    return peak_memory()
 
 
 def recall(model_id: str, folder: Path, say: Say) -> None:

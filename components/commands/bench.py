@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from components.settings import Settings
+
 bench_app = typer.Typer(
     invoke_without_command=True, help="Measure ours and the usual way in one run, with the ratio."
 )
@@ -104,3 +106,17 @@ def names(
     from components.commands.console import load_encoder
 
     measure(load_encoder(model), folder, typer.echo)
+
+
+@bench_app.command("train")
+def train(
+    data: Annotated[
+        Path | None, typer.Option(help="16 pairs or more, as `train` reads them.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
+    rounds: Rounds = 3,
+) -> None:
+    """Measure steps of fine-tuning with the memory kept between them, and given back."""
+    from components.training.bench import steps
+
+    steps(model, data or Settings().samples, rounds, typer.echo)

@@ -32,6 +32,7 @@ from components.training.loop import (
     Step,
     TrainingError,
     count_steps,
+    keep_freed_memory,
     load_learned,
     train,
 )
@@ -164,6 +165,7 @@ def run(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> Iterator[Ev
 
 def probe(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> Cost:
     """Return what a job will cost, by running a few of its steps; ``out`` holds nothing after."""
+    keep_freed_memory()
     made = _ready(job, pictures, out)
     learner, module = made.learner, made.learner.module
     total = sum(count_steps(learner, job.plan))

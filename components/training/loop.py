@@ -5,9 +5,11 @@ So a run that goes on from its last checkpoint ends with the weights of one that
 """
 
 import csv
+import ctypes
 import io
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -27,6 +29,7 @@ CHECKPOINT, BEST, LOG = "checkpoint.safetensors", "best.safetensors", "log.csv"
 _COLUMNS = ("step", "epoch", "loss", "rate", "seconds", "dev")
 _LONGEST = 30.0  # seconds of epochs that may be lost
 _RECENT = 20  # steps whose mean time the time left is reckoned from
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt's names for them, in malloc.h
 
 
 class TrainingError(CaptionLensError):
@@ -124,12 +127,25 @@ def train(learner: Learner, plan: Plan, out: Path) -> Iterator[Step | Dev | Ende
     iterator, which writes a checkpoint first. Raises TrainingError where ``out`` holds another
     run, or at the first loss that is not a number, naming the batch.
     """
+    keep_freed_memory()
     run = _Run(learner, plan, out)
     try:
         yield from run.go_on()
     except GeneratorExit:
         run.save()
         raise
+
+
+def keep_freed_memory() -> None:
+    """Let a process keep the memory that a step frees for its next one, where glibc manages it.
+
+    By default every large tensor is mapped anew, and the kernel clears its pages. The process
+    stays as large as it once was until it ends. ``cli.py bench train`` measures both.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        mallopt(_MMAP_THRESHOLD, 2**30)
+        mallopt(_TRIM_THRESHOLD, -1)
 
 
 def count_steps(learner: Learner, plan: Plan) -> list[int]:
