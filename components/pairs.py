@@ -1,6 +1,6 @@
-"""Which captions belong to which pictures, as a table says: columns image and caption."""
+"""Which captions belong to which pictures, as a table says: columns image, caption and split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,14 @@ _MOST_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Pairs:
-    """``pairs`` are (image, caption) without repetition; ``dropped`` were above the limit."""
+    """``pairs`` are (image, caption) without repetition; ``dropped`` were above the limit.
+
+    ``splits`` has the images whose rows name one.
+    """
 
     pairs: tuple[tuple[str, str], ...]
     dropped: int
+    splits: Mapping[str, str]
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -36,6 +40,7 @@ def read_pairs(name: str, data: bytes, limit: int | None = None) -> Pairs:
     ``limit`` is how many captions are kept, by default the setting. Raises TableError.
     """
     pairs: dict[tuple[str, str], None] = {}
+    splits: dict[str, str] = {}
     column = ""
     for number, row in enumerate(read_rows(Path(name), data)):
         if number >= _MOST_ROWS:
@@ -47,12 +52,14 @@ def read_pairs(name: str, data: bytes, limit: int | None = None) -> Pairs:
             continue
         for caption in parse("\n".join(_lines(texts)), limit=1_000).captions:
             pairs[image, caption] = None
+        if row.get("split"):
+            splits[image] = str(row["split"]).strip()
     if not pairs:
         raise TableError(f"{name} has no captions: call their column caption.")
     limit = Settings().max_captions if limit is None else limit
     kept = set(list(dict.fromkeys(caption for _, caption in pairs))[:limit])
     within = tuple(pair for pair in pairs if pair[1] in kept)
-    return Pairs(within, len({caption for _, caption in pairs}) - len(kept))
+    return Pairs(within, len({caption for _, caption in pairs}) - len(kept), splits)
 
 
 def _lines(texts: Sequence[object]) -> list[str]:

@@ -19,7 +19,7 @@ def ask() -> None:
         encoder = pick_encoder(key="train_base")
         if asked is None:
             return
-        job = training_inputs.ask_job(encoder, asked.usable)
+        job = training_inputs.ask_job(encoder, asked.learned)
         name = st.text_input(
             "Name",
             training.default_name(encoder, training.tasks()),

@@ -107,18 +107,19 @@ class _Ready:
 def halves(pairs: PairData, seed: int = 0) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Return the examples to train on, and those to measure on.
 
-    By the dataset's own splits where it names them; else a tenth, at most 1,000, is held out by
-    the seed. Raises TrainingError where too little is left.
+    By the dataset's own splits where it names them; else a tenth, at most 1,000, of what is to be
+    trained on is held out by the seed. Raises TrainingError where too little is left.
     """
     named = {example.split for example in pairs.examples}
     dev_name = next((name for name in _DEV_NAMES if name in named), None)
+    whole = pairs.split("train") if "train" in named else pairs.examples
     if dev_name and "train" in named:
-        learn, dev = pairs.split("train"), pairs.split(dev_name)
+        learn, dev = whole, pairs.split(dev_name)
     else:
-        order = np.random.default_rng(seed).permutation(len(pairs.examples))
+        order = np.random.default_rng(seed).permutation(len(whole))
         count = min(_MOST_HELD_OUT, math.ceil(_HELD_OUT * len(order)))
-        dev = tuple(pairs.examples[i] for i in sorted(order[:count]))
-        learn = tuple(pairs.examples[i] for i in sorted(order[count:]))
+        dev = tuple(whole[i] for i in sorted(order[:count]))
+        learn = tuple(whole[i] for i in sorted(order[count:]))
     if len(learn) < 2 or len(dev) < 1:
         raise TrainingError("Training needs at least three pictures with captions.")
     return learn, dev

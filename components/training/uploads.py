@@ -1,8 +1,7 @@
 """Pairs that lie in memory: uploads, or a collection's small pictures; nothing goes to disk."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -14,26 +13,26 @@ from components.training.loader import Fit, Pictures, square
 
 
 def in_memory(
-    sources: Iterable[Source], captions: Mapping[str, Sequence[str]], side: int, fit: Fit
+    sources: Iterable[Source], examples: Mapping[str, Example], side: int, fit: Fit
 ) -> Pictures:
-    """Return the pictures whose names have captions, at ``side`` x ``side``, in the order given.
+    """Return the pictures whose names have examples, at ``side`` x ``side``, in the order given.
 
     Those that cannot be read are named in ``skipped``. Raises DataError where none is left.
     """
-    wanted = [source for source in sources if captions.get(source.name)]
-    rows, examples, skipped = [], [], []
+    wanted = [source for source in sources if source.name in examples]
+    rows, found, skipped = [], [], []
     decoded = lookahead(lambda source: square(source, side, fit), wanted, 64)
     for source, pixels in zip(wanted, decoded, strict=True):
         if isinstance(pixels, str):
             skipped.append(pixels)
         else:
             rows.append(pixels)
-            examples.append(Example(Path(source.name), tuple(captions[source.name])))
+            found.append(examples[source.name])
     if not rows:
         raise DataError("None of the pictures has a caption and can be read.")
     pixels = np.stack(rows)
-    digest = hashlib.sha256(pixels.tobytes() + repr(examples).encode()).hexdigest()[:16]
-    return Pictures(tuple(examples), pixels, tuple(skipped), digest)
+    digest = hashlib.sha256(pixels.tobytes() + repr(found).encode()).hexdigest()[:16]
+    return Pictures(tuple(found), pixels, tuple(skipped), digest)
 
 
 def parted(pictures: Pictures, seed: int = 0) -> tuple[Pictures, Pictures]:

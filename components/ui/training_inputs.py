@@ -1,9 +1,9 @@
 """What a training run needs, asked of the person: pairs, a recipe, and its details."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -13,9 +13,10 @@ from components.collection.store import collections, open_collection
 from components.encoder import Encoder, best_device
 from components.images import Source, source_of
 from components.pairs import read_pairs
+from components.training.data import Example, PairData
 from components.training.densenet_lstm import Margin
 from components.training.dual import Tuning
-from components.training.jobs import Job, decoding, decoding_of
+from components.training.jobs import Job, decoding, decoding_of, halves
 from components.training.loader import Pictures
 from components.training.loop import Plan
 from components.training.uploads import in_memory, parted
@@ -25,6 +26,7 @@ from components.ui.uploader import uploads
 
 _MOST = 5_000  # pictures of a collection: all of them lie in memory while it trains
 _MOST_CAPTIONS = 50_000
+_NAMED = 5  # of the pictures that cannot be read
 _RECIPES = {
     "Projections only": "projections",
     "Last two layers": "last",
@@ -47,16 +49,18 @@ _RATES = {"projections": 1e-4, "last": 2e-5, "lora": 2e-4, "full": 1e-5}
 
 @dataclass(frozen=True)
 class Asked:
-    """The pictures, each name's captions, and what makes them other pictures."""
+    """The pictures, what belongs to each name, and what makes them other pictures."""
 
     key: tuple[object, ...]
     sources: Sequence[Source]
-    captions: Mapping[str, Sequence[str]]
+    examples: Mapping[str, Example]
 
     @property
-    def usable(self) -> int:
-        """How many pictures have captions."""
-        return sum(source.name in self.captions for source in self.sources)
+    def learned(self) -> int:
+        """How many pictures are learned from: not held out. Raises TrainingError."""
+        there = (source.name for source in self.sources)
+        given = tuple(self.examples[name] for name in there if name in self.examples)
+        return len(halves(PairData("the table", given, ()))[0])
 
 
 def ask_pairs() -> Asked | None:
@@ -78,7 +82,8 @@ def ask_uploads() -> Asked | None:
         "A CSV or Parquet file with columns image and caption",
         type=["csv", "tsv", "parquet"],
         key="train_pairs",
-        help="image is the name of a picture below; a picture may have several captions",
+        help="image is the name of a picture below; a picture may have several captions. A column"
+        " split, with train and dev, says which pictures are held out; without it, a tenth is.",
     )
     given = uploads("train")
     if table is None or not given:
@@ -89,7 +94,11 @@ def ask_uploads() -> Asked | None:
     for name, caption in pairs.pairs:
         captions.setdefault(name, []).append(caption)
     inputs.explain_missing(pairs.missing({each.name for each in given.values()}), "uploads")
-    return Asked(tuple(given), list(given.values()), captions)
+    examples = {
+        name: Example(Path(name), tuple(texts), pairs.splits.get(name, ""))
+        for name, texts in captions.items()
+    }
+    return Asked(tuple(given), list(given.values()), examples)
 
 
 def ask_collection() -> Asked | None:
@@ -106,14 +115,14 @@ def ask_collection() -> Asked | None:
         return None
     st.caption("Its small pictures are used, up to 320 pixels.")
     ids = opened.ids(rows)
-    captions = {
-        id_: texts
+    examples = {
+        id_: Example(Path(id_), tuple(texts), str(record.get("split") or ""))
         for id_, record in zip(ids, opened.records(rows), strict=True)
         if isinstance(texts := record.get("captions"), list) and texts
     }
     # Bytes only where they are decoded: the page runs at every click.
     sources = [source_of(partial(opened.thumbnail, row), id_) for row, id_ in enumerate(ids)]
-    return Asked(opened.key, sources, captions)
+    return Asked(opened.key, sources, examples)
 
 
 @dataclass(frozen=True)
@@ -125,13 +134,13 @@ class _Details:
     seed: int
 
 
-def ask_job(encoder: Encoder, pictures: int) -> Job:
-    """Draw the recipe and its details; return what they say."""
+def ask_job(encoder: Encoder, learned: int) -> Job:
+    """Draw the recipe and its details; return what they say. ``learned``: pictures."""
     recipe = str(st.selectbox("Recipe", list(_RECIPES), key="train_recipe", bind="query-params"))
     st.caption(_COSTS[recipe])
     what = _RECIPES[recipe]
     with st.popover("Details", icon=":material/tune:"):
-        chosen = _ask_details(what, pictures)
+        chosen = _ask_details(what, learned)
     older = what in _OLDER
     plan = Plan(
         chosen.epochs,
@@ -147,11 +156,15 @@ def ask_job(encoder: Encoder, pictures: int) -> Job:
     return Job("dual", plan, base=encoder.spec.id, tuning=tuning)
 
 
-def _ask_details(what: str, pictures: int) -> _Details:
-    most = max(2, pictures - math.ceil(pictures / 10))  # a tenth is held out
+def _ask_details(what: str, learned: int) -> _Details:
     epochs = st.number_input("Epochs", 1, 1000, 10, key="train_epochs")
     batch = st.number_input(
-        "Batch", 2, most, min(32, most), key="train_batch", help="Pairs that compete in a step"
+        "Batch",
+        2,
+        learned,
+        min(32, learned),
+        key="train_batch",
+        help="Pairs that compete in a step",
     )
     rate = st.number_input(
         "Learning rate",
@@ -173,18 +186,29 @@ def prepare(encoder: Encoder, asked: Asked, job: Job) -> tuple[Pictures, Picture
     dual = job.kind == "dual"
     side, fit = decoding_of(encoder.recipe, encoder.spec.name) if dual else decoding(job)
     known = st.session_state.setdefault("train_pictures", {})
-    key = (side, fit, asked.key, repr(asked.captions))
+    key = (side, fit, asked.key, repr(asked.examples))
     if key not in known:
         known.clear()
         with st.spinner("Reading the pictures", show_time=True):
-            known[key] = in_memory(asked.sources, asked.captions, side, fit)
+            known[key] = in_memory(asked.sources, asked.examples, side, fit)
     whole = known[key]
-    for reason in whole.skipped[:5]:
-        st.warning(plain(reason), icon=":material/broken_image:")
+    _explain_skipped(whole.skipped)
     learn, dev = parted(whole, job.plan.seed)
     st.session_state["train_key"] = dev.key
+    split = dev.examples[0].split
+    how = "a tenth, drawn at random" if split in {"", "train"} else f"its split {plain(split)}"
     st.caption(
         f"{count(len(learn.examples), 'picture')} to learn from,"
-        f" {count(len(dev.examples), 'picture')} held out to measure on."
+        f" {count(len(dev.examples), 'picture')} held out to measure on: {how}."
     )
     return learn, dev
+
+
+def _explain_skipped(reasons: Sequence[str]) -> None:
+    if reasons:
+        named = "\n".join(f"- {plain(reason)}" for reason in reasons[:_NAMED])
+        more = f"\n- and {len(reasons) - _NAMED:,} more" if len(reasons) > _NAMED else ""
+        st.warning(
+            f"{count(len(reasons), 'picture')} skipped; the others are used.\n{named}{more}",
+            icon=":material/broken_image:",
+        )

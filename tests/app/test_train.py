@@ -68,12 +68,33 @@ def test_a_table_without_captions_or_pictures_is_named(pairs: Path) -> None:
     app = upload(start(), pairs, "image,caption\nnone.jpg,a cat\n")
     told = texts(app)
     assert "1 picture of the table not among the uploads: none.jpg" in told
-    assert "None of the pictures has a caption" in told
+    assert "at least three pictures with captions" in told
 
 
 def test_two_pictures_are_too_few(pairs: Path) -> None:
     table = "image,caption\nchelsea.jpg,a cat\ncoffee.jpg,a coffee\n"
     assert "at least three pictures" in texts(upload(start(), pairs, table))
+
+
+def test_a_split_column_says_what_is_held_out(pairs: Path, tmp_path: Path) -> None:
+    assert "4 pictures held out to measure on: a tenth, drawn at random." in texts(
+        upload(start(), pairs)
+    )
+    app = upload(start(), write_pairs(tmp_path / "split", splits=True))
+    assert "24 pictures to learn from, 8 pictures held out to measure on: its split dev." in texts(
+        app
+    )
+    assert app.number_input(key="train_batch").max == 24
+
+
+def test_pictures_that_cannot_be_read_are_named_and_counted(pairs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(pairs, folder)
+    for file in sorted(folder.glob("*.jpg"))[:7]:
+        file.write_bytes(b"no picture")
+    told = texts(upload(start(), folder))
+    assert "7 pictures skipped; the others are used." in told
+    assert "- and 2 more" in told
 
 
 def test_a_name_that_is_none_or_taken_is_refused(pairs: Path, trained: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,13 +119,23 @@ def test_halves_follow_the_datasets_splits_or_hold_out_a_tenth(pairs: Path) -> N
     assert halves(plain, seed=3) == (learn, dev)
     assert halves(plain, seed=4) != (learn, dev)
     assert not set(learn) & set(dev)
+    tested = replace(
+        data,
+        examples=tuple(
+            replace(example, split=example.split.replace("dev", "test"))
+            for example in data.examples
+        ),
+    )
+    learn, dev = halves(tested)
+    assert (len(learn), len(dev)) == (21, 3)
+    assert {example.split for example in (*learn, *dev)} == {"train"}
 
 
 def _uploads(pairs: Path) -> tuple[Pictures, Pictures]:
     examples = read(pairs).examples
     sources = [source_of(example.image.read_bytes(), example.image.name) for example in examples]
-    captions = {example.image.name: example.captions for example in examples}
-    return parted(in_memory(sources, captions, 224, "crop"))
+    known = {example.image.name: replace(example, split="") for example in examples}
+    return parted(in_memory(sources, known, 224, "crop"))
 
 
 def test_pairs_in_memory_are_those_of_the_files(pairs: Path) -> None:
@@ -135,8 +146,9 @@ def test_pairs_in_memory_are_those_of_the_files(pairs: Path) -> None:
         source_of(b"no picture", "a.jpg"),
         source_of((pairs / "coffee.jpg").read_bytes(), "b.jpg"),
     ]
-    found = in_memory(broken, {"a.jpg": ["x"], "b.jpg": ["coffee"], "c.jpg": ["y"]}, 32, "squeeze")
-    assert found.examples == (Example(Path("b.jpg"), ("coffee",)),)
+    known = {name: Example(Path(name), (name[0],)) for name in ("a.jpg", "b.jpg", "c.jpg")}
+    found = in_memory(broken, known, 32, "squeeze")
+    assert found.examples == (Example(Path("b.jpg"), ("b",)),)
     assert found.skipped[0].startswith("a.jpg is not a picture")
 
 

@@ -25,6 +25,7 @@ def test_a_csv_gives_its_pairs_in_order_and_once() -> None:
     assert found.captions == ("a dog, running", "a brown dog", "a cat")
     assert found.dropped == 0
     assert found.missing({"dog.jpg"}) == ["cat.jpg"]
+    assert found.splits == {"dog.jpg": "dev", "cat.jpg": "dev"}  # the last row's
 
 
 def test_a_parquet_with_lists_of_captions_does_too() -> None:
