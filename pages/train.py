@@ -19,7 +19,9 @@ def ask() -> None:
         encoder = pick_encoder(key="train_base")
         if asked is None:
             return
-        job = training_inputs.ask_job(encoder, asked.learned)
+        what = training_inputs.ask_recipe()
+        pictures = training_inputs.decode(encoder, asked, what)
+        job = training_inputs.ask_job(encoder, what, pictures)
         name = st.text_input(
             "Name",
             training.default_name(encoder, training.tasks()),
@@ -27,7 +29,7 @@ def ask() -> None:
             help="Under which it appears in every model picker",
         )
         models.refuse_taken(name)
-        run = training.Run(name, job, training_inputs.prepare(encoder, asked, job))
+        run = training.Run(name, job, training_inputs.part(pictures, job.plan.seed))
         if training.ready_to_start(run):
             training.start(run)
             st.rerun()

@@ -157,7 +157,7 @@ def _train(job: "Job", data: Path, images: Path | None, out: Path, name: str) ->
         models.refuse_taken(name)
     pairs = read(data, images)
     say_missing(pairs)
-    made = decoding(job)  # once: it may load the base
+    made = decoding(job.kind, job.base)  # once: it may load the base
     learn, dev = (_decoded(examples, made, out) for examples in halves(pairs, job.plan.seed))
     _show(run(job, (learn, dev), out))
     kept = models.keep_trained(out / MODEL, name).id if name else str(out / MODEL)

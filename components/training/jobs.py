@@ -125,16 +125,16 @@ def halves(pairs: PairData, seed: int = 0) -> tuple[tuple[Example, ...], tuple[E
     return learn, dev
 
 
-def decoding(job: Job) -> tuple[int, Fit]:
-    """Return the side in pixels of the job's pictures, and how they are made square.
+def decoding(kind: Kind, base: str) -> tuple[int, Fit]:
+    """Return the side in pixels of a job's pictures, and how they are made square.
 
     Raises TrainingError where the base checkpoint's pictures vary in size.
     """
-    if job.kind == "matcher":
+    if kind == "matcher":
         return PAIR_SIDE, "squeeze"
-    if job.kind == "densenet-lstm":
+    if kind == "densenet-lstm":
         return EMBEDDING_SIDE, "crop"
-    return decoding_of(load_towers(_base(job)).recipe, job.base)
+    return decoding_of(load_towers(locate(resolve(base))).recipe, base)
 
 
 def decoding_of(recipe: Recipe, name: str) -> tuple[int, Fit]:

@@ -55,13 +55,6 @@ class Asked:
     sources: Sequence[Source]
     examples: Mapping[str, Example]
 
-    @property
-    def learned(self) -> int:
-        """How many pictures are learned from: not held out. Raises TrainingError."""
-        there = (source.name for source in self.sources)
-        given = tuple(self.examples[name] for name in there if name in self.examples)
-        return len(halves(PairData("the table", given, ()))[0])
-
 
 def ask_pairs() -> Asked | None:
     """Draw the ways to give pairs; return them, None where some are still missing."""
@@ -134,11 +127,33 @@ class _Details:
     seed: int
 
 
-def ask_job(encoder: Encoder, learned: int) -> Job:
-    """Draw the recipe and its details; return what they say. ``learned``: pictures."""
+def ask_recipe() -> str:
+    """Draw the choice of a recipe; return its short name, a key of `_RATES` or an older matcher."""
     recipe = str(st.selectbox("Recipe", list(_RECIPES), key="train_recipe", bind="query-params"))
     st.caption(_COSTS[recipe])
-    what = _RECIPES[recipe]
+    return _RECIPES[recipe]
+
+
+def decode(encoder: Encoder, asked: Asked, what: str) -> Pictures:
+    """Return the pictures as a recipe takes them; draw which cannot be read."""
+    if what in _OLDER:
+        side, fit = decoding(what, encoder.spec.id)  # type: ignore[arg-type] # one of the two
+    else:
+        side, fit = decoding_of(encoder.recipe, encoder.spec.name)
+    known = st.session_state.setdefault("train_pictures", {})
+    key = (side, fit, asked.key, repr(asked.examples))
+    if key not in known:
+        known.clear()
+        with st.spinner("Reading the pictures", show_time=True):
+            known[key] = in_memory(asked.sources, asked.examples, side, fit)
+    pictures: Pictures = known[key]
+    _explain_skipped(pictures.skipped)
+    return pictures
+
+
+def ask_job(encoder: Encoder, what: str, pictures: Pictures) -> Job:
+    """Draw a recipe's details; return what they say. Raises TrainingError: too few pictures."""
+    learned = len(halves(PairData("the pairs", pictures.examples, ()))[0])
     with st.popover("Details", icon=":material/tune:"):
         chosen = _ask_details(what, learned)
     older = what in _OLDER
@@ -181,19 +196,9 @@ def _ask_details(what: str, learned: int) -> _Details:
     return _Details(int(epochs), int(batch), float(rate), str(loss), int(seed))
 
 
-def prepare(encoder: Encoder, asked: Asked, job: Job) -> tuple[Pictures, Pictures]:
-    """Return the pictures as the job takes them: to learn from, and held out."""
-    dual = job.kind == "dual"
-    side, fit = decoding_of(encoder.recipe, encoder.spec.name) if dual else decoding(job)
-    known = st.session_state.setdefault("train_pictures", {})
-    key = (side, fit, asked.key, repr(asked.examples))
-    if key not in known:
-        known.clear()
-        with st.spinner("Reading the pictures", show_time=True):
-            known[key] = in_memory(asked.sources, asked.examples, side, fit)
-    whole = known[key]
-    _explain_skipped(whole.skipped)
-    learn, dev = parted(whole, job.plan.seed)
+def part(pictures: Pictures, seed: int) -> tuple[Pictures, Pictures]:
+    """Return the pictures to learn from, and those held out; draw how many they are."""
+    learn, dev = parted(pictures, seed)
     st.session_state["train_key"] = dev.key
     split = dev.examples[0].split
     how = "a tenth, drawn at random" if split in {"", "train"} else f"its split {plain(split)}"

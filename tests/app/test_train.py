@@ -68,7 +68,7 @@ def test_a_table_without_captions_or_pictures_is_named(pairs: Path) -> None:
     app = upload(start(), pairs, "image,caption\nnone.jpg,a cat\n")
     told = texts(app)
     assert "1 picture of the table not among the uploads: none.jpg" in told
-    assert "at least three pictures with captions" in told
+    assert "None of the pictures has a caption" in told
 
 
 def test_two_pictures_are_too_few(pairs: Path) -> None:
@@ -92,9 +92,12 @@ def test_pictures_that_cannot_be_read_are_named_and_counted(pairs: Path, tmp_pat
     shutil.copytree(pairs, folder)
     for file in sorted(folder.glob("*.jpg"))[:7]:
         file.write_bytes(b"no picture")
-    told = texts(upload(start(), folder))
+    app = upload(start(), folder)
+    told = texts(app)
     assert "7 pictures skipped; the others are used." in told
     assert "- and 2 more" in told
+    assert "22 pictures to learn from, 3 pictures held out" in told
+    assert app.number_input(key="train_batch").value == 22  # all, though the table names more
 
 
 def test_a_name_that_is_none_or_taken_is_refused(pairs: Path, trained: Path) -> None:

@@ -174,7 +174,9 @@ def test_pocket_learns_32_pairs_by_heart(loss: LossName, tmp_path: Path) -> None
         plan(40, 2e-4),
         tuning=Tuning("last", loss=loss, batch=32, chunk=16, crop=1.0),
     )
-    pictures = decode_once(read(folder).examples, 96, decoding(job)[1], folder / "cache")
+    pictures = decode_once(
+        read(folder).examples, 96, decoding(job.kind, job.base)[1], folder / "cache"
+    )
     found = [
         event
         for event in run(job, (pictures, pictures), tmp_path / "run")
@@ -189,7 +191,7 @@ def test_pictures_of_any_shape_cannot_be_tuned(tmp_path: Path, data: Pictures) -
     with pytest.raises(TrainingError, match="any shape"):
         DualLearner(base, (data, data), plan(), Tuning())
     with pytest.raises(TrainingError, match="any shape"):
-        decoding(Job("dual", plan(), base=base.spec.id))
+        decoding("dual", base.spec.id)
 
 
 def test_an_older_matcher_is_no_base(tmp_path: Path, data: Pictures) -> None:
