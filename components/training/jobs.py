@@ -15,7 +15,7 @@ from components.matchers import glove, vocabulary
 from components.matchers.densenet_lstm import SIDE as EMBEDDING_SIDE
 from components.matchers.pair_matcher import SIDE as PAIR_SIDE
 from components.matchers.saved import save_matcher
-from components.models import Located, locate, resolve
+from components.models import locate, resolve
 from components.recipe import Recipe
 from components.retrieval import both_ways, ranks
 from components.runtimes.towers import load_towers
@@ -145,10 +145,6 @@ def decoding_of(recipe: Recipe, name: str) -> tuple[int, Fit]:
     return pixels.height, "squeeze" if pixels.shortest_edge is None else "crop"
 
 
-def _base(job: Job) -> Located:
-    return locate(resolve(job.base))
-
-
 def run(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> Iterator[Event]:
     """Yield the job's events; at its end the model lies in ``out/model``.
 
@@ -240,5 +236,5 @@ def _densenet_lstm(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> 
 
 
 def _dual(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready:
-    learner = DualLearner(_base(job), pictures, job.plan, job.tuning)
+    learner = DualLearner(locate(resolve(job.base)), pictures, job.plan, job.tuning)
     return _Ready(learner, learner.save)
