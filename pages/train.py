@@ -12,26 +12,28 @@ from components.ui.text import plain
 
 def ask() -> None:
     """Draw what a run needs, and start it."""
+    encoder = pick_encoder(key="train_base")
     left, right = st.columns(2, gap="large")
     with left:
         asked = training_inputs.ask_pairs()
     with right:
-        encoder = pick_encoder(key="train_base")
         if asked is None:
             return
         what = training_inputs.ask_recipe()
         pictures = training_inputs.decode(encoder, asked, what)
         job = training_inputs.ask_job(encoder, what, pictures)
+        started = st.session_state.get("train_started", 0)
         name = st.text_input(
             "Name",
             training.default_name(encoder, training.tasks()),
-            key="train_name",
+            key=f"train_name_{started}",  # a new one, with a new name, for each run
             help="Under which it appears in every model picker",
         )
         models.refuse_taken(name)
         run = training.Run(name, job, training_inputs.part(pictures, job.plan.seed))
         if training.ready_to_start(run):
             training.start(run)
+            st.session_state["train_started"] = started + 1
             st.rerun()
 
 

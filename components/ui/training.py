@@ -24,6 +24,7 @@ from components.ui.text import count, plain, shorten
 
 _MOVED = 8  # pictures that are shown of those that moved most
 _CHART = 220  # pixels
+_POINTS, _MARKED = 500, 30  # of a curve at most, about; up to how many each is a dot as well
 
 
 @dataclass(frozen=True)
@@ -151,27 +152,38 @@ def _running(name: str, task: Task) -> None:
 
 def _curves(progress: Progress) -> None:
     """Draw loss by step, and dev by epoch."""
-    import pandas as pd
-
     left, right = st.columns(2)
-    loss = pd.DataFrame(
-        {"step": [e.number for e in progress.steps], "loss": [e.loss for e in progress.steps]}
-    )
     with left:
         st.caption("**Loss** of each step's batch: lower is better.")
-        st.line_chart(loss, x="step", y="loss", height=_CHART)
+        thin = max(1, len(progress.steps) // _POINTS)
+        _curve("loss", [(e.number, e.loss) for e in progress.steps[::thin]])
     with right:
         if not progress.devs:
             st.caption("**Dev** is measured after each epoch, on pictures held out.")
             return
-        dev = pd.DataFrame(
-            {"step": [e.number for e in progress.devs], "dev": [e.figure for e in progress.devs]}
-        )
         st.caption(
             "**Dev**, on pictures held out: of a model with vectors the mean of R@1, R@5 and R@10"
             " both ways, in per cent; of a pair matcher, its accuracy."
         )
-        st.line_chart(dev, x="step", y="dev", height=_CHART)
+        _curve("dev", [(e.number, e.figure) for e in progress.devs])
+
+
+def _curve(name: str, points: Sequence[tuple[int, float]]) -> None:
+    """Draw figures by step; their scale does not begin at zero, or small gains would not show."""
+    import altair as alt
+    import pandas as pd
+
+    chart = (
+        alt.Chart(pd.DataFrame(points, columns=["step", name]))
+        .mark_line(point=len(points) <= _MARKED)
+        .encode(
+            x=alt.X("step:Q", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False)),
+            y=alt.Y(f"{name}:Q", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
+            tooltip=["step:Q", alt.Tooltip(f"{name}:Q", format=".4g")],
+        )
+        .properties(height=_CHART, description=f"{name} by step, at last {points[-1][1]:.4g}")
+    )
+    st.altair_chart(chart)
 
 
 def _ended(name: str, task: Task) -> None:

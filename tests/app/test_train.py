@@ -102,10 +102,10 @@ def test_pictures_that_cannot_be_read_are_named_and_counted(pairs: Path, tmp_pat
 
 def test_a_name_that_is_none_or_taken_is_refused(pairs: Path, trained: Path) -> None:
     app = upload(start(), pairs)
-    done(app.text_input(key="train_name").set_value("../out").run())
+    done(app.text_input(key="train_name_0").set_value("../out").run())
     assert "is no name for a model" in texts(app)
     (trained / "mine").mkdir(parents=True)
-    done(app.text_input(key="train_name").set_value("mine").run())
+    done(app.text_input(key="train_name_0").set_value("mine").run())
     assert "There is a model named 'mine' already" in texts(app)
 
 
@@ -114,7 +114,7 @@ def test_it_tells_the_cost_trains_stops_goes_on_and_shows_what_it_gained(
 ) -> None:
     app = upload(start(), pairs)
     assert "28 pictures to learn from, 4 pictures held out" in texts(app)
-    done(app.text_input(key="train_name").set_value("my pictures").run())
+    done(app.text_input(key="train_name_0").set_value("my pictures").run())
     done(app.number_input(key="train_batch").set_value(14).run())
     done(app.number_input(key="train_epochs").set_value(6).run())
     done(app.button(key="train_estimate").click().run())
@@ -126,6 +126,7 @@ def test_it_tells_the_cost_trains_stops_goes_on_and_shows_what_it_gained(
     _wait_for(app, "what it has learned is kept")
     app.button(key="resume my pictures").click().run()
     _wait_for(app, "my pictures is trained")
+    assert app.text_input(key="train_name_1").value == "Pocket tuned 1"
     told = texts(app)
     assert "Moved most" in told or "No picture held out changed its rank." in told
     assert "caption to image" in "\n".join(table.value.to_string() for table in app.table)
