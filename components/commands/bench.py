@@ -102,8 +102,8 @@ def names(
     model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
 ) -> None:
     """Measure how often a picture of ImageNet finds its own name among all names."""
-    from components.bench_names import names as measure
     from components.commands.console import load_encoder
+    from components.training.bench import names as measure
 
     measure(load_encoder(model), folder, typer.echo)
 

@@ -16,6 +16,8 @@ from components.catalogue import POCKET
 from components.encoder import load
 from components.models import locate, resolve
 from components.samples import sources
+from components.training.bench import names
+from components.training.data import DataError
 from components.training.loop import Step
 from components.training.recipes import pocket
 from components.training.recipes.pocket import Mixed, Sources, make, read_named
@@ -86,3 +88,20 @@ def test_half_of_the_classes_show_no_picture(found: Sources) -> None:
     named = read_named(found.imagenet)
     assert named.shown == (0, 2, 4, 6, 8)
     assert named.names[3] == ("thing 3", "other name")
+
+
+def test_a_sample_without_its_list_or_a_picture_is_named(found: Sources, tmp_path: Path) -> None:
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    with pytest.raises(DataError, match=r"bare lacks a labels\.csv"):
+        read_named(folder)
+    shutil.copy(found.imagenet / "labels.csv", folder)
+    with pytest.raises(DataError, match="or its pictures"):
+        read_named(folder)
+
+
+def test_pictures_are_named_by_halves(found: Sources) -> None:
+    told: list[str] = []
+    names(load(locate(resolve("pocket"))), found.imagenet, told.append)
+    assert told[0] == "pocket: top-1 among 10 names"
+    assert [line.split("%")[1] for line in told[1:]] == ["  of 5 pictures", "  of 5 pictures"]

@@ -35,7 +35,7 @@ from transformers import (
 from components.files import write_bytes
 from components.retrieval import both_ways
 from components.training.augment import augment
-from components.training.data import Example, read
+from components.training.data import DataError, Example, read
 from components.training.loader import Batch, Pictures, batches, decode_once, parts, steps
 from components.training.loop import BEST, Dev, Ended, Plan, Step, load_learned, train
 
@@ -96,11 +96,19 @@ class Named:
 
 
 def read_named(folder: Path) -> Named:
-    """Return the ImageNet sample of ``labels.csv``: image, class_index, wnid, names."""
-    with (folder / "labels.csv").open(encoding="utf-8", newline="") as lines:
-        rows = sorted(csv.DictReader(lines), key=lambda row: int(row["class_index"]))
-    names = tuple(tuple(row["names"].split(", ")) for row in rows)
-    paths = (next(folder.glob(f"**/{row['image']}")) for row in rows)
+    """Return the ImageNet sample of ``labels.csv``: image, class_index, wnid, names.
+
+    Raises DataError where it or one of its pictures is missing.
+    """
+    try:
+        with (folder / "labels.csv").open(encoding="utf-8", newline="") as lines:
+            rows = sorted(csv.DictReader(lines), key=lambda row: int(row["class_index"]))
+        names = tuple(tuple(row["names"].split(", ")) for row in rows)
+        paths = [next(folder.glob(f"**/{row['image']}")) for row in rows]
+    except (OSError, ValueError, KeyError, StopIteration) as error:
+        raise DataError(
+            f"{folder.name} lacks a labels.csv of image, class_index and names, or its pictures."
+        ) from error
     return Named(tuple(Example(path, own) for path, own in zip(paths, names, strict=True)), names)
 
 
