@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from components.files import write_bytes
 from components.images import ImageError, Source, decode, source_of
 from components.pipeline import lookahead
 from components.training.data import DataError, Example
@@ -115,9 +116,8 @@ def _write(examples: Sequence[Example], side: int, fit: Fit, file: Path, tell: T
     finally:
         draft.unlink(missing_ok=True)
     notes = json.dumps({"rows": rows, "skipped": skipped})
-    written = file.with_suffix(".json.draft")
-    written.write_text(notes, encoding="utf-8")
-    written.replace(file.with_suffix(".json"))  # last: without it the pixels do not count
+    # last: without it the pixels do not count
+    write_bytes(file.with_suffix(".json"), notes.encode())
 
 
 def square(source: Source, side: int, fit: Fit) -> NDArray[np.uint8] | str:
