@@ -291,6 +291,7 @@ def test_many_files_can_be_stopped_and_go_on(
     screenshot(page, "match-encoding")
     page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("Stopped.")).to_be_visible()
+    settled(page)  # the page is still being drawn below: a click now may be lost
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_text(re.compile("Stopped|Encoded"))).to_have_count(0, timeout=240_000)
     settled(page)
