@@ -158,7 +158,9 @@ def _train(job: "Job", data: Path, images: Path | None, out: Path, name: str) ->
     pairs = read(data, images)
     say_missing(pairs)
     made = decoding(job.kind, job.base)  # once: it may load the base
-    learn, dev = (_decoded(examples, made, out) for examples in halves(pairs, job.plan.seed))
+    learn, dev = (
+        _decoded(examples, made, out) for examples in halves(pairs.examples, job.plan.seed)
+    )
     _show(run(job, (learn, dev), out))
     kept = models.keep_trained(out / MODEL, name).id if name else str(out / MODEL)
     typer.echo(kept)

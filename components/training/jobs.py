@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from components.recipe import Recipe
 from components.retrieval import both_ways, ranks
 from components.runtimes.towers import load_towers
 from components.training import densenet_lstm, pair_matcher
-from components.training.data import Example, PairData
+from components.training.data import Example
 from components.training.densenet_lstm import DenseNetLstmLearner, Margin
 from components.training.dual import DualLearner, Tuning
 from components.training.loader import Fit, Pictures
@@ -104,17 +104,24 @@ class _Ready:
     said: tuple[str, ...] = ()
 
 
-def halves(pairs: PairData, seed: int = 0) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+def dev_split(examples: Sequence[Example]) -> str:
+    """Return the split to measure on, of a dataset that has one beside train; else nothing."""
+    named = {example.split for example in examples}
+    return next((name for name in _DEV_NAMES if name in named and "train" in named), "")
+
+
+def halves(
+    examples: Sequence[Example], seed: int = 0
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Return the examples to train on, and those to measure on.
 
     By the dataset's own splits where it names them; else a tenth, at most 1,000, of what is to be
     trained on is held out by the seed. Raises TrainingError where too little is left.
     """
-    named = {example.split for example in pairs.examples}
-    dev_name = next((name for name in _DEV_NAMES if name in named), None)
-    whole = pairs.split("train") if "train" in named else pairs.examples
-    if dev_name and "train" in named:
-        learn, dev = whole, pairs.split(dev_name)
+    dev_name = dev_split(examples)
+    whole = tuple(each for each in examples if each.split == "train") or tuple(examples)
+    if dev_name:
+        learn, dev = whole, tuple(each for each in examples if each.split == dev_name)
     else:
         order = np.random.default_rng(seed).permutation(len(whole))
         count = min(_MOST_HELD_OUT, math.ceil(_HELD_OUT * len(order)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from components.images import Source
 from components.pipeline import lookahead
-from components.training.data import DataError, Example, PairData
+from components.training.data import DataError, Example
 from components.training.jobs import halves
 from components.training.loader import Fit, Pictures, square
 
@@ -37,7 +37,7 @@ def in_memory(
 
 def parted(pictures: Pictures, seed: int = 0) -> tuple[Pictures, Pictures]:
     """Return the pictures to learn from, and those held out to measure on."""
-    parts = halves(PairData("the pairs", pictures.examples, ()), seed)
+    parts = halves(pictures.examples, seed)
     row_of = {id(example): row for row, example in enumerate(pictures.examples)}
     rows = [[row_of[id(example)] for example in part] for part in parts]
     learn, dev = (

@@ -53,11 +53,19 @@ def explain_captions(encoder: Encoder, asked: CaptionList) -> None:
 
 def explain_skipped(items: Sequence[Encoded | Skipped]) -> None:
     """Draw each file that gave no picture, with its reason."""
-    skipped = [item for item in items if isinstance(item, Skipped)]
-    if skipped:
-        reasons = "\n".join(f"- {plain(item.reason)}" for item in skipped)
+    reasons = [item.reason for item in items if isinstance(item, Skipped)]
+    warn_skipped(reasons, "file", "ranked", len(reasons))
+
+
+def warn_skipped(reasons: Sequence[str], what: str, others: str, most: int = _NAMED) -> None:
+    """Draw how many of ``what`` were skipped, ``most`` of the reasons, and that the others are."""
+    if reasons:
+        named = [f"- {plain(reason)}" for reason in reasons[:most]]
+        more = [f"- and {len(reasons) - most:,} more"] if len(reasons) > most else []
         st.warning(
-            f"{count(len(skipped), 'file')} skipped; the others are ranked.\n{reasons}",
+            "\n".join(
+                [f"{count(len(reasons), what)} skipped; the others are {others}.", *named, *more]
+            ),
             icon=":material/broken_image:",
         )
 

@@ -13,10 +13,10 @@ from components.collection.store import collections, open_collection
 from components.encoder import Encoder, best_device
 from components.images import Source, source_of
 from components.pairs import read_pairs
-from components.training.data import Example, PairData
+from components.training.data import Example
 from components.training.densenet_lstm import Margin
 from components.training.dual import Tuning
-from components.training.jobs import Job, decoding, decoding_of, halves
+from components.training.jobs import Job, decoding, decoding_of, dev_split, halves
 from components.training.loader import Pictures
 from components.training.loop import Plan
 from components.training.uploads import in_memory, parted
@@ -26,7 +26,6 @@ from components.ui.uploader import uploads
 
 _MOST = 5_000  # pictures of a collection: all of them lie in memory while it trains
 _MOST_CAPTIONS = 50_000
-_NAMED = 5  # of the pictures that cannot be read
 _RECIPES = {
     "Projections only": "projections",
     "Last two layers": "last",
@@ -147,13 +146,13 @@ def decode(encoder: Encoder, asked: Asked, what: str) -> Pictures:
         with st.spinner("Reading the pictures", show_time=True):
             known[key] = in_memory(asked.sources, asked.examples, side, fit)
     pictures: Pictures = known[key]
-    _explain_skipped(pictures.skipped)
+    inputs.warn_skipped(pictures.skipped, "picture", "used")
     return pictures
 
 
 def ask_job(encoder: Encoder, what: str, pictures: Pictures) -> Job:
     """Draw a recipe's details; return what they say. Raises TrainingError: too few pictures."""
-    learned = len(halves(PairData("the pairs", pictures.examples, ()))[0])
+    learned = len(halves(pictures.examples)[0])
     with st.popover("Details", icon=":material/tune:"):
         chosen = _ask_details(what, learned)
     older = what in _OLDER
@@ -200,20 +199,10 @@ def part(pictures: Pictures, seed: int) -> tuple[Pictures, Pictures]:
     """Return the pictures to learn from, and those held out; draw how many they are."""
     learn, dev = parted(pictures, seed)
     st.session_state["train_key"] = dev.key
-    split = dev.examples[0].split
-    how = "a tenth, drawn at random" if split in {"", "train"} else f"its split {plain(split)}"
+    split = dev_split(pictures.examples)
+    how = f"its split {plain(split)}" if split else "a tenth, drawn at random"
     st.caption(
         f"{count(len(learn.examples), 'picture')} to learn from,"
         f" {count(len(dev.examples), 'picture')} held out to measure on: {how}."
     )
     return learn, dev
-
-
-def _explain_skipped(reasons: Sequence[str]) -> None:
-    if reasons:
-        named = "\n".join(f"- {plain(reason)}" for reason in reasons[:_NAMED])
-        more = f"\n- and {len(reasons) - _NAMED:,} more" if len(reasons) > _NAMED else ""
-        st.warning(
-            f"{count(len(reasons), 'picture')} skipped; the others are used.\n{named}{more}",
-            icon=":material/broken_image:",
-        )

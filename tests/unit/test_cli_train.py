@@ -13,7 +13,7 @@ import pytest
 from components.images import source_of
 from components.training.data import Example, read
 from components.training.dual import Tuning
-from components.training.jobs import Compared, Cost, Job, halves
+from components.training.jobs import Compared, Cost, Job, dev_split, halves
 from components.training.loader import Pictures
 from components.training.loop import CHECKPOINT, Ended, Plan, Step, TrainingError
 from components.training.uploads import in_memory, parted
@@ -111,21 +111,18 @@ def test_missing_and_damaged_pictures_are_named_and_the_rest_goes_on(
 
 def test_halves_follow_the_datasets_splits_or_hold_out_a_tenth(pairs: Path) -> None:
     data = read(pairs)
-    learn, dev = halves(data)
+    learn, dev = halves(data.examples)
     assert (len(learn), len(dev)) == (24, 8)
     plain = read(write_pairs(pairs.parent / "plain"))
-    learn, dev = halves(plain, seed=3)
+    learn, dev = halves(plain.examples, seed=3)
     assert (len(learn), len(dev)) == (28, 4)
-    assert halves(plain, seed=3) == (learn, dev)
-    assert halves(plain, seed=4) != (learn, dev)
+    assert halves(plain.examples, seed=3) == (learn, dev)
+    assert halves(plain.examples, seed=4) != (learn, dev)
     assert not set(learn) & set(dev)
-    tested = replace(
-        data,
-        examples=tuple(
-            replace(example, split=example.split.replace("dev", "test"))
-            for example in data.examples
-        ),
-    )
+    tested = [
+        replace(example, split=example.split.replace("dev", "test")) for example in data.examples
+    ]
+    assert (dev_split(data.examples), dev_split(tested)) == ("dev", "")
     learn, dev = halves(tested)
     assert (len(learn), len(dev)) == (21, 3)
     assert {example.split for example in (*learn, *dev)} == {"train"}

@@ -1,6 +1,8 @@
 """The walls of the house: who may import whom."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,28 +59,27 @@ def test_no_pickle_and_no_strangers_code(file: Path) -> None:
     assert "weights_only=False" not in file.read_text(encoding="utf-8")
 
 
+def _told(code: str) -> str:
+    """Return what a fresh interpreter prints, of ``code`` run beside `app.py`."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
 def test_importing_the_thinking_parts_is_light() -> None:
     """First paint comes before any model: torch and transformers stay out of module scope."""
-    import subprocess
-    import sys
-
     code = (
         "import sys, components.encoder, components.pipeline, components.models, cli;"
         "print([m for m in ('torch', 'transformers', 'openvino', 'matplotlib', 'streamlit',"
         " 'scipy', 'pandas', 'altair')"
         " if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
+    assert _told(code) == "[]"
 
 
 def test_a_session_leaves_the_search_path_as_it_is() -> None:
     """Two sessions at once would trip over each other's changes of it."""
-    import subprocess
-    import sys
-
     code = (
         "import sys, app;"
         "from streamlit.runtime.scriptrunner.exec_code import modified_sys_path;"
@@ -87,7 +88,4 @@ def test_a_session_leaves_the_search_path_as_it_is() -> None:
         "running.__enter__();"
         "print(sys.path == before)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "True"
+    assert _told(code) == "True"
