@@ -11,7 +11,7 @@ import streamlit as st
 
 from components.settings import ROOT
 
-_SCRIPT = ROOT / "components" / "ui" / "shell.py"
+_SCRIPT = ROOT / "components" / "ui" / "shell" / "session.py"
 # Streamlit puts a script's folder on sys.path for as long as a session runs it, unless it is there.
 # An import or a look at a package's metadata in another session, just then, misses an entry.
 sys.path.append(str(_SCRIPT.parent))

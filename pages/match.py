@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from components.pipeline import Encoded, score_encoded
-from components.samples import CAPTION
-from components.ui import inputs, results, tray
-from components.ui.gallery import Gallery
+from components.encoder import Encoded, score_encoded
+from components.images import EXAMPLE_CAPTION
+from components.ui import inputs, tray
+from components.ui.match import results
+from components.ui.match.gallery import Gallery
 from components.ui.model_picker import pick_encoder
 from components.ui.setup import setup
 from components.ui.uploader import uploads
@@ -18,7 +19,7 @@ encoder = pick_encoder(pairs=True)
 
 left, right = st.columns(2, gap="large")
 with left:
-    asked = inputs.ask_captions("match_captions", CAPTION)
+    asked = inputs.ask_captions("match_captions", EXAMPLE_CAPTION)
     inputs.explain_captions(encoder, asked)
 with right:
     uploaded = uploads("match") | tray.tray()

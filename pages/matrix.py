@@ -4,20 +4,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from components.encoder import Encoder
-from components.match import Scores
-from components.pipeline import Encoded, score_encoded
-from components.report import Material
-from components.ui import (
-    inputs,
-    matrix_downloads,
-    matrix_inputs,
-    matrix_view,
-    models_compared,
-    tray,
-    why,
-)
-from components.ui.matrix_inputs import Pair
+from components.encoder import Encoded, Encoder, score_encoded
+from components.output.report import Material
+from components.scores import Scores
+from components.ui import inputs, tray
+from components.ui.matrix import compare as models_compared
+from components.ui.matrix import downloads as matrix_downloads
+from components.ui.matrix import inputs as matrix_inputs
+from components.ui.matrix import view as matrix_view
+from components.ui.matrix import why
+from components.ui.matrix.inputs import Pair
 from components.ui.model_picker import pick_encoder
 from components.ui.setup import setup
 from components.ui.text import plain

@@ -6,9 +6,10 @@ from components.collection.manifest import CollectionError
 from components.collection.query import Query
 from components.collection.store import Collection
 from components.encoder import Encoder
-from components.ui import builds, collection_picker, search_query, search_results
 from components.ui.model_picker import pick_encoder
-from components.ui.photo_view import PHOTO, photo_view
+from components.ui.search import builds, collection_picker, controls, results
+from components.ui.search import query as search_query
+from components.ui.search.photo import PHOTO, photo_view
 from components.ui.setup import setup
 from components.ui.text import plain
 
@@ -17,18 +18,18 @@ from components.ui.text import plain
 def explore(encoder: Encoder, collection: Collection) -> None:
     """Draw query and results; typing reruns this alone."""
     query = search_query.ask(encoder, collection)
-    view, allowed, least = search_results.controls(collection, query)
-    found = search_results.find(collection, query, view, allowed, least)
+    view, allowed, least = controls.controls(collection, query)
+    found = results.find(collection, query, view, allowed, least)
     passing = len(collection) if allowed is None else int(allowed.sum())
-    search_results.summarise(collection, query, found, passing)
+    results.summarise(collection, query, found, passing)
     if not len(found):
         st.info(
             "Nothing is left: lower the minimum cosine, or lift a filter.",
             icon=":material/filter_alt:",
         )
-    search_results.grid(encoder, collection, query, found, view)
+    results.grid(encoder, collection, query, found, view)
     if query is not None and len(found):
-        search_results.downloads(encoder, collection, found, st.session_state.get("search_q", ""))
+        results.downloads(encoder, collection, found, st.session_state.get("search_q", ""))
     if PHOTO in st.query_params:
         open_photo(encoder, collection, st.query_params[PHOTO], query)
 

@@ -25,14 +25,14 @@ def ask() -> None:
         started = st.session_state.get("train_started", 0)
         name = st.text_input(
             "Name",
-            training.default_name(encoder, training.tasks()),
+            runs.default_name(encoder, runs.tasks()),
             key=f"train_name_{started}",  # a new one, with a new name, for each run
             help="Under which it appears in every model picker",
         )
         models.refuse_taken(name)
-        run = training.Run(name, job, training_inputs.part(pictures, job.plan.seed))
-        if training.ready_to_start(run):
-            training.start(run)
+        run = runs.Run(name, job, training_inputs.part(pictures, job.plan.seed))
+        if view.ready_to_start(run):
+            runs.start(run)
             st.session_state["train_started"] = started + 1
             st.rerun()
 
@@ -44,8 +44,9 @@ if Settings().read_only:
     st.info("This copy is for looking alone: models are trained elsewhere.")
     st.stop()
 with st.spinner("Loading what trains"):
-    from components.ui import training, training_inputs
-training.show()
+    from components.ui.train import inputs as training_inputs
+    from components.ui.train import runs, view
+view.show()
 try:
     ask()
 except CaptionLensError as error:

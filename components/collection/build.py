@@ -12,8 +12,6 @@ from typing import Literal
 
 import numpy as np
 
-from components import samples
-from components.collection.folder import Folder, file_item
 from components.collection.manifest import (
     PUBLISHED,
     UNDER_WAY,
@@ -22,14 +20,16 @@ from components.collection.manifest import (
     folder_of,
     read_manifest,
 )
+from components.collection.open_shard import Row
 from components.collection.records import Record, record_of
-from components.collection.sources import Item, PictureSource, SourceSpec
-from components.collection.writer import Row, Writer, writing
-from components.encoder import Encoder
+from components.collection.sources.folder import Folder
+from components.collection.sources.samples import Samples
+from components.collection.sources.source import Item, PictureSource, SourceSpec
+from components.collection.writer import Writer, writing
+from components.encoder import Encoded, Encoder, Skipped, encode
 from components.images import Source
-from components.pipeline import Encoded, Skipped, encode
-from components.progress import duration
 from components.scores import Matrix
+from components.words import duration
 
 Stage = Literal["Reading the source", "Encoding", "Indexing"]
 COMMIT = 64  # pictures that are stored together: what a kill can cost
@@ -140,26 +140,16 @@ def open_source(spec: SourceSpec) -> PictureSource:
     if spec.kind == "folder":
         return Folder(spec.location)
     if spec.kind == "samples":
-        return _Samples()
-    from components.collection.remote import Fetcher
+        return Samples()
+    from components.collection.sources.remote import Fetcher
 
     if spec.kind == "table":
-        from components.collection.table import Table
+        from components.collection.sources.table import Table
 
         return Table(spec.location, spec.pictures, Fetcher().get)
-    from components.collection.unsplash import Unsplash
+    from components.collection.sources.unsplash import Unsplash
 
     return Unsplash(spec.location, spec.limit)
-
-
-class _Samples:
-    """The pictures that ship inside, with their captions."""
-
-    def items(self) -> Iterator[Item | Skipped]:
-        for source in samples.sources():
-            assert not isinstance(source.data, bytes) and not callable(source.data)  # noqa: S101
-            item = file_item(source.name, source, source.data)
-            yield replace(item, metadata={"captions": [samples.captions()[source.name]]})
 
 
 def _check_source(job: Job) -> None:

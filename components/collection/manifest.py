@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components.collection.index import Effort
-from components.collection.sources import SourceSpec
+from components.collection.sources.source import SourceSpec
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.settings import Settings

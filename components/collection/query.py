@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.captions import parse as parse_captions
-from components.encoder import Encoder
+from components.encoder import Encoder, parse_captions
 from components.errors import CaptionLensError
 from components.scores import Matrix, unit
 

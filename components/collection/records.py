@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.collection.sources import Item, Value
-from components.pipeline import Encoded
+from components.collection.sources.source import Item
+from components.datasets.table import Value
+from components.encoder import Encoded
 
 Record = dict[str, Value]
 # What only we use of a row: no filter, no detail, no download shows it.

@@ -6,8 +6,6 @@ Parquet, and the writer's notes (``build.json``) list the shard. Readers see non
 `Writer.publish` replaces the manifest.
 """
 
-import json
-import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,33 +25,24 @@ from components.collection.manifest import (
     IndexFacts,
     Manifest,
     Shard,
-    facts_of,
     folder_of,
     new_manifest,
     read_manifest,
     write_manifest,
     write_whole,
 )
-from components.collection.records import Record, joined, read_table, table_of, write_table
-from components.collection.sources import SourceSpec
+from components.collection.open_shard import OpenShard, Row, write_parquet
+from components.collection.records import Record, joined, read_table, table_of
+from components.collection.sources.source import SourceSpec
 from components.collection.store import locked, save_index
 from components.collection.vectors import open_vectors
-from components.encoder import Encoder, batched
+from components.encoder import Encoder
 from components.scores import Matrix
 
 SHARD_ROWS = 8192  # of 512 floats: 16 MB of vectors and some 120 MB of thumbnails
 _SMALL, _MOST_SMALL = 2048, 16  # rows of a small shard; how many may lie about
 Mask = NDArray[np.bool_]
 _Part = tuple[Shard, Mask]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A picture to store: its metadata, unit vector (width,) and JPEG thumbnail."""
-
-    record: Record
-    vector: Matrix
-    thumbnail: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +117,7 @@ class Writer:
         self._published = published
         shards = (*state.shards, *(published.shards if published else ()))
         number = max((shard.number for shard in shards), default=0) + 1
-        self._open = _OpenShard(folder, number, state.width)
+        self._open = OpenShard(folder, number, state.width)
         self.known: dict[str, Known] = {}
         self._rows = 0
         for record in self._records():
@@ -162,7 +151,7 @@ class Writer:
         if self._open.rows:
             self._note(replace(self.state, shards=(*self.state.shards, self._open.seal())))
             self._open.forget_journal()
-            self._open = _OpenShard(self.folder, self._open.number + 1, self.state.width)
+            self._open = OpenShard(self.folder, self._open.number + 1, self.state.width)
 
     def _note(self, state: Manifest) -> None:
         self.state = write_manifest(self.folder, state, UNDER_WAY)
@@ -240,7 +229,7 @@ class Writer:
                 stem.with_suffix(".thumbnails"),
                 lambda draft: draft.write_bytes(b"".join(thumbnails)),
             ),
-            _write_table(stem.with_suffix(".parquet"), joined(tables)),
+            write_parquet(stem.with_suffix(".parquet"), joined(tables)),
         )
 
     def _living(self, shard: Shard, mask: Mask) -> tuple[Matrix, bytes, pa.Table]:
@@ -266,7 +255,7 @@ class Writer:
     def _write_skipped(self, generation: int, skipped: Sequence[Record]) -> File | None:
         if not skipped:
             return None
-        return _write_table(self.folder / f"{generation:06}.skipped.parquet", table_of(skipped))
+        return write_parquet(self.folder / f"{generation:06}.skipped.parquet", table_of(skipped))
 
     def _tidy(self) -> None:
         """Remove what belongs to no state: what was replaced, and what a kill left behind."""
@@ -276,87 +265,3 @@ class Writer:
     def close(self) -> None:
         """Let go of the open shard's files; what was added stays for the next build."""
         self._open.close()
-
-
-def _write_table(path: Path, table: pa.Table) -> File:
-    facts = write_whole(path, lambda draft: write_table(table, draft))
-    pa.default_memory_pool().release_unused()  # a build goes on for long without it
-    return facts
-
-
-class _OpenShard:
-    """The shard that grows. Its journal, a line of JSON a picture, says what of it counts."""
-
-    def __init__(self, folder: Path, number: int, width: int) -> None:
-        self.folder, self.number, self.width = folder, number, width
-        self._vectors, self._thumbnails, self._journal = (
-            (folder / f"{number:06}.{kind}").open("ab")
-            for kind in ("vectors", "thumbnails", "jsonl")
-        )
-        self.rows = self._recover()
-
-    @property
-    def _files(self) -> tuple[Path, Path, Path]:
-        stem = f"{self.number:06}"
-        return (
-            self.folder / f"{stem}.vectors",
-            self.folder / f"{stem}.thumbnails",
-            self.folder / f"{stem}.jsonl",
-        )
-
-    def _recover(self) -> int:
-        """Cut off what a kill left half written; return how many rows count."""
-        rows = thumbnails = length = 0
-        with self._files[2].open("rb") as lines:
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    break
-                length += len(line)
-                thumbnails += json.loads(line)["thumbnail_bytes"]
-                rows += 1
-        self._vectors.truncate(rows * self.width * 4)
-        self._thumbnails.truncate(thumbnails)
-        self._journal.truncate(length)
-        return rows
-
-    def records(self) -> Iterator[Record]:
-        """Yield the metadata of the rows."""
-        with self._files[2].open(encoding="utf-8") as lines:
-            yield from map(json.loads, lines)
-
-    def append(self, rows: Sequence[Row]) -> None:
-        """Write rows; the journal last, and only when the rest is on the disk."""
-        self._vectors.write(np.stack([row.vector for row in rows]).astype("<f4").tobytes())
-        self._thumbnails.write(b"".join(row.thumbnail for row in rows))
-        lines = [json.dumps(row.record, ensure_ascii=False) for row in rows]
-        for sink in (self._vectors, self._thumbnails):
-            sink.flush()
-            os.fsync(sink.fileno())
-        self._journal.write("".join(f"{line}\n" for line in lines).encode())
-        self._journal.flush()
-        os.fsync(self._journal.fileno())
-        self.rows += len(rows)
-
-    def seal(self) -> Shard:
-        """Return the finished shard, its metadata as Parquet."""
-        self.close()
-        vectors, thumbnails, _ = self._files
-        tables = [table_of(group) for group in batched(self.records(), 1024)]
-        metadata = _write_table(self.folder / f"{self.number:06}.parquet", joined(tables))
-        return Shard(self.number, self.rows, facts_of(vectors), facts_of(thumbnails), metadata)
-
-    def forget_journal(self) -> None:
-        """Remove the journal of a shard that is sealed and noted."""
-        self._files[2].unlink()
-
-    def moved(self) -> "_OpenShard":
-        """Return an empty shard with the next number, in place of this empty one."""
-        self.close()
-        for file in self._files:
-            file.unlink()
-        return _OpenShard(self.folder, self.number + 1, self.width)
-
-    def close(self) -> None:
-        """Close the files."""
-        for sink in (self._vectors, self._thumbnails, self._journal):
-            sink.close()

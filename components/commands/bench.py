@@ -29,14 +29,15 @@ def speed(
     """Measure encoding, ours and plain torch float32: images a second, and the ratio."""
     if context.invoked_subcommand:
         return
-    from components import bench
+    from components.bench import baseline, encoding
+    from components.bench.recall import recall as measure_recall
 
     if recall:
         for model_id in model or ["pocket"]:
-            bench.recall(model_id, recall, typer.echo)
+            measure_recall(model_id, recall, typer.echo)
         return
-    for model_id in model or ["pocket", bench.RANDOM_CLIP]:
-        bench.speed(model_id, rounds, typer.echo)
+    for model_id in model or ["pocket", baseline.RANDOM_CLIP]:
+        encoding.speed(model_id, rounds, typer.echo)
 
 
 @bench_app.command("search")
@@ -52,16 +53,16 @@ def search(
     model: Annotated[str, typer.Option("--model", "-m", help="Of the recall.")] = "pocket",
 ) -> None:
     """Measure search at 25,000 and 1,000,000 vectors, and building, against the usual ways."""
-    from components import bench_search
+    from components.bench import search
 
     if recall:
-        bench_search.recall(model, recall, typer.echo)
+        search.recall(model, recall, typer.echo)
         return
-    bench_search.at_25k(rounds, typer.echo)
-    bench_search.building(rounds, typer.echo)
-    bench_search.at_1m(rounds, typer.echo)
+    search.at_25k(rounds, typer.echo)
+    search.building(rounds, typer.echo)
+    search.at_1m(rounds, typer.echo)
     if pictures:
-        bench_search.memory(pictures, typer.echo)
+        search.memory(pictures, typer.echo)
 
 
 Folder = Annotated[Path, typer.Argument(help="With images/ and captions.csv: image,split,caption.")]
@@ -70,17 +71,17 @@ Folder = Annotated[Path, typer.Argument(help="With images/ and captions.csv: ima
 @bench_app.command("scores")
 def scores(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] = "pocket") -> None:
     """Measure how well percentile, z and cosine part true captions from others."""
-    from components import bench_matrix
+    from components.bench import scores
 
-    bench_matrix.scores(model, folder, typer.echo)
+    scores.scores(model, folder, typer.echo)
 
 
 @bench_app.command("views")
 def views(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] = "pocket") -> None:
     """Measure what averaging eight views of a picture gains on the dev split."""
-    from components import bench_matrix
+    from components.bench import scores
 
-    bench_matrix.views(model, folder, typer.echo)
+    scores.views(model, folder, typer.echo)
 
 
 @bench_app.command("maps")
@@ -91,9 +92,9 @@ def maps(
     rounds: Rounds = 3,
 ) -> None:
     """Measure how fast a map of why is, and how much better than chance."""
-    from components import bench_matrix
+    from components.bench import maps
 
-    bench_matrix.maps(folder, rounds, typer.echo)
+    maps.maps(folder, rounds, typer.echo)
 
 
 @bench_app.command("names")
@@ -102,8 +103,8 @@ def names(
     model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
 ) -> None:
     """Measure how often a picture of ImageNet finds its own name among all names."""
+    from components.bench.training import names as measure
     from components.commands.console import load_encoder
-    from components.training.bench import names as measure
 
     measure(load_encoder(model), folder, typer.echo)
 
@@ -117,6 +118,6 @@ def train(
     rounds: Rounds = 3,
 ) -> None:
     """Measure steps of fine-tuning with the memory kept between them, and given back."""
-    from components.training.bench import steps
+    from components.bench.training import steps
 
     steps(model, data or Settings().samples, rounds, typer.echo)

@@ -24,8 +24,8 @@ from components.scores import Matrix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from components.training.data import Example, PairData
-    from components.training.evaluate import Direction, Encodings, Evaluation, Figure
+    from components.datasets.captioned import Example, PairData
+    from components.datasets.evaluate import Direction, Encodings, Evaluation, Figure
 
 _NAMED = 5
 
@@ -41,8 +41,8 @@ def evaluate(
     form: FormatOption = Format.table,
 ) -> None:
     """Measure recall, median rank, MRR and pair accuracy. Status 1: pictures are missing."""
-    from components.training.data import read
-    from components.training.evaluate import evaluate as measure
+    from components.datasets.captioned import read
+    from components.datasets.evaluate import evaluate as measure
 
     if "{}" not in template:
         raise CaptionLensError("The template needs a place for the caption: {}.")
@@ -84,7 +84,7 @@ def say_missing(pairs: "PairData") -> None:
 
 
 def _encode(encoder: Encoder, examples: "Sequence[Example]", template: str) -> "Encodings":
-    from components.training.evaluate import Encodings, encode_examples
+    from components.datasets.evaluate import Encodings, encode_examples
 
     line = ProgressLine()
     for step in encode_examples(encoder, examples, template):
@@ -96,7 +96,7 @@ def _encode(encoder: Encoder, examples: "Sequence[Example]", template: str) -> "
 
 
 def _json(found: "Evaluation", encoder: Encoder, about: dict[str, object]) -> str:
-    from components.export import provenance
+    from components.output.export import provenance
 
     return json.dumps({**about, **provenance(encoder), **asdict(found)}, indent=2)
 

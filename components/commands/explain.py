@@ -17,17 +17,15 @@ def explain(
     model: ModelOption = "",
 ) -> None:
     """Draw where CAPTION matches IMAGE, with its honesty check; print what each word brings."""
-    from components import background
     from components import explain as why
-    from components.captions import parse
-    from components.explain_figure import Explained, draw
-    from components.heatmap import FORMS, save
+    from components.encoder import bank_vectors, decode_for, parse_captions
     from components.images import source_of
-    from components.pipeline import decode_for
+    from components.output.explain_figure import Explained, draw
+    from components.output.matrix_figure import FORMS, save
 
     if out.suffix.lower() not in FORMS or not out.parent.is_dir():
         raise CaptionLensError(f"{out} must end in {', '.join(FORMS)}, in a folder that exists.")
-    captions = parse(caption, limit=1).captions
+    captions = parse_captions(caption, limit=1).captions
     if not captions:
         raise CaptionLensError("No caption is left: give CAPTION some text.")
     encoder = load_encoder(model)
@@ -43,7 +41,7 @@ def explain(
         salient,
         why.saliency(looked, nothing),
         why.curves(encoder, looked, salient, text),
-        why.full_colour(background.vectors(encoder), looked.vector),
+        why.full_colour(bank_vectors(encoder), looked.vector),
     )
     write_bytes(out, save(draw(explained), FORMS[out.suffix.lower()]))
     typer.echo(f"{float(looked.vector @ text):>7.3f}  {captions[0]}")

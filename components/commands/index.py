@@ -11,7 +11,7 @@ import typer
 
 from components.collection.build import Job, build, describe, summary
 from components.collection.manifest import CollectionError, Manifest, folder_of, read_manifest
-from components.collection.sources import Kind, SourceSpec
+from components.collection.sources.source import Kind, SourceSpec
 from components.collection.store import collections, open_collection, remove, verify
 from components.commands.console import (
     SKIPPED,

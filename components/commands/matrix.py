@@ -13,10 +13,9 @@ from components.errors import CaptionLensError
 from components.files import write_bytes
 
 if TYPE_CHECKING:
-    from components.match import Scores
-    from components.matrix import Heatmap, Mode
-    from components.pipeline import Encoded
-    from components.report import Material
+    from components.encoder import Encoded
+    from components.output.report import Material
+    from components.scores import Heatmap, Mode, Scores
     from components.scores import Matrix as Floats
 
 _FIGURES = (".png", ".svg", ".pdf")
@@ -48,8 +47,8 @@ def matrix(
     model: ModelOption = "",
 ) -> None:
     """Score every caption with every picture. Status 1: some were skipped, each named."""
-    from components.pipeline import score_encoded
-    from components.report import Material
+    from components.encoder import score_encoded
+    from components.output.report import Material
 
     _check(out)
     wanted, pairs = _captions(captions)
@@ -84,8 +83,8 @@ def _check(out: Path | None) -> None:
 
 def _captions(file: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     """Return the captions and, where the file is a table, the known (image, caption) pairs."""
-    from components.captions import parse
-    from components.pairs import read_pairs
+    from components.datasets.pairs import read_pairs
+    from components.encoder import parse_captions
 
     try:
         data = file.read_bytes()
@@ -95,7 +94,7 @@ def _captions(file: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
         table = read_pairs(file.name, data)
         _say_dropped(table.dropped)
         return table.captions, table.pairs
-    found = parse(data.decode("utf-8-sig", "replace"))
+    found = parse_captions(data.decode("utf-8-sig", "replace"))
     _say_dropped(found.dropped)
     if not found.captions:
         raise CaptionLensError(f"{file.name} holds no caption.")
@@ -108,8 +107,8 @@ def _say_dropped(dropped: int) -> None:
 
 
 def _encode(encoder: Encoder, images: list[Path]) -> tuple[list["Encoded"], list[str]]:
+    from components.encoder import Encoded, Skipped, encode
     from components.images import find_images
-    from components.pipeline import Encoded, Skipped, encode
 
     sources, missing = find_images(images)
     with typer.progressbar(
@@ -125,13 +124,13 @@ def _encode(encoder: Encoder, images: list[Path]) -> tuple[list["Encoded"], list
 
 
 def _bank(encoder: Encoder) -> "Floats":
-    from components import background
+    from components.encoder import bank_vectors
 
-    return background.vectors(encoder)
+    return bank_vectors(encoder)
 
 
 def _mode(name: ModeName) -> "Mode":
-    from components.matrix import Mode
+    from components.scores import Mode
 
     return Mode[name.name]
 
@@ -141,12 +140,12 @@ def _heatmap(
 ) -> "Heatmap":
     import numpy as np
 
-    from components import samples
-    from components.matrix import arrange, clustered, scale_of, values
-    from components.pipeline import Encoded, encode
+    from components.encoder import Encoded, encode
+    from components.images import sample_sources
+    from components.scores import arrange, clustered, scale_of, values
 
     shown = values(scores, mode, encoder.recipe.score)
-    seen = [item.vector for item in encode(encoder, samples.sources()) if isinstance(item, Encoded)]
+    seen = [item.vector for item in encode(encoder, sample_sources()) if isinstance(item, Encoded)]
     scale = scale_of(mode, _bank(encoder) @ np.stack(seen).T)
     return arrange(scores, shown, scale, clustered(shown) if cluster else None, assign)
 
@@ -168,8 +167,8 @@ def _written(heatmap: "Heatmap") -> str:
 
 
 def _file(suffix: str, material: "Material") -> bytes:
-    from components.export import matrix_to_csv, matrix_to_parquet, provenance
-    from components.heatmap import FORMS, draw, footer, save
+    from components.output.export import matrix_to_csv, matrix_to_parquet, provenance
+    from components.output.matrix_figure import FORMS, draw, footer, save
 
     heatmap, encoder = material.heatmap, material.encoder
     if suffix == ".csv":
@@ -185,7 +184,7 @@ def _file(suffix: str, material: "Material") -> bytes:
 def _report(material: "Material") -> bytes:
     from threading import Event
 
-    from components.report import make
+    from components.output.report import make
 
     line = ProgressLine()
     page = make(
@@ -196,8 +195,7 @@ def _report(material: "Material") -> bytes:
 
 
 def _say_recall(scores: "Scores", pairs: tuple[tuple[str, str], ...]) -> None:
-    from components.matrix import known_pairs
-    from components.retrieval import KS, both_ways
+    from components.scores import KS, both_ways, known_pairs
 
     for way, found in both_ways(scores.cosine, known_pairs(scores, pairs)).items():
         shares = ", ".join(f"R@{k} {share:.1%}" for k, share in zip(KS, found.recall, strict=True))

@@ -14,8 +14,8 @@ from components.collection.store import open_collection
 from components.commands.console import DataOption, Format, FormatOption, load_encoder
 from components.encoder import Encoder
 from components.errors import CaptionLensError
-from components.export import rows_to_csv, rows_to_json
 from components.images import decode, source_of
+from components.output.export import rows_to_csv, rows_to_json
 from components.scores import Matrix
 
 

@@ -138,7 +138,8 @@ def pocket(
     out: Annotated[Path, typer.Option(help="Where the work is kept; Pocket lies in its pocket/.")],
 ) -> None:
     """Make Pocket, the model that ships, from the starter; its card tells what that gives."""
-    from components.training.recipes.pocket import Sources, make
+    from components.training.pocket.make import make
+    from components.training.pocket.material import Sources
 
     _show(make(Sources(flickr8k, imagenet, backbone, minilm, starter), out))
 
@@ -150,7 +151,7 @@ def _device() -> Any:
 
 
 def _train(job: "Job", data: Path, images: Path | None, out: Path, name: str) -> None:
-    from components.training.data import read
+    from components.datasets.captioned import read
     from components.training.jobs import MODEL, decoding, halves, run
 
     if name:

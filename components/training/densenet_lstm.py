@@ -10,11 +10,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import MobileNetV2Config, MobileNetV2Model
 
-from components.matchers.densenet import load_torchvision
-from components.matchers.densenet_lstm import DenseNetLstm, EmbeddingConfig
-from components.matchers.glove import WordVectors
-from components.retrieval import mean_recall
-from components.tokenizer import CaptionTokenizer
+from components.encoder import CaptionTokenizer
+from components.encoder.matchers.densenet import load_torchvision
+from components.encoder.matchers.densenet_lstm import DenseNetLstm, EmbeddingConfig
+from components.encoder.matchers.glove import WordVectors
+from components.scores import mean_recall
 from components.training.loader import Batch, Pictures, batches, parts, steps
 from components.training.loop import Plan
 from components.training.losses import Negatives, triplet

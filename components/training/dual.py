@@ -12,17 +12,19 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from components.encoder import batched
+from components.encoder import CaptionTokenizer, batched
+from components.encoder.runtimes.hf_towers import SentenceTower
+from components.encoder.runtimes.load_towers import load_towers
+from components.encoder.runtimes.towers import Towers
 from components.files import write_bytes
 from components.models import Located
-from components.retrieval import mean_recall
-from components.runtimes.towers import SentenceTower, Towers, load_towers
-from components.tokenizer import CaptionTokenizer
+from components.scores import mean_recall
 from components.training import losses
 from components.training.augment import augment
 from components.training.gradcache import gradients
+from components.training.learner import TrainingError
 from components.training.loader import Batch, Pictures, batches, parts, steps
-from components.training.loop import Plan, TrainingError
+from components.training.loop import Plan
 
 Trains = Literal["projections", "last", "full", "lora"]
 LossName = Literal["contrastive", "sigmoid", "triplet"]

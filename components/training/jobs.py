@@ -10,19 +10,20 @@ from typing import Any, Literal
 import numpy as np
 from safetensors.torch import load_file
 
+from components.datasets.captioned import Example
+from components.encoder import Recipe
+from components.encoder.matchers import glove, vocabulary
+from components.encoder.matchers.densenet_lstm import SIDE as EMBEDDING_SIDE
+from components.encoder.matchers.pair_matcher import SIDE as PAIR_SIDE
+from components.encoder.matchers.saved import save_matcher
+from components.encoder.runtimes.load_towers import load_towers
 from components.files import write_bytes
-from components.matchers import glove, vocabulary
-from components.matchers.densenet_lstm import SIDE as EMBEDDING_SIDE
-from components.matchers.pair_matcher import SIDE as PAIR_SIDE
-from components.matchers.saved import save_matcher
 from components.models import locate, resolve
-from components.recipe import Recipe
-from components.retrieval import both_ways, ranks
-from components.runtimes.towers import load_towers
+from components.scores import both_ways, ranks
 from components.training import densenet_lstm, pair_matcher
-from components.training.data import Example
 from components.training.densenet_lstm import DenseNetLstmLearner, Margin
 from components.training.dual import DualLearner, Tuning
+from components.training.learner import TrainingError
 from components.training.loader import Fit, Pictures
 from components.training.loop import (
     BEST,
@@ -30,12 +31,11 @@ from components.training.loop import (
     Ended,
     Plan,
     Step,
-    TrainingError,
     count_steps,
     keep_freed_memory,
-    load_learned,
     train,
 )
+from components.training.weights import load_learned
 
 Kind = Literal["matcher", "densenet-lstm", "dual"]
 MODEL = "model"  # the folder of the finished model, inside a run's

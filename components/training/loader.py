@@ -16,10 +16,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from components.datasets.captioned import DataError, Example
+from components.encoder import lookahead
 from components.files import write_bytes
 from components.images import ImageError, Source, decode, source_of
-from components.pipeline import lookahead
-from components.training.data import DataError, Example
 
 Fit = Literal["crop", "squeeze"]  # the middle square of the picture, or all of it made square
 Tell = Callable[[int, int], None]  # how many are done, of how many

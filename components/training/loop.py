@@ -4,9 +4,7 @@ Nothing random outlives a step: each is seeded by its number, each epoch's batch
 So a run that goes on from its last checkpoint ends with the weights of one that nobody disturbed.
 """
 
-import csv
 import ctypes
-import io
 import json
 import math
 import sys
@@ -14,26 +12,29 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from components.errors import CaptionLensError
+from components.encoder.runtimes.openvino import best_precision
 from components.files import write_bytes
-from components.runtimes.openvino_runtime import best_precision
+from components.training.learner import Learner, TrainingError
+from components.training.log import Log
+from components.training.weights import (
+    below_prefix,
+    copied,
+    float_copies,
+    learned_weights,
+    load_learned,
+)
 
 CHECKPOINT, BEST, LOG = "checkpoint.safetensors", "best.safetensors", "log.csv"
-_COLUMNS = ("step", "epoch", "loss", "rate", "seconds", "dev")
 _LONGEST = 30.0  # seconds of epochs that may be lost
 _RECENT = 20  # steps whose mean time the time left is reckoned from
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt's names for them, in malloc.h
-
-
-class TrainingError(CaptionLensError):
-    """Training that cannot begin or go on, and why."""
 
 
 @dataclass(frozen=True)
@@ -59,35 +60,6 @@ def fastest(device: str) -> Literal["f32", "bf16"]:
     if device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "f32"
     return "bf16" if best_precision() == "bf16" else "f32"
-
-
-class Learner(Protocol):
-    """What is trained: a network, its batches, and how good it is."""
-
-    @property
-    def module(self) -> nn.Module:
-        """The network; its weights are what a run writes."""
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Return the optimizer's groups: "params", and "scale", a factor of the plan's rate."""
-
-    def facts(self) -> dict[str, Any]:
-        """Return what makes this run another run: settings and data, for JSON."""
-
-    def steps(self, epoch: int) -> int:
-        """Return how many batches an epoch has."""
-
-    def batches(self, epoch: int, first: int) -> Iterator[Any]:
-        """Yield an epoch's batches from number ``first`` on, the same ones every time."""
-
-    def gradients(self, batch: Any) -> float:
-        """Leave a batch's gradients in the parameters and return its loss."""
-
-    def names(self, batch: Any) -> str:
-        """Return what a batch holds, for a message."""
-
-    def dev(self) -> float:
-        """Return how good the module is on dev now: more is better."""
 
 
 @dataclass(frozen=True)
@@ -163,13 +135,13 @@ class _Run:
         self.learner, self.plan, self.out = learner, plan, out
         learner.module.to(plan.device)
         self.optimizer = _optimizer(learner, plan)
-        self.average = _floats(_learned(learner.module)) if plan.average else {}
+        self.average = float_copies(learned_weights(learner.module)) if plan.average else {}
         self.step, self.best, self.best_epoch, self.ended = 0, -math.inf, 0, False
         self.counts = count_steps(learner, plan)
         self.total = sum(self.counts)
         # through JSON, so that it compares with what a checkpoint tells
         self.facts = json.loads(json.dumps({**asdict(plan), **learner.facts()}))
-        self.log = _Log(out / LOG)
+        self.log = Log(out / LOG)
         if (out / CHECKPOINT).is_file():
             self._load()
         self.times: list[float] = []
@@ -239,14 +211,14 @@ class _Run:
     def _follow(self) -> None:
         """Move the average towards the weights, faster in the first steps."""
         pace = min(self.plan.average, (1 + self.step) / (10 + self.step))
-        state = _learned(self.learner.module)
+        state = learned_weights(self.learner.module)
         for name, value in self.average.items():
             value.lerp_(state[name], 1 - pace)
 
     def _measure(self, epoch: int) -> Dev:
         """Measure the averaged weights where there are any, keep them where they are best."""
         module = self.learner.module
-        weights = _floats(_learned(module))
+        weights = float_copies(learned_weights(module))
         module.load_state_dict(self.average, strict=False)
         module.eval()
         try:
@@ -255,7 +227,7 @@ class _Run:
             is_best = figure > self.best
             if is_best:
                 self.best, self.best_epoch = figure, epoch
-                write_bytes(self.out / BEST, save(_copied(_learned(module))))
+                write_bytes(self.out / BEST, save(copied(learned_weights(module))))
         finally:
             module.load_state_dict(weights, strict=False)
         self.log.add(self.step, epoch, dev=figure)
@@ -265,7 +237,7 @@ class _Run:
 
     def save(self) -> None:
         """Write the checkpoint in one step, and the log beside it."""
-        learned = _learned(self.learner.module)
+        learned = learned_weights(self.learner.module)
         tensors = {f"module.{name}": value for name, value in learned.items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
         for index, values in self.optimizer.state_dict()["state"].items():
@@ -273,7 +245,7 @@ class _Run:
         told: dict[str, Any] = {"step": self.step, "ended": self.ended, "facts": self.facts}
         told |= {"best": self.best, "best_epoch": self.best_epoch, "log": self.log.text()}
         metadata = {"state": json.dumps(told)}
-        write_bytes(self.out / CHECKPOINT, save(_copied(tensors), metadata))
+        write_bytes(self.out / CHECKPOINT, save(copied(tensors), metadata))
         self.log.write()
         self.saved = time.monotonic()
 
@@ -289,9 +261,9 @@ class _Run:
                 f"{self.out.name} holds another run: {', '.join(changed) or 'its settings'}"
                 " changed. Give another folder, or the same settings."
             )
-        load_learned(self.learner.module, _below("module.", tensors))
-        self.average = _below("average.", tensors)
-        self._load_optimizer(_below("optimizer.", tensors))
+        load_learned(self.learner.module, below_prefix("module.", tensors))
+        self.average = below_prefix("average.", tensors)
+        self._load_optimizer(below_prefix("optimizer.", tensors))
         self.step, self.best = int(told["step"]), float(told["best"])
         self.best_epoch, self.ended = int(told["best_epoch"]), bool(told["ended"])
         self.log.read(str(told["log"]))
@@ -317,68 +289,3 @@ def _optimizer(learner: Learner, plan: Plan) -> torch.optim.Optimizer:
     if plan.optimizer == "adam":
         return torch.optim.Adam(groups)
     return torch.optim.AdamW(groups, weight_decay=plan.decay)
-
-
-def _learned(module: nn.Module) -> dict[str, Tensor]:
-    """Return what training changes: the parameters that learn, and the buffers."""
-    fixed = {name for name, value in module.named_parameters() if not value.requires_grad}
-    return {name: value for name, value in module.state_dict().items() if name not in fixed}
-
-
-def load_learned(module: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Load what `_learned` gave, or all weights. Raises TrainingError where they do not fit."""
-    missing = _learned(module).keys() - weights.keys()
-    try:
-        unknown = module.load_state_dict(weights, strict=False).unexpected_keys
-    except RuntimeError as error:  # a shape differs
-        raise TrainingError("The weights are those of another network.") from error
-    if missing or unknown:
-        raise TrainingError("The weights are those of another network.")
-
-
-def _floats(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in tensors.items() if value.is_floating_point()}
-
-
-def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors that share no memory, which a file of them must not."""
-    return {
-        name: value.detach().clone(memory_format=torch.contiguous_format)
-        for name, value in tensors.items()
-    }
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }
-
-
-class _Log:
-    """The CSV of a run: a row for each step, and one for each dev figure."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._rows: list[dict[str, str]] = []
-
-    def read(self, text: str) -> None:
-        self._rows = list(csv.DictReader(io.StringIO(text, newline="")))
-
-    def add(self, step: int, epoch: int, **values: float) -> None:
-        told = {name: f"{value:.6g}" for name, value in values.items()}
-        self._rows.append({"step": str(step), "epoch": str(epoch), **told})
-
-    def measured(self) -> set[int]:
-        return {int(row["epoch"]) for row in self._rows if row.get("dev")}
-
-    def text(self) -> str:
-        sheet = io.StringIO()
-        writer = csv.DictWriter(sheet, _COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self._rows)
-        return sheet.getvalue()
-
-    def write(self) -> None:
-        write_bytes(self._file, self.text().encode())

@@ -7,8 +7,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from components.matchers.pair_matcher import PairConfig, PairMatcher
-from components.tokenizer import CaptionTokenizer
+from components.encoder import CaptionTokenizer
+from components.encoder.matchers.pair_matcher import PairConfig, PairMatcher
 from components.training.loader import Batch, Pictures, batches, parts, steps
 from components.training.loop import Plan
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from components.datasets.captioned import DataError, Example
+from components.encoder import lookahead
 from components.images import Source
-from components.pipeline import lookahead
-from components.training.data import DataError, Example
 from components.training.jobs import halves
 from components.training.loader import Fit, Pictures, square
 

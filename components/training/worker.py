@@ -19,14 +19,15 @@ from typing import Any, Literal
 import numpy as np
 from safetensors.numpy import load, save
 
+from components.datasets.captioned import Example
 from components.errors import CaptionLensError
 from components.settings import ROOT
-from components.training.data import Example
 from components.training.densenet_lstm import Margin
 from components.training.dual import Tuning
 from components.training.jobs import Compared, Cost, Event, Figures, Job, Said, probe, run
+from components.training.learner import TrainingError
 from components.training.loader import Pictures
-from components.training.loop import Dev, Ended, Plan, Step, TrainingError
+from components.training.loop import Dev, Ended, Plan, Step
 
 Mode = Literal["run", "probe"]
 _NICE = 10

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from components.captions import CaptionList, parse
-from components.encoder import Encoder
-from components.pipeline import Encoded, Skipped
+from components.encoder import CaptionList, Encoded, Encoder, Skipped, parse_captions
 from components.settings import Settings
-from components.ui.text import count, plain, shorten
+from components.ui.text import plain
+from components.words import count, shorten
 
 _NAMED = 5  # of many that are alike
 
@@ -24,7 +23,7 @@ def ask_captions(key: str, default: str) -> CaptionList:
         placeholder="a dog on a beach\na red bicycle",
         help="Blank lines and lines that begin with # are left out; equal lines count once.",
     )
-    return parse(text or "")
+    return parse_captions(text or "")
 
 
 def explain_captions(encoder: Encoder, asked: CaptionList) -> None:

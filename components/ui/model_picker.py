@@ -3,10 +3,9 @@
 import streamlit as st
 
 from components import models
-from components.catalogue import CATALOGUE
 from components.encoder import Encoder, load
 from components.errors import CaptionLensError
-from components.models import Located
+from components.models import CATALOGUE, Located
 from components.ui.setup import MATCH, MODELS, page
 from components.ui.text import plain
 
@@ -97,7 +96,7 @@ def _loaded(located: Located) -> Encoder:
 
 
 def _waiting(located: Located) -> str:
-    from components.runtimes.openvino_runtime import is_prepared
+    from components.encoder.runtimes.prepared import is_prepared
 
     if is_prepared(located):
         return f"Loading {plain(located.spec.name)}"

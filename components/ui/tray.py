@@ -3,7 +3,8 @@
 import streamlit as st
 
 from components.images import Source
-from components.ui.text import count, plain, shorten
+from components.ui.text import plain
+from components.words import count, shorten
 
 
 def tray() -> dict[str, Source]:

@@ -7,7 +7,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from components.images import SUFFIXES, Source, source_of
 from components.settings import Settings
-from components.ui.text import count, plain, shorten
+from components.ui.text import plain
+from components.words import count, shorten
 
 _TYPES = list(SUFFIXES)
 

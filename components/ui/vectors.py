@@ -11,13 +11,11 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from components import background
-from components.encoder import Encoder
-from components.images import Source
-from components.pipeline import Encoded, Skipped, encode
-from components.samples import sources
+from components.encoder import Encoded, Encoder, Skipped, bank_vectors, encode
+from components.images import Source, sample_sources
 from components.scores import Matrix
-from components.ui.text import count, plain, shorten
+from components.ui.text import plain
+from components.words import count, shorten
 
 Item = Encoded | Skipped
 _MODELS = 2  # a page compares two
@@ -27,14 +25,16 @@ _MODELS = 2  # a page compares two
 def sample_pictures(key: tuple[str, str, str], _encoder: Encoder) -> list[Encoded]:
     """Return the encoded samples, shared by all sessions (read only)."""
     return [
-        item for item in encode(_encoder, sources(), thumbnails=True) if isinstance(item, Encoded)
+        item
+        for item in encode(_encoder, sample_sources(), thumbnails=True)
+        if isinstance(item, Encoded)
     ]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Encoding everyday captions to compare with")
 def bank(key: tuple[str, str, str], _encoder: Encoder) -> Matrix:
     """Return (1000, width) vectors of the background captions, shared by all sessions."""
-    return background.vectors(_encoder)
+    return bank_vectors(_encoder)
 
 
 def encode_captions(encoder: Encoder, captions: Sequence[str]) -> Matrix:

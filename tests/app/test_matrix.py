@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components import models
+from components.models import disk
 from tests import checkpoints
 from tests.app.test_pages import SAMPLES, SHELL, done, texts
 
@@ -150,9 +151,9 @@ def test_without_captions_or_pictures_it_asks_for_them(app: AppTest) -> None:
 def tiny(model_cache: Path) -> Iterator[str]:
     """A tiny CLIP checkpoint that lies on disk as a download does."""
     name, revision = "tiny/clip", "1" * 40
-    folder = checkpoints.write("clip", models.folder_of(name, revision))
+    folder = checkpoints.write("clip", disk.folder_of(name, revision))
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
-    models.write_manifest(models.Manifest(name, name, revision, files))
+    disk.write_manifest(disk.Manifest(name, name, revision, files))
     yield name
     models.remove(models.resolve(name))
 

@@ -6,11 +6,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components import models
+from components.models import disk
 from components.settings import ROOT
 from tests import checkpoints
 
 SAMPLES = ROOT / "sample_images"
-SHELL = str(ROOT / "components/ui/shell.py")
+SHELL = str(ROOT / "components/ui/shell/session.py")
 
 
 def start(**query: str) -> AppTest:
@@ -173,7 +174,7 @@ class _Counting:
     """Counts what goes through a runtime."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from components.runtimes.openvino_runtime import OpenVinoRuntime
+        from components.encoder.runtimes.openvino import OpenVinoRuntime
 
         self.pictures = self.captions = 0
         images, words = OpenVinoRuntime.images, OpenVinoRuntime.texts
@@ -205,9 +206,9 @@ def test_only_what_changed_is_encoded(app: AppTest, monkeypatch: pytest.MonkeyPa
 def downloaded() -> Iterator[str]:
     """A tiny SigLIP 2 checkpoint that lies on disk as a download does."""
     name, revision = "tiny/siglip2", "0" * 40
-    folder = checkpoints.write("siglip2", models.folder_of(name, revision))
+    folder = checkpoints.write("siglip2", disk.folder_of(name, revision))
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
-    models.write_manifest(models.Manifest(name, name, revision, files))
+    disk.write_manifest(disk.Manifest(name, name, revision, files))
     yield name
     models.remove(models.resolve(name))
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from components.collection.build import Job, build
 from components.collection.manifest import folder_of
-from components.collection.sources import SourceSpec
+from components.collection.sources.source import SourceSpec
 from components.encoder import Encoder, load
 from components.models import locate, resolve
 from components.settings import ROOT

@@ -11,10 +11,10 @@ from streamlit.testing.v1 import AppTest
 from components import models
 from components.collection.build import Job as CollectionJob
 from components.collection.build import build
-from components.collection.sources import SourceSpec
+from components.collection.sources.source import SourceSpec
 from components.encoder import load
-from components.matchers import vocabulary
-from components.matchers.saved import save_matcher
+from components.encoder.matchers import vocabulary
+from components.encoder.matchers.saved import save_matcher
 from components.settings import Settings
 from components.training import densenet_lstm, pair_matcher
 from tests.app.test_pages import SHELL, done

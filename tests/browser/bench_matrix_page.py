@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from components.samples import captions as sample_captions
+from components.images import sample_captions
 from components.settings import ROOT
 from tests.browser import chromium
 from tests.browser.conftest import ARGUMENTS, running

@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from components.collection.build import Job, build
-from components.collection.sources import SourceSpec
+from components.collection.sources.source import SourceSpec
 from components.collection.store import open_collection
 from components.encoder import load
 from components.models import locate, resolve

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from components.encoder.runtimes.prepared import prepare
 from components.models import locate, resolve
-from components.runtimes.openvino_runtime import prepare
 from components.settings import ROOT
 from tests.browser import chromium
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Dialog, Locator, Page, expect
 
-from components.samples import captions as sample_captions
+from components.images import sample_captions
 from components.settings import ROOT
 from tests.browser.conftest import Server
 from tests.browser.test_match import settled

@@ -15,9 +15,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from components.collection.build import Job, build
 from components.collection.manifest import folder_of
-from components.collection.sources import SourceSpec
+from components.collection.sources.source import SourceSpec
+from components.collection.sources.unsplash import Unsplash
 from components.collection.store import open_collection
-from components.collection.unsplash import Unsplash
 from components.encoder import load
 from components.models import locate, resolve
 from components.settings import ROOT

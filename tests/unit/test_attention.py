@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from components.attention import AttentionTower, NoAttentionError
+from components.encoder.runtimes.towers import unwrap
+from components.explain.attention import AttentionTower, NoAttentionError
 from components.models import Located, has_transformer, locate, resolve
-from components.runtimes.towers import unwrap
 from tests import checkpoints
 
 SIDE, PATCH = checkpoints.SIDE, 8

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components import background
-from components.encoder import Encoder, load
+from components.encoder import Encoder, chance, load
+from components.encoder.runtimes.openvino import OpenVinoRuntime
 from components.models import locate, resolve
-from components.runtimes.openvino_runtime import OpenVinoRuntime
 
 
 @pytest.fixture(scope="module")
@@ -23,39 +22,39 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_there_are_a_thousand_different_captions() -> None:
-    captions = background.captions()
+    captions = chance.bank_captions()
     assert len(captions) == len(set(captions)) == 1000
     assert all(caption == caption.strip() and len(caption) > 2 for caption in captions)
 
 
 def test_it_is_encoded_once(encoder: Encoder, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not background.is_encoded(encoder)
-    first = background.vectors(encoder)
-    assert background.is_encoded(encoder)
+    assert not chance.is_encoded(encoder)
+    first = chance.bank_vectors(encoder)
+    assert chance.is_encoded(encoder)
     monkeypatch.delattr(OpenVinoRuntime, "texts")
-    np.testing.assert_array_equal(background.vectors(encoder), first)
+    np.testing.assert_array_equal(chance.bank_vectors(encoder), first)
     np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1, rtol=1e-5)
     assert len(list(cache.iterdir())) == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"PK\x03\x04 not an array", None])
 def test_a_damaged_file_is_made_again(encoder: Encoder, cache: Path, damage: bytes | None) -> None:
-    first = background.vectors(encoder)
+    first = chance.bank_vectors(encoder)
     file = next(cache.iterdir())
     if damage is None:
         np.save(file, first[:, :7])
     else:
         file.write_bytes(damage)
-    np.testing.assert_array_equal(background.vectors(encoder), first)
+    np.testing.assert_array_equal(chance.bank_vectors(encoder), first)
     np.testing.assert_array_equal(np.load(file), first)
 
 
 def test_a_cache_that_cannot_be_written_costs_time_alone(encoder: Encoder, cache: Path) -> None:
     cache.write_bytes(b"a file where the folder should be")
-    assert background.vectors(encoder).shape == (1000, encoder.recipe.width)
+    assert chance.bank_vectors(encoder).shape == (1000, encoder.recipe.width)
 
 
 def test_another_precision_has_its_own_bank(encoder: Encoder, cache: Path) -> None:
     other = load(locate(resolve("pocket")), device="cpu", precision="bf16")
-    background.vectors(encoder)
-    assert not background.is_encoded(other)
+    chance.bank_vectors(encoder)
+    assert not chance.is_encoded(other)

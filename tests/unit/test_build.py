@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.collection import writer as writing_module
 from components.collection.build import BuildProgress, Job, Report, build
 from components.collection.manifest import CollectionError, OtherModel, folder_of
+from components.collection.open_shard import Row
 from components.collection.records import Record
-from components.collection.sources import SourceSpec
+from components.collection.sources.source import SourceSpec
 from components.collection.store import (
     Collection,
     CollectionBusy,
@@ -29,6 +29,7 @@ from components.collection.store import (
     remove,
     verify,
 )
+from components.collection.writer import writing
 from components.encoder import Encoder, load
 from components.models import locate, resolve
 from components.scores import Matrix
@@ -229,7 +230,7 @@ def test_an_interrupted_indexing_again_leaves_the_old_state(
 ) -> None:
     index(encoder, pictures)
     other = load(locate(resolve(str(checkpoints.write("clip", tmp_path / "tiny")))))
-    with writing_module.writing("mine", SourceSpec("folder", str(pictures)), other, True):
+    with writing("mine", SourceSpec("folder", str(pictures)), other, True):
         pass  # ends before anything is published
     assert len(open_collection("mine")) == 6
     assert index(encoder, pictures).kept == 6
@@ -323,7 +324,7 @@ def test_a_limit_can_be_raised_later(encoder: Encoder, pictures: Path) -> None:
 
 
 def test_many_shards_are_one_collection(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing_module, "SHARD_ROWS", 8)
+    monkeypatch.setattr("components.collection.writer.SHARD_ROWS", 8)
     monkeypatch.setattr("components.collection.build.COMMIT", 4)
     monkeypatch.setattr(type(encoder), "batch", 4, raising=False)
     build(Job("samples", SourceSpec("samples")), encoder)
@@ -394,14 +395,14 @@ def test_every_torn_write_is_cut_off(encoder: Encoder, pictures: Path) -> None:
         name = f"torn {torn}"
         stop = threading.Event()
         stop.set()
-        with writing_module.writing(name, spec, encoder) as writer:
+        with writing(name, spec, encoder) as writer:
             record: Record = {
                 "id": "gone.jpg",
                 "signature": "x",
                 "digest": "y",
                 "thumbnail_bytes": 3,
             }
-            writer.add([writing_module.Row(record, expected["horse.jpg"], b"abc")])
+            writer.add([Row(record, expected["horse.jpg"], b"abc")])
         file = next(folder_of(name).glob(f"*.{torn}"))
         file.write_bytes(file.read_bytes() + b'{"id": "half')
         index(encoder, pictures, name)

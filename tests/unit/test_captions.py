@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.captions import parse
+from components.encoder import parse_captions
 from components.settings import SettingError
 
 
@@ -28,29 +28,29 @@ from components.settings import SettingError
     ],
 )
 def test_lines_become_captions(text: str, captions: tuple[str, ...]) -> None:
-    assert parse(text).captions == captions
+    assert parse_captions(text).captions == captions
 
 
 def test_equal_captions_are_merged_and_counted() -> None:
-    asked = parse("a dog\nA dog\na  dog\na dog")
+    asked = parse_captions("a dog\nA dog\na  dog\na dog")
     assert asked.captions == ("a dog", "A dog")
     assert asked.merged == 2
 
 
 def test_captions_above_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAPTIONLENS_MAX_CAPTIONS", "2")
-    asked = parse("a\nb\nc\nd\na")
+    asked = parse_captions("a\nb\nc\nd\na")
     assert (asked.captions, asked.merged, asked.dropped) == (("a", "b"), 1, 2)
-    assert parse("a\nb\nc", limit=3).dropped == 0
-    assert parse("a\nb", limit=0).dropped == 2
+    assert parse_captions("a\nb\nc", limit=3).dropped == 0
+    assert parse_captions("a\nb", limit=0).dropped == 2
 
 
 def test_a_long_caption_is_kept_whole() -> None:
-    assert parse("x" * 5000).captions == ("x" * 5000,)
+    assert parse_captions("x" * 5000).captions == ("x" * 5000,)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", ""])
 def test_a_setting_that_is_no_number_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAPTIONLENS_MAX_CAPTIONS", value)
     with pytest.raises(SettingError, match="CAPTIONLENS_MAX_CAPTIONS"):
-        parse("a dog")
+        parse_captions("a dog")

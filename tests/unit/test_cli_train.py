@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.datasets.captioned import Example, read
 from components.images import source_of
-from components.training.data import Example, read
 from components.training.dual import Tuning
 from components.training.jobs import Compared, Cost, Job, dev_split, halves
+from components.training.learner import TrainingError
 from components.training.loader import Pictures
-from components.training.loop import CHECKPOINT, Ended, Plan, Step, TrainingError
+from components.training.loop import CHECKPOINT, Ended, Plan, Step
 from components.training.uploads import in_memory, parted
 from components.training.worker import Order, follow
 from tests.pairs import write_pairs

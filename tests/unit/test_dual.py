@@ -9,17 +9,18 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from components import models
-from components.encoder import load
+from components.datasets.captioned import read
+from components.encoder import Encoded, encode, load
 from components.images import source_of
 from components.models import Located, locate, resolve
-from components.pipeline import Encoded, encode
-from components.training.data import read
 from components.training.dual import DualLearner, LossName, Trains, Tuning
 from components.training.gradcache import gradients
 from components.training.jobs import Compared, Job, decoding, run
+from components.training.learner import TrainingError
 from components.training.loader import Pictures, decode_once
-from components.training.loop import BEST, Plan, TrainingError, load_learned, train
+from components.training.loop import BEST, Plan, train
 from components.training.losses import info_nce
+from components.training.weights import load_learned
 from tests import checkpoints
 from tests.pairs import write_pairs
 
@@ -195,8 +196,8 @@ def test_pictures_of_any_shape_cannot_be_tuned(tmp_path: Path, data: Pictures) -
 
 
 def test_an_older_matcher_is_no_base(tmp_path: Path, data: Pictures) -> None:
-    from components.matchers import vocabulary
-    from components.matchers.saved import save_matcher
+    from components.encoder.matchers import vocabulary
+    from components.encoder.matchers.saved import save_matcher
     from components.training import pair_matcher
 
     tokenizer = vocabulary.learn(["a dog"], least=1)

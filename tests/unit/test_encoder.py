@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-from components.bench import random_clip
+from components.bench.baseline import random_clip
 from components.encoder import Encoder, load
-from components.images import decode
+from components.encoder.runtimes import Array, OutOfMemory, RuntimeUnavailable
+from components.images import decode, sample_captions, sample_sources
 from components.models import locate, resolve
-from components.runtimes import Array, OutOfMemory, RuntimeUnavailable
-from components.samples import captions, sources
-from components.scores import Matrix, probability, unit
+from components.scores import Matrix, unit
+from components.scores.measures import probability
 from tests import checkpoints
 
 CAPTIONS = ["a dog on the beach", "two men", "red cat and a cup of coffee"]
@@ -184,7 +184,7 @@ def clip_b32(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("precision", "least"), [("f32", 0.9999), ("bf16", 0.999)])
 def test_clip_vit_b_32_keeps_its_vectors(clip_b32: Path, precision: str, least: float) -> None:
     model = AutoModel.from_pretrained(clip_b32, dtype=torch.float32).eval()
-    pictures = [decode(source)[1] for source in sources()[:8]]
+    pictures = [decode(source)[1] for source in sample_sources()[:8]]
     with torch.inference_mode():
         images = _features(model.get_image_features(**_image_inputs(clip_b32, pictures)))
         words = _text_inputs(clip_b32, model, CAPTIONS)
@@ -198,8 +198,8 @@ def test_clip_vit_b_32_keeps_its_vectors(clip_b32: Path, precision: str, least: 
 @pytest.mark.parametrize("precision", ["bf16", "f16"])
 def test_narrow_torch_keeps_the_vectors_on_any_device(family: Path, precision: str) -> None:
     """What a GPU runs, on the CPU: every tensor of both towers follows the precision."""
-    from components.runtimes.torch_runtime import TorchRuntime
-    from components.runtimes.towers import load_towers
+    from components.encoder.runtimes.load_towers import load_towers
+    from components.encoder.runtimes.pytorch import TorchRuntime
 
     located = locate(resolve(str(family)))
     exact = load(located, precision="f32")
@@ -214,7 +214,7 @@ def test_on_a_gpu_clip_keeps_its_vectors_in_bf16(clip_b32: Path) -> None:
     located = locate(resolve(str(clip_b32)))
     gpu, cpu = load(located, device="cuda"), load(located, precision="f32", device="cpu")
     assert gpu.runtime.precision in {"bf16", "f16"}
-    pictures = [decode(source)[1] for source in sources()]
+    pictures = [decode(source)[1] for source in sample_sources()]
     assert _least_cosine(gpu.images(pictures), cpu.images(pictures)) >= 0.999
     assert _least_cosine(gpu.texts(CAPTIONS), cpu.texts(CAPTIONS)) >= 0.999
 
@@ -233,9 +233,9 @@ REFERENCE = [
 
 def test_pocket_knows_the_eight_reference_pictures() -> None:
     encoder = load(locate(resolve("pocket")))
-    named = {Path(source.name).stem: source for source in sources()}
+    named = {Path(source.name).stem: source for source in sample_sources()}
     images = encoder.images([decode(named[stem])[1] for stem in REFERENCE])
-    texts = encoder.texts([captions()[f"{stem}.jpg"] for stem in REFERENCE])
+    texts = encoder.texts([sample_captions()[f"{stem}.jpg"] for stem in REFERENCE])
     cosines = texts @ images.T
     own = np.arange(len(REFERENCE))
     assert (cosines.argmax(axis=1) == own).sum() >= 7  # captions that find their picture

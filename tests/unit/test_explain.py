@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components import explain, samples
-from components.encoder import Encoder, Inputs, load
-from components.explain import GRID, Look
-from components.images import decode
+from components import explain
+from components.encoder import Encoder, load
+from components.encoder.encoder import Inputs
+from components.encoder.runtimes import Array
+from components.explain import Look, occlusion
+from components.explain.occlusion import GRID
+from components.images import decode, samples
 from components.models import locate, resolve
-from components.runtimes import Array
 from components.scores import Matrix, unit
 
 
@@ -61,7 +63,7 @@ def test_the_map_finds_what_the_model_looks_at(encoder: Encoder) -> None:
 
 def test_a_map_is_the_mean_fall_of_the_windows_over_a_cell() -> None:
     """By hand: one window of the middle size takes 0.5; its cells share it with their others."""
-    windows = explain._windows()
+    windows = occlusion._windows()
     sizes = windows.sum(axis=(1, 2))
     hidden = np.tile(np.array([[1.0, 0.0]], dtype=np.float32), (len(windows), 1))
     one = int(np.flatnonzero(sizes == 16)[0])  # four cells wide, at the upper left
@@ -76,7 +78,7 @@ def test_a_map_is_the_mean_fall_of_the_windows_over_a_cell() -> None:
 
 
 def test_every_cell_is_hidden_by_windows_of_every_size() -> None:
-    windows = explain._windows()
+    windows = occlusion._windows()
     sizes = windows.sum(axis=(1, 2))
     assert sorted(set(sizes)) == [4, 16, 36]
     for size in set(sizes):
@@ -97,7 +99,7 @@ def test_curves_go_from_the_picture_to_nothing_and_back(encoder: Encoder) -> Non
 
 def test_tenths_grow_from_the_most_salient() -> None:
     salient = np.arange(GRID * GRID, dtype=np.float32).reshape(GRID, GRID)
-    masks = explain._tenths(salient)
+    masks = occlusion._tenths(salient)
     assert not masks[0].any()
     assert masks[10].all()
     assert (masks[1:] >= masks[:-1]).all()
@@ -107,8 +109,8 @@ def test_tenths_grow_from_the_most_salient() -> None:
 
 def test_maps_of_the_sample_pictures_beat_chance(encoder: Encoder) -> None:
     """The most salient patches matter more than random ones, with each picture's own caption."""
-    captions, areas, tenths = samples.captions(), [], []
-    for source in samples.sources():
+    captions, areas, tenths = samples.sample_captions(), [], []
+    for source in samples.sample_sources():
         looked = explain.look(encoder, decode(source)[1])
         text = encoder.texts([captions[source.name]])[0]
         checked = explain.curves(encoder, looked, explain.saliency(looked, text), text)
@@ -129,7 +131,7 @@ def test_maps_of_the_sample_pictures_beat_chance(encoder: Encoder) -> None:
 
 
 def test_words_are_left_out_one_by_one(encoder: Encoder) -> None:
-    picture = encoder.images([decode(samples.sources()[14])[1]])[0]
+    picture = encoder.images([decode(samples.sample_sources()[14])[1]])[0]
     found = explain.words(encoder, "a black horse", picture)
     assert [word.text for word in found] == ["a", "black", "horse"]
     whole, without = encoder.texts(["a black horse", "a black"]) @ picture

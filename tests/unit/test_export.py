@@ -6,8 +6,8 @@ import json
 
 from PIL import Image
 
-from components.export import Panel, to_csv, to_figure, to_json
-from components.match import Match
+from components.output.export import Panel, to_csv, to_figure, to_json
+from components.scores import Match
 
 MATCHES = [
     Match("a dog, running", "dog.jpg", 1, 0.25, 0.9, 0.995, 3.5, "strong"),

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from components.export import matrix_to_csv, matrix_to_parquet
-from components.heatmap import draw, legend, save
-from components.matrix import Heatmap, Mode, arrange, clustered, difference, scale_of
+from components.output.export import matrix_to_csv, matrix_to_parquet
+from components.output.matrix_figure import draw, legend, save
+from components.scores import Heatmap, Mode, arrange, clustered, difference, scale_of
 from tests.unit.test_matrix import scores
 
 NASTY = ("$x$ & <b>", "=SUM(A1)", "a" * 300, "猫 🐈")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from components import hub, models
-from components.catalogue import OPENAI
-from components.hub import HubError, Progress, Stopped
-from components.models import Located
+from components import models
+from components.models import Located, Progress, download, hub
+from components.models.catalogue import OPENAI
+from components.models.hub_errors import HubError, Stopped
 from tests.hub_server import HubServer
 
 WEIGHTS = bytes(range(256)) * 8000  # 2 MB
@@ -30,8 +30,9 @@ NAME = "org/clip"
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     monkeypatch.setenv("CAPTIONLENS_MODEL_CACHE", str(tmp_path))
-    monkeypatch.setattr(hub, "_PAUSE", 0.01)
-    monkeypatch.setattr(hub, "_PATIENCE", 1.0)
+    monkeypatch.setattr(download, "_PAUSE", 0.01)
+    monkeypatch.setattr(hub, "PATIENCE", 1.0)
+    monkeypatch.setattr(download, "PATIENCE", 1.0)
     with HubServer({NAME: CLIP}) as started:
         monkeypatch.setenv("HF_ENDPOINT", started.url)
         yield started
@@ -39,11 +40,13 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
 
 def fetch(name: str = NAME, seen: list[Progress] | None = None) -> Located:
     reports: list[Progress] = [] if seen is None else seen
-    return hub.fetch(hub.plan(models.resolve(name)), reports.append, threading.Event())
+    return models.fetch(
+        models.plan_download(models.resolve(name)), reports.append, threading.Event()
+    )
 
 
 def test_a_plan_gives_sizes_and_revision_and_fetches_no_weights(server: HubServer) -> None:
-    plan = hub.plan(models.resolve(NAME))
+    plan = models.plan_download(models.resolve(NAME))
     wanted = len(CONFIG) + 2 + len(WEIGHTS)
     assert (plan.files, plan.total_bytes, plan.missing_bytes) == (3, wanted, wanted)
     assert plan.revision == server.commit(NAME)
@@ -67,7 +70,7 @@ def test_a_download_is_located_with_only_the_files_that_are_needed(server: HubSe
 def test_the_revision_stays_when_the_hub_moves_on(server: HubServer) -> None:
     located = fetch()
     server.repos[NAME] = {**CLIP, "model.safetensors": WEIGHTS + b"new"}
-    assert hub.plan(models.resolve(NAME)).missing_bytes == 0
+    assert models.plan_download(models.resolve(NAME)).missing_bytes == 0
     assert fetch().revision == located.revision
 
 
@@ -79,14 +82,14 @@ def test_stopping_takes_effect_soon_and_going_on_asks_for_the_rest_alone(
     threading.Timer(1.0, stop.set).start()
     began = time.monotonic()
     with pytest.raises(Stopped, match="it can go on"):
-        hub.fetch(hub.plan(models.resolve(NAME)), seen.append, stop)
+        models.fetch(models.plan_download(models.resolve(NAME)), seen.append, stop)
     assert time.monotonic() - began < 3.5
     assert len(seen) >= 3
     assert seen[-1].bytes_per_second > 0
     assert seen[-1].seconds_left is not None
     assert not models.is_on_disk(models.resolve(NAME))
     server.bytes_per_second = None
-    rest = hub.plan(models.resolve(NAME))
+    rest = models.plan_download(models.resolve(NAME))
     assert 0 < rest.missing_bytes < rest.total_bytes
     assert (fetch().image / "model.safetensors").read_bytes() == WEIGHTS
     assert any(request.range for request in server.asked_for("model.safetensors"))
@@ -95,13 +98,13 @@ def test_stopping_takes_effect_soon_and_going_on_asks_for_the_rest_alone(
 def test_stopping_leaves_a_silent_hub_at_once(
     server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "_PATIENCE", 20.0)
+    monkeypatch.setattr(download, "PATIENCE", 20.0)
     server.silent_after = 500_000
     stop, seen = threading.Event(), list[Progress]()
     threading.Timer(0.8, stop.set).start()
     began = time.monotonic()
     with pytest.raises(Stopped):
-        hub.fetch(hub.plan(models.resolve(NAME)), seen.append, stop)
+        models.fetch(models.plan_download(models.resolve(NAME)), seen.append, stop)
     assert time.monotonic() - began < 2.3
     assert max(report.done_bytes for report in seen) >= 500_000
     server.silent_after = None
@@ -114,7 +117,7 @@ def test_a_page_that_goes_away_ends_the_download_and_its_lock(server: HubServer)
 
     server.bytes_per_second = len(WEIGHTS) / 4
     with pytest.raises(KeyboardInterrupt):
-        hub.fetch(hub.plan(models.resolve(NAME)), leave, threading.Event())
+        models.fetch(models.plan_download(models.resolve(NAME)), leave, threading.Event())
     assert not any(thread.name.startswith("download") for thread in threading.enumerate())
     server.bytes_per_second = None
     fetch()
@@ -261,7 +264,7 @@ def test_too_small_a_disk_is_told_before_the_download(
     class Usage:
         free = 1_000_000
 
-    monkeypatch.setattr("components.hub.shutil.disk_usage", lambda place: Usage)
+    monkeypatch.setattr("components.models.download.shutil.disk_usage", lambda place: Usage)
     with pytest.raises(HubError, match="the disk has 1 MB free"):
         fetch()
     assert not server.asked_for("model.safetensors")
@@ -274,7 +277,7 @@ def test_a_disk_that_fills_up_is_told_and_the_download_goes_on_later(
         raise OSError(errno.ENOSPC, "No space left on device", str(half))
 
     with monkeypatch.context() as patch:
-        patch.setattr("components.hub._Transfer._stream", full)
+        patch.setattr("components.models.download._Transfer._stream", full)
         assert "The disk filled up" in _told()
     assert fetch().image.is_dir()
 

@@ -16,15 +16,7 @@ import pytest
 from PIL import Image, ImageCms
 from pillow_heif import from_pillow
 
-from components.images import (
-    ImageError,
-    Source,
-    decode,
-    enlarge,
-    find_images,
-    source_of,
-    thumbnail,
-)
+from components.images import ImageError, Source, decode, enlarge, find_images, source_of, thumbnail
 from components.settings import ROOT, SettingError
 
 RED, BLUE = (220, 30, 30), (20, 40, 200)
@@ -324,7 +316,7 @@ def test_a_heic_is_decoded_itself_and_not_its_embedded_thumbnail() -> None:
 
 @pytest.mark.parametrize("size", [(1, 50_000), (50_000, 1), (1, 1)])
 def test_thin_pictures_can_be_encoded_and_shown(size: tuple[int, int]) -> None:
-    from components.recipe import PixelRecipe
+    from components.encoder.recipe import PixelRecipe
 
     picture = decode(source_of(encoded(scene(*size), "PNG"), "line.png"))[1]
     recipe = PixelRecipe(224, 224, 224, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.datasets.captioned import DataError, Example
 from components.training import loader
-from components.training.data import DataError, Example
 from components.training.loader import batches, decode_once, steps
 
 

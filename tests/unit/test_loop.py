@@ -17,17 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from components.settings import ROOT
-from components.training.loop import (
-    BEST,
-    CHECKPOINT,
-    LOG,
-    Dev,
-    Ended,
-    Plan,
-    Step,
-    TrainingError,
-    train,
-)
+from components.training.learner import TrainingError
+from components.training.loop import BEST, CHECKPOINT, LOG, Dev, Ended, Plan, Step, train
 from tests.pairs import write_pairs
 
 

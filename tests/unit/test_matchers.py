@@ -8,17 +8,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from components.matchers import glove, vocabulary
-from components.matchers.densenet import DenseNet, WeightsError, load_torchvision
-from components.matchers.pair_matcher import PairConfig, PairMatcher
-from components.matchers.saved import SavedMatcherError, read_matcher, save_matcher
-from components.retrieval import both_ways
+from components.datasets.captioned import read
+from components.encoder.matchers import glove, vocabulary
+from components.encoder.matchers.densenet import DenseNet, WeightsError, load_torchvision
+from components.encoder.matchers.pair_matcher import PairConfig, PairMatcher
+from components.encoder.matchers.saved import SavedMatcherError, read_matcher, save_matcher
+from components.scores import both_ways
 from components.training import densenet_lstm, pair_matcher
-from components.training.data import read
 from components.training.densenet_lstm import DenseNetLstmLearner, Margin
 from components.training.loader import Pictures, decode_once
-from components.training.loop import BEST, Dev, Plan, load_learned, train
+from components.training.loop import BEST, Dev, Plan, train
 from components.training.pair_matcher import PairMatcherLearner
+from components.training.weights import load_learned
 from tests.pairs import COUNT, write_pairs
 
 

@@ -8,21 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from components.match import Calibration, Scores, score
-from components.matrix import (
-    DIFFERENCE,
+from components.scores import (
+    Calibration,
     Mode,
+    ScoreRule,
+    Scores,
     agreement,
     arrange,
-    assignment,
     clustered,
     difference,
     known_pairs,
-    leaf_order,
     scale_of,
+    score,
+    unit,
     values,
 )
-from components.scores import ScoreRule, unit
+from components.scores.matrix import DIFFERENCE, assignment, leaf_order
 
 RULE = ScoreRule("softmax", 20.0)
 

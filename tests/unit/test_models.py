@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from components import models
-from components.catalogue import CATALOGUE, LAION, OPENAI
-from components.models import Manifest, ModelError, NotOnDisk
+from components.models import CATALOGUE, disk
+from components.models.catalogue import LAION, OPENAI
+from components.models.disk import Manifest, NotOnDisk
+from components.models.ids import ModelError
 
 REVISION = "a" * 40
 CLIP = {"config.json": b'{"model_type": "clip"}', "model.safetensors": b"weights"}
@@ -22,9 +24,9 @@ def put(folder: Path, files: dict[str, bytes]) -> Path:
 
 def download(name: str, files: dict[str, bytes], asked_for: str | None = None) -> Path:
     """Lay files as a finished download does."""
-    folder = put(models.folder_of(name, REVISION), files)
+    folder = put(disk.folder_of(name, REVISION), files)
     sizes = {file: len(data) for file, data in files.items()}
-    models.write_manifest(Manifest(name, asked_for or name, REVISION, sizes))
+    disk.write_manifest(Manifest(name, asked_for or name, REVISION, sizes))
     return folder
 
 
@@ -89,7 +91,7 @@ def test_a_download_is_located_when_it_is_whole() -> None:
 @pytest.mark.parametrize("damage", ["missing", "short", "no manifest", "broken manifest"])
 def test_half_a_download_is_never_located(damage: str) -> None:
     folder = download("org/clip", CLIP)
-    manifest = models.store() / "org--clip.json"
+    manifest = disk.store() / "org--clip.json"
     if damage == "missing":
         (folder / "model.safetensors").unlink()
     elif damage == "short":
@@ -105,7 +107,7 @@ def test_half_a_download_is_never_located(damage: str) -> None:
 
 def test_a_manifest_cannot_point_out_of_the_cache() -> None:
     download("org/clip", CLIP)
-    manifest = models.store() / "org--clip.json"
+    manifest = disk.store() / "org--clip.json"
     told = json.loads(manifest.read_text(encoding="utf-8")) | {"revision": "../../../etc"}
     manifest.write_text(json.dumps(told), encoding="utf-8")
     with pytest.raises(NotOnDisk):

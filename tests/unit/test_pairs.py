@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.collection.table import TableError
-from components.pairs import read_pairs
+from components.datasets.pairs import read_pairs
+from components.datasets.table import TableError
 
 
 def test_a_csv_gives_its_pairs_in_order_and_once() -> None:

@@ -12,15 +12,16 @@ import torch
 import transformers as hf
 from safetensors.torch import load_file
 
-from components.catalogue import POCKET
+from components.bench.training import names
+from components.datasets.captioned import DataError
 from components.encoder import load
+from components.images import sample_sources
 from components.models import locate, resolve
-from components.samples import sources
-from components.training.bench import names
-from components.training.data import DataError
+from components.models.catalogue import POCKET
 from components.training.loop import Step
-from components.training.recipes import pocket
-from components.training.recipes.pocket import Mixed, Sources, make, read_named
+from components.training.pocket import learner, material
+from components.training.pocket.make import PLAN, Mixed, make
+from components.training.pocket.material import Sources, read_named
 from tests import checkpoints
 from tests.pairs import write_pairs
 
@@ -28,19 +29,19 @@ from tests.pairs import write_pairs
 @pytest.fixture
 def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     """Tiny stand-ins of the backbone and MiniLM; the starter is Pocket itself."""
-    monkeypatch.setattr(pocket, "BATCH", 8)
-    monkeypatch.setattr(pocket, "NAMED", 2)
-    monkeypatch.setattr(pocket, "NAMES", 5)
-    monkeypatch.setattr(pocket, "CROP", 64)
-    monkeypatch.setattr(pocket, "PASSES", 2)
-    monkeypatch.setattr(pocket, "WIDTH", 32)
+    monkeypatch.setattr(learner, "BATCH", 8)
+    monkeypatch.setattr(learner, "NAMED", 2)
+    monkeypatch.setattr(learner, "NAMES", 5)
+    monkeypatch.setattr(learner, "CROP", 64)
+    monkeypatch.setattr(learner, "PASSES", 2)
+    monkeypatch.setattr(material, "WIDTH", 32)
     flickr = write_pairs(tmp_path / "flickr8k", splits=True)
     named = tmp_path / "imagenet"
     (named / "images").mkdir(parents=True)
     with (named / "labels.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "class_index", "wnid", "names"])
-        for number, source in enumerate(list(sources())[:10]):
+        for number, source in enumerate(list(sample_sources())[:10]):
             shutil.copy(Path(str(source.data)), named / "images" / f"{number}.jpg")
             writer.writerow([f"{number}.jpg", number, f"n{number}", f"thing {number}, other name"])
     backbone = hf.MobileNetV2Config(depth_multiplier=0.35)
@@ -53,7 +54,7 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
 def test_it_makes_a_checkpoint_that_plain_transformers_loads(
     found: Sources, tmp_path: Path
 ) -> None:
-    plan = replace(pocket.PLAN, epochs=1, precision="f32", checkpoint_every=2)
+    plan = replace(PLAN, epochs=1, precision="f32", checkpoint_every=2)
     work, killed = tmp_path / "work", tmp_path / "killed"
     events = make(found, work, plan)
     last = list(itertools.islice(events, 5))[-1]  # in the second pass

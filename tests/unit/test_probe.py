@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components import probe
+from components import explain
 
 
 def variants(caption: str) -> dict[str, str]:
-    return {each.name: each.caption for each in probe.caption_variants(caption)}
+    return {each.name: each.caption for each in explain.caption_variants(caption)}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_rule_that_changes_nothing_gives_nothing() -> None:
     "caption", ["a", "a dog", "猫", "x" * 400, "a $b$ on **c** of d", "of of of"]
 )
 def test_variants_differ_from_the_caption_and_from_each_other(caption: str) -> None:
-    found = [each.caption for each in probe.caption_variants(caption)]
+    found = [each.caption for each in explain.caption_variants(caption)]
     assert len({caption, *found}) == len(found) + 1
     assert all(each.strip() for each in found)
 
@@ -59,7 +59,7 @@ def test_a_shuffle_keeps_the_words_and_is_always_the_same() -> None:
 
 
 def test_what_stays_true_is_told_from_what_does_not() -> None:
-    same = [each.name for each in probe.caption_variants("a red dog on a beach") if each.same]
+    same = [each.name for each in explain.caption_variants("a red dog on a beach") if each.same]
     assert same == ["another dress: a photo of", "another dress: capitals"]
 
 
@@ -70,7 +70,7 @@ def picture(width: int = 200, height: int = 120) -> Image.Image:
 
 def test_pictures_are_changed_as_their_names_say() -> None:
     original = picture()
-    found = {each.name: each.picture for each in probe.picture_variants(original)}
+    found = {each.name: each.picture for each in explain.picture_variants(original)}
     assert {each.mode for each in found.values()} == {"RGB"}
     before = np.asarray(original, dtype=np.float64)
     assert np.asarray(found["low contrast"]).std() < 0.5 * before.std()
@@ -87,12 +87,12 @@ def test_pictures_are_changed_as_their_names_say() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3), (224, 224)])
 def test_small_and_narrow_pictures_have_variants_and_views(size: tuple[int, int]) -> None:
     small = picture(*size)
-    every = [*(each.picture for each in probe.picture_variants(small)), *probe.views(small)]
+    every = [*(each.picture for each in explain.picture_variants(small)), *explain.views(small)]
     assert all(each.width and each.height for each in every)
 
 
 def test_there_are_eight_views() -> None:
-    views = probe.views(picture())
+    views = explain.views(picture())
     assert [view.size for view in views] == [(200, 120)] * 2 + [(102, 102)] * 5 + [(200, 120)]
     np.testing.assert_array_equal(np.asarray(views[1]), np.asarray(views[0])[:, ::-1])
     np.testing.assert_array_equal(np.asarray(views[5]), np.asarray(views[0])[18:, 98:])

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from components import models
-from components.catalogue import OPENAI
 from components.encoder import load
-from components.images import decode
-from components.samples import sources
+from components.images import decode, sample_sources
+from components.models.catalogue import OPENAI
 
 MATRIX = Path(__file__).parent.parent / "openai_clip_notebook_matrix.csv"
 
@@ -23,7 +22,7 @@ def test_the_matrix_of_openais_notebook(monkeypatch: pytest.MonkeyPatch) -> None
     with MATRIX.open(encoding="utf-8", newline="") as file:
         head, *rows = list(csv.reader(file))
     encoder = load(models.locate(models.resolve(OPENAI)), precision="f32")
-    named = {Path(source.name).stem: source for source in sources()}
+    named = {Path(source.name).stem: source for source in sample_sources()}
     images = encoder.images([decode(named[stem])[1] for stem in head[1:]])
     texts = encoder.texts([f"This is {row[0]}" for row in rows])
     expected = np.array([row[1:] for row in rows], dtype=np.float32)

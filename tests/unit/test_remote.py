@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.collection import remote
-from components.collection.remote import Fetcher, RangeFile, RemoteError, is_public, shown
+from components.collection.sources import remote
+from components.collection.sources.range_file import RangeFile
+from components.collection.sources.remote import Fetcher, RemoteError, is_public, shown
 from tests.photo_server import PhotoServer, Trouble, lite_zip
 
 BODY = bytes(range(256)) * 40
@@ -220,7 +221,7 @@ def test_a_server_without_pieces_is_told(server: PhotoServer, fetcher: Fetcher) 
 def test_a_file_that_changes_meanwhile_is_told(
     server: PhotoServer, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "_BLOCK", 1000)
+    monkeypatch.setattr("components.collection.sources.range_file._BLOCK", 1000)
     file = RangeFile(f"{server.url}/a", fetcher)
     assert file.read(1000) == BODY[:1000]
     server.etag = '"two"'

@@ -7,16 +7,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from components import explain, report, samples
-from components.catalogue import POCKET
+from components import explain
 from components.encoder import Encoder, load
-from components.images import decode
-from components.match import Calibration, score
-from components.matrix import known_pairs
+from components.images import decode, samples
 from components.models import locate, resolve, weights_digest
-from components.report import Maps, Report
-from components.retrieval import both_ways
-from components.scores import ScoreRule, unit
+from components.models.catalogue import POCKET
+from components.output import report
+from components.output.report import Maps, Report
+from components.scores import Calibration, ScoreRule, both_ways, known_pairs, score, unit
 from tests.unit.test_heatmap import jpeg
 
 ATTACK = "<img src=x onerror=alert(1)>.png"
@@ -103,7 +101,7 @@ def test_two_towers_have_two_digests(encoder: Encoder) -> None:
 
 def test_maps_are_pictures_of_the_models_view(encoder: Encoder) -> None:
     bank = encoder.texts([f"thing {i}" for i in range(20)])
-    looked = explain.look(encoder, decode(samples.sources()[0])[1])
+    looked = explain.look(encoder, decode(samples.sample_sources()[0])[1])
     maps = report.maps(encoder, looked, "a metal staircase", bank)
     assert maps.own.startswith(b"\xff\xd8")
     assert maps.own != maps.gibberish

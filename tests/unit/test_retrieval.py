@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from components.retrieval import auc, ranks, retrieval
+from components.scores import auc, ranks
+from components.scores.retrieval import retrieval_figures
 
 SCORES = np.array(
     [
@@ -28,7 +29,7 @@ def test_ranks_by_hand() -> None:
 
 
 def test_recall_median_and_mrr_by_hand() -> None:
-    found = retrieval(SCORES, KNOWN)
+    found = retrieval_figures(SCORES, KNOWN)
     assert found is not None
     assert (found.queries, found.gallery) == (4, 4)
     assert found.recall == (0.25, 1.0, 1.0)
@@ -37,8 +38,8 @@ def test_recall_median_and_mrr_by_hand() -> None:
 
 
 def test_nothing_known_gives_no_figure() -> None:
-    assert retrieval(SCORES, np.zeros_like(KNOWN)) is None
-    assert retrieval(SCORES[:0], KNOWN[:0]) is None
+    assert retrieval_figures(SCORES, np.zeros_like(KNOWN)) is None
+    assert retrieval_figures(SCORES[:0], KNOWN[:0]) is None
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))

@@ -6,16 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from components.match import Calibration, distinct, ranked, score
 from components.scores import (
+    Calibration,
     ScoreRule,
     band,
     cosine,
+    distinct,
     percentile,
-    probability,
+    ranked,
+    score,
     unit,
     zscore,
 )
+from components.scores.measures import probability
 
 SOFTMAX = ScoreRule("softmax", 100.0)
 SIGMOID = ScoreRule("sigmoid", 10.0, -5.0)

@@ -7,7 +7,7 @@ from PIL import Image
 from components.collection.filters import Facet, FilterError, facets, mask
 from components.collection.records import Record, joined, table_of
 from components.collection.search import near_duplicates
-from components.colours import colours
+from components.images import colour_names
 from components.scores import unit
 
 ROWS: list[Record] = [
@@ -101,11 +101,11 @@ def test_near_duplicates_follow_the_better_one() -> None:
     ],
 )
 def test_colours_have_the_names_that_people_use(rgb: tuple[int, int, int], name: str) -> None:
-    assert colours(Image.new("RGB", (40, 30), rgb)) == [name]
+    assert colour_names(Image.new("RGB", (40, 30), rgb)) == [name]
 
 
 def test_only_colours_that_fill_a_part_are_named() -> None:
     picture = Image.new("RGB", (100, 100), (30, 80, 200))
     picture.paste((220, 20, 30), (0, 0, 100, 40))
     picture.paste((250, 225, 20), (0, 0, 10, 10))
-    assert colours(picture) == ["blue", "red"]
+    assert colour_names(picture) == ["blue", "red"]

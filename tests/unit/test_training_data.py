@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.training.data import DataError, Example, read
+from components.datasets.captioned import DataError, Example, read
 
 
 def pictures(folder: Path, *names: str) -> Path:

@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.collection import unsplash
 from components.collection.build import Job, Report, build
-from components.collection.remote import Fetcher
-from components.collection.sources import Item, SourceSpec
+from components.collection.sources import unsplash
+from components.collection.sources.remote import Fetcher
+from components.collection.sources.source import Item, SourceSpec
+from components.collection.sources.table import Table
+from components.collection.sources.unsplash import Unsplash, UnsplashError, with_query
 from components.collection.store import open_collection
-from components.collection.table import Table, TableError
-from components.collection.unsplash import Unsplash, UnsplashError, with_query
-from components.encoder import Encoder, load
+from components.datasets.table import TableError
+from components.encoder import Encoder, Skipped, load
 from components.errors import CaptionLensError
 from components.models import locate, resolve
-from components.pipeline import Skipped
 from components.settings import ROOT
 from tests.photo_server import (
     KEYWORD_COLUMNS,

@@ -36,6 +36,17 @@ def _imports_any(file: Path, *packages: str) -> bool:
     )
 
 
+DOORS = ("images", "models", "encoder", "scores", "explain")
+NESTED = ("components.encoder.matchers", "components.encoder.runtimes")  # rooms without a door
+
+
+def _modules(file: Path) -> Iterator[str]:
+    """Yield the modules that a file imports names from."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
 def _in(file: Path, *places: str) -> bool:
     relative = file.relative_to(ROOT).as_posix()
     return any(relative == place or relative.startswith(f"{place}/") for place in places)
@@ -47,9 +58,17 @@ def test_the_walls_stand(file: Path) -> None:
     assert faces or not _imports_any(file, "streamlit")
     assert faces or not _imports_any(file, "components.ui")
     assert not _imports_any(file, "pages")
-    pages = ("pages/train.py", "components/ui/training.py", "components/ui/training_inputs.py")
-    trains = _in(file, "components/training", "components/commands", *pages)
+    training = ("components/training", "components/bench/training.py", "components/commands")
+    trains = _in(file, *training, "pages/train.py", "components/ui/train")
     assert trains or not _imports_any(file, "components.training")
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_a_room_is_entered_by_its_front_door(file: Path) -> None:
+    for room in DOORS:
+        inside = [name for name in _modules(file) if name.startswith(f"components.{room}.")]
+        inside = [name for name in inside if not name.startswith(NESTED)]
+        assert _in(file, f"components/{room}") or not inside
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())
@@ -70,7 +89,7 @@ def _told(code: str) -> str:
 def test_importing_the_thinking_parts_is_light() -> None:
     """First paint comes before any model: torch and transformers stay out of module scope."""
     code = (
-        "import sys, components.encoder, components.pipeline, components.models, cli;"
+        "import sys, components.encoder, components.explain, components.models, cli;"
         "print([m for m in ('torch', 'transformers', 'openvino', 'matplotlib', 'streamlit',"
         " 'scipy', 'pandas', 'altair')"
         " if m in sys.modules])"

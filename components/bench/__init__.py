@@ -1,0 +1,1 @@
+"""Ours and the alternative, measured in one run."""

@@ -1,0 +1,94 @@
+"""The other side of each comparison: plain transformers in float32, on the same pictures."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from components import models
+from components.encoder import batched
+from components.images import sample_sources
+from components.models import Located
+
+RANDOM_CLIP = "random-clip-vit-b-32"
+BATCH = 32
+
+
+class Plain:
+    """`AutoModel` and `AutoProcessor` in float32, as their documentation shows them."""
+
+    def __init__(self, located: Located) -> None:
+        import torch
+        from transformers import AutoImageProcessor, AutoModel
+
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model = AutoModel.from_pretrained(located.image, dtype=torch.float32)
+        self._model = self._model.to(self._device).eval()
+        self._processor = AutoImageProcessor.from_pretrained(located.image)
+
+    def floats(self, pixels: Any) -> Any:
+        """Return (n, 3, height, width) floats of (n, height, width, 3) bytes, ready for `tower`."""
+        pictures = [Image.fromarray(row) for row in pixels]
+        return self._processor(images=pictures, return_tensors="pt")["pixel_values"]
+
+    def tower(self, floats: Any) -> Any:
+        """Return normalised image embeddings."""
+        import torch
+
+        with torch.inference_mode():
+            features = self._model.get_image_features(pixel_values=floats.to(self._device))
+            vectors = getattr(features, "pooler_output", features)
+            return torch.nn.functional.normalize(vectors, dim=-1).cpu()
+
+    def files(self, files: Sequence[Path]) -> None:
+        """Encode picture files batch by batch."""
+        for batch in batched(files, BATCH):
+            pictures = [Image.open(file).convert("RGB") for file in batch]
+            self.tower(self._processor(images=pictures, return_tensors="pt")["pixel_values"])
+
+
+def jpegs(folder: Path, size: tuple[int, int], number: int) -> list[Path]:
+    """Write ``number`` JPEG files of ``size`` made from the sample pictures."""
+    folder.mkdir()
+    originals = [source.data for source in sample_sources()]
+    files = [folder / f"{index:03}.jpg" for index in range(number)]
+    for index, file in enumerate(files):
+        original = originals[index % len(originals)]
+        assert isinstance(original, Path)  # noqa: S101 - the samples are files
+        if index < len(originals):
+            with Image.open(original) as picture:
+                picture.convert("RGB").resize(size).save(file, quality=90)
+        else:
+            file.write_bytes(files[index - len(originals)].read_bytes())
+    return files
+
+
+@contextmanager
+def located(model_id: str) -> Iterator[Located]:
+    if model_id != RANDOM_CLIP:
+        yield models.locate(models.resolve(model_id))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        random_clip(Path(folder))
+        yield models.locate(models.resolve(folder))
+
+
+def random_clip(folder: Path) -> None:
+    """Write a checkpoint of CLIP ViT-B/32's shape with random weights: as fast as the real one."""
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
+
+    torch.manual_seed(0)
+    CLIPModel(CLIPConfig()).save_pretrained(folder)
+    CLIPImageProcessorPil().save_pretrained(folder)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [*letters, *(f"{letter}</w>" for letter in letters)]
+    special = ["<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {word: index for index, word in enumerate([*words, *special])}
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
+    assert isinstance(tokenizer.backend_tokenizer, Tokenizer)  # noqa: S101
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,108 @@
+"""The shard that grows: rows are appended, and a journal says which of them count."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from components.collection.manifest import File, Shard, facts_of, write_whole
+from components.collection.records import Record, joined, table_of, write_table
+from components.encoder import batched
+from components.scores import Matrix
+
+
+@dataclass(frozen=True)
+class Row:
+    """A picture to store: its metadata, unit vector (width,) and JPEG thumbnail."""
+
+    record: Record
+    vector: Matrix
+    thumbnail: bytes
+
+
+def write_parquet(path: Path, table: pa.Table) -> File:
+    facts = write_whole(path, lambda draft: write_table(table, draft))
+    pa.default_memory_pool().release_unused()  # a build goes on for long without it
+    return facts
+
+
+class OpenShard:
+    """The shard that grows. Its journal, a line of JSON a picture, says what of it counts."""
+
+    def __init__(self, folder: Path, number: int, width: int) -> None:
+        self.folder, self.number, self.width = folder, number, width
+        self._vectors, self._thumbnails, self._journal = (
+            (folder / f"{number:06}.{kind}").open("ab")
+            for kind in ("vectors", "thumbnails", "jsonl")
+        )
+        self.rows = self._recover()
+
+    @property
+    def _files(self) -> tuple[Path, Path, Path]:
+        stem = f"{self.number:06}"
+        return (
+            self.folder / f"{stem}.vectors",
+            self.folder / f"{stem}.thumbnails",
+            self.folder / f"{stem}.jsonl",
+        )
+
+    def _recover(self) -> int:
+        """Cut off what a kill left half written; return how many rows count."""
+        rows = thumbnails = length = 0
+        with self._files[2].open("rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                length += len(line)
+                thumbnails += json.loads(line)["thumbnail_bytes"]
+                rows += 1
+        self._vectors.truncate(rows * self.width * 4)
+        self._thumbnails.truncate(thumbnails)
+        self._journal.truncate(length)
+        return rows
+
+    def records(self) -> Iterator[Record]:
+        """Yield the metadata of the rows."""
+        with self._files[2].open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write rows; the journal last, and only when the rest is on the disk."""
+        self._vectors.write(np.stack([row.vector for row in rows]).astype("<f4").tobytes())
+        self._thumbnails.write(b"".join(row.thumbnail for row in rows))
+        lines = [json.dumps(row.record, ensure_ascii=False) for row in rows]
+        for sink in (self._vectors, self._thumbnails):
+            sink.flush()
+            os.fsync(sink.fileno())
+        self._journal.write("".join(f"{line}\n" for line in lines).encode())
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+        self.rows += len(rows)
+
+    def seal(self) -> Shard:
+        """Return the finished shard, its metadata as Parquet."""
+        self.close()
+        vectors, thumbnails, _ = self._files
+        tables = [table_of(group) for group in batched(self.records(), 1024)]
+        metadata = write_parquet(self.folder / f"{self.number:06}.parquet", joined(tables))
+        return Shard(self.number, self.rows, facts_of(vectors), facts_of(thumbnails), metadata)
+
+    def forget_journal(self) -> None:
+        """Remove the journal of a shard that is sealed and noted."""
+        self._files[2].unlink()
+
+    def moved(self) -> "OpenShard":
+        """Return an empty shard with the next number, in place of this empty one."""
+        self.close()
+        for file in self._files:
+            file.unlink()
+        return OpenShard(self.folder, self.number + 1, self.width)
+
+    def close(self) -> None:
+        """Close the files."""
+        for sink in (self._vectors, self._thumbnails, self._journal):
+            sink.close()

@@ -1,0 +1,44 @@
+"""The pictures of a folder and its subfolders, without links that leave it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.collection.sources.source import Item
+from components.encoder import Skipped
+from components.errors import CaptionLensError
+from components.images import Source, find_images, source_of
+
+
+class Folder:
+    """A PictureSource."""
+
+    def __init__(self, location: str) -> None:
+        self._folder = Path(location).expanduser()
+
+    def items(self) -> Iterator[Item | Skipped]:
+        """Yield the pictures in natural order. Raises CaptionLensError where there is no folder."""
+        if not self._folder.is_dir():
+            raise CaptionLensError(f"{self._folder.name or self._folder} is not a folder.")
+        sources, errors = find_images([self._folder])
+        for error in errors:
+            yield Skipped(source_of(b"", self._folder.name), str(error))
+        sources.reverse()
+        while sources:  # each is let go of: there may be very many
+            source = sources.pop()
+            assert isinstance(source.data, Path)  # noqa: S101 - a folder holds files
+            yield file_item(str(source.data.relative_to(self._folder)), source, source.data)
+
+
+def file_item(id_: str, source: Source, path: Path) -> Item:
+    """Return the item of a picture file; its signature is its size and time of change."""
+    try:
+        facts = path.stat()
+        signature = f"{facts.st_size}-{facts.st_mtime_ns}"
+    except OSError:
+        signature = ""  # gone meanwhile: reading it will say so
+    return Item(_text(id_), source, signature, _text(str(path.absolute())))
+
+
+def _text(path: str) -> str:
+    """Return a path as text: what is no Unicode in a file's name is spelt out."""
+    return path.encode("utf-8", "backslashreplace").decode()

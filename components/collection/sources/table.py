@@ -1,0 +1,65 @@
+"""The pictures that a CSV or Parquet file lists by path or URL, with its columns as metadata."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+
+from components.collection.sources.folder import file_item
+from components.collection.sources.source import Item
+from components.datasets.table import CAPTION_COLUMNS, Value, image_column, read_rows
+from components.encoder import Skipped
+from components.images import source_of
+
+
+class Table:
+    """A PictureSource. Rows of one picture become one item with several captions."""
+
+    def __init__(self, location: str, pictures: str, get: Callable[[str], bytes]) -> None:
+        self._file = Path(location).expanduser()
+        self._root = (Path(pictures).expanduser() if pictures else self._file.parent).resolve()
+        self._get = get
+
+    def items(self) -> Iterator[Item | Skipped]:
+        """Yield the pictures in the table's order. Raises TableError."""
+        for place, metadata in self._rows.items():
+            yield self._item(place, metadata)
+
+    @cached_property
+    def _rows(self) -> dict[str, dict[str, Value]]:
+        """Return each picture's path or URL and its metadata."""
+        pictures: dict[str, dict[str, Value]] = {}
+        column = ""
+        for row in read_rows(self._file):
+            column = column or image_column(self._file.name, row)
+            place = str(row.get(column) or "").strip()
+            metadata = {name: value for name, value in row.items() if name != column}
+            captions = [str(metadata.pop(name)) for name in CAPTION_COLUMNS if metadata.get(name)]
+            known = pictures.setdefault(place, {**metadata, "captions": []})
+            assert isinstance(known["captions"], list)  # noqa: S101 - made a line above
+            known["captions"] += [text for text in captions if text not in known["captions"]]
+        return pictures
+
+    def _item(self, place: str, metadata: Mapping[str, Value]) -> Item | Skipped:
+        kept = {name: value for name, value in metadata.items() if value not in (None, [])}
+        if place.startswith(("http://", "https://")):
+            name = place.partition("?")[0].rpartition("/")[2] or place
+            item = Item(place, source_of(partial(self._get, place), name), "", place)
+        else:
+            path = self._inside(place)
+            if path is None:
+                reason = f"{place[:80] or 'A row without a path'} is not below {self._root.name}."
+                return Skipped(source_of(b"", place), reason)
+            item = file_item(place, source_of(path, place), path)
+        mark = hashlib.sha256(json.dumps(kept, default=str).encode()).hexdigest()[:16]
+        return replace(item, signature=f"{item.signature} {mark}", metadata=kept)
+
+    def _inside(self, place: str) -> Path | None:
+        """Return where a path of the table leads, None where that is outside its folder."""
+        try:
+            path = (self._root / place).resolve()
+            return path if place and path.is_relative_to(self._root) else None
+        except (OSError, ValueError, RuntimeError):  # a null byte, a link that leads to itself
+            return None

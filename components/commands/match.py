@@ -1,0 +1,98 @@
+"""``match``: pictures ranked for captions."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components.commands.console import (
+    SKIPPED,
+    Format,
+    FormatOption,
+    ModelOption,
+    load_encoder,
+    say,
+)
+from components.encoder import Encoder
+from components.errors import CaptionLensError
+from components.images import Source, find_images
+from components.scores import Match
+
+
+def match(
+    images: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    caption: Annotated[list[str], typer.Option("--caption", "-c", help="May be given again.")],
+    model: ModelOption = "",
+    top: Annotated[int, typer.Option("--top", min=0, help="Pictures a caption; 0: all.")] = 0,
+    form: FormatOption = Format.table,
+) -> None:
+    """Rank IMAGES for each caption. Status 1: some were skipped, each named; 2: misuse."""
+    from components.encoder import parse_captions
+
+    captions = parse_captions("\n".join(caption)).captions
+    if not captions:
+        raise CaptionLensError("No caption is left: give --caption some text.")
+    sources, missing = find_images(images)
+    encoder = load_encoder(model, pairs=True)
+    _say_cut(encoder, captions)
+    matches, skipped = _match(encoder, captions, sources, top)
+    for reason in [*map(str, missing), *skipped]:
+        say(f"skipped: {reason}")
+    typer.echo(_written(matches, form))
+    if missing or skipped:
+        raise typer.Exit(SKIPPED)
+
+
+def _match(
+    encoder: Encoder, captions: Sequence[str], sources: Sequence[Source], top: int
+) -> tuple[list[Match], list[str]]:
+    """Return each caption's matches, best first, and the reasons of the skipped."""
+    from components.encoder import Encoded, Skipped, bank_vectors, encode, score_encoded
+    from components.scores import ranked
+
+    with typer.progressbar(
+        encode(encoder, sources), len(sources), label="Encoding", file=sys.stderr
+    ) as bar:
+        items = list(bar)
+    pictures = [item for item in items if isinstance(item, Encoded)]
+    skipped = [item.reason for item in items if isinstance(item, Skipped)]
+    if not pictures:
+        return [], skipped
+    bank = bank_vectors(encoder)
+    scores = score_encoded(encoder, captions, encoder.texts(captions), pictures, bank)
+    return [match for matches in ranked(scores, top=top or None) for match in matches], skipped
+
+
+def _say_cut(encoder: Encoder, captions: Sequence[str]) -> None:
+    for caption, reading in zip(captions, encoder.read(captions), strict=True):
+        if reading.cut:
+            say(f"cut at {reading.limit} of {reading.tokens} tokens: {caption[:60]}…")
+
+
+_HEADER = "rank  cosine  pctile     z  reads as   prob.  picture"
+
+
+def _written(matches: Sequence[Match], form: Format) -> str:
+    from components.output.export import to_csv, to_json
+
+    if form is Format.json:
+        return to_json(matches)
+    if form is Format.csv:
+        return to_csv(matches).rstrip("\r\n")
+    rows = [
+        f"{m.rank:>4}  {_cosine(m.cosine)}  {m.percentile:>6.1%}  {m.zscore:>4.1f}  {m.band:<8}"
+        f"  {m.probability:>6.1%}  {m.image}"
+        for m in matches
+    ]
+    lines: list[str] = []
+    for item, row in zip(matches, rows, strict=True):
+        if item.rank == 1:
+            lines += [*([""] if lines else []), item.caption, _HEADER]
+        lines.append(row)
+    return "\n".join(lines)
+
+
+def _cosine(value: float | None) -> str:
+    return f"{value:>6.3f}" if value is not None else f"{'none':>6}"

@@ -1,0 +1,1 @@
+"""Tables of pictures with captions: reading, pairing, evaluating."""

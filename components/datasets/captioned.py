@@ -1,0 +1,207 @@
+"""Pictures with captions, in the formats that the field's datasets come in.
+
+Flickr30k's ``results.csv``, Flickr8k's ``captions.txt`` and ``Flickr8k.token.txt``, COCO's
+``captions_*.json`` of 2014 and 2017, and any CSV or Parquet with columns image, caption and, if it
+likes, split.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.datasets.table import CAPTION_COLUMNS, TableError, image_column, read_rows
+from components.errors import CaptionLensError
+
+_FILES = (
+    *("captions.csv", "captions.parquet", "results.csv", "results_20130124.token"),
+    *("captions.txt", "Flickr8k.token.txt"),
+)
+_FOLDERS = ("images", "Images", "flickr30k_images", "flickr30k-images", "Flicker8k_Dataset")
+_COCO = re.compile(r"COCO_(?:train|val|test)\d{4}_")  # what 2014's names have before 2017's
+
+
+class DataError(CaptionLensError):
+    """A dataset that cannot be read, and why."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture with its captions; ``split`` is empty where the dataset names none."""
+
+    image: Path
+    captions: tuple[str, ...]
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class PairData:
+    """A dataset: what is there, and what its list names but its folder lacks."""
+
+    name: str
+    examples: tuple[Example, ...]
+    missing: tuple[str, ...]
+
+    def split(self, name: str) -> tuple[Example, ...]:
+        """Return the examples of a split. Raises DataError where there are none."""
+        chosen = tuple(example for example in self.examples if example.split == name)
+        if not chosen:
+            there = sorted({example.split for example in self.examples} - {""})
+            known = f"it has {', '.join(there)}" if there else "it names no splits"
+            raise DataError(f"{self.name} has no split {name!r}: {known}.")
+        return chosen
+
+
+@dataclass(frozen=True)
+class _Row:
+    image: str
+    caption: str
+    split: str = ""
+
+
+def read(place: Path, pictures: Path | None = None) -> PairData:
+    """Return the dataset of a file, or of a folder that holds one of the known files.
+
+    ``pictures`` is the folder of its images, by default the usual one beside the file. Pictures
+    that are not there are named in ``missing``. Raises DataError where nothing can be read.
+    """
+    file = _file(place)
+    try:
+        rows = list(_reader(file)(file))
+    except (OSError, ValueError, KeyError, TypeError, TableError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"{file.name} cannot be read as pictures with captions: {reason}"
+        ) from error
+    captions: dict[str, list[str]] = {}
+    splits: dict[str, str] = {}
+    for row in rows:
+        if row.image and row.caption:
+            captions.setdefault(row.image, []).append(row.caption)
+            splits[row.image] = row.split
+    if not captions:
+        raise DataError(f"{file.name} holds no captions.")
+    return _found(file, captions, splits, [pictures] if pictures else _folders(file))
+
+
+def _found(
+    file: Path, captions: dict[str, list[str]], splits: dict[str, str], folders: list[Path]
+) -> PairData:
+    examples, missing = [], []
+    for name, texts in captions.items():
+        path = _path(name, folders)
+        if path is None:
+            missing.append(name)
+        else:
+            examples.append(Example(path, tuple(texts), splits[name]))
+    return PairData(file.name, tuple(examples), tuple(missing))
+
+
+def _file(place: Path) -> Path:
+    if not place.is_dir():
+        return place
+    annotations = sorted(place.glob("annotations/captions_*.json"))
+    known = [
+        *(place / name for name in _FILES),
+        *annotations,
+        *sorted(place.glob("captions_*.json")),
+    ]
+    found = next((file for file in known if file.is_file()), None)
+    if found is None:
+        raise DataError(f"{place.name} holds none of {', '.join(_FILES)}, captions_*.json.")
+    return found
+
+
+def _reader(file: Path) -> Callable[[Path], Iterable[_Row]]:
+    if file.suffix == ".json":
+        return _coco
+    if file.suffix in {".txt", ".token"}:
+        return _text
+    with file.open("rb") as start:
+        head = start.readline(200)
+    return _flickr30k if head.startswith(b"image_name|") else _table
+
+
+def _flickr30k(file: Path) -> Iterator[_Row]:
+    """Yield the rows of Flickr30k's ``results.csv``: image_name| comment_number| comment.
+
+    One of them lacks its second bar ("2199200615.jpg| 4   A dog runs ..."): the number ends there
+    at the first white space.
+    """
+    with file.open(encoding="utf-8-sig") as lines:
+        next(lines, None)
+        for line in lines:
+            image, _, rest = line.partition("|")
+            number, bar, comment = rest.partition("|")
+            if not bar:
+                comment = number.strip().partition(" ")[2]
+            yield _Row(image.strip(), " ".join(comment.split()))
+
+
+def _text(file: Path) -> Iterator[_Row]:
+    """Yield the rows of Flickr8k's text files: "name.jpg#0<tab>caption" or "name.jpg,caption"."""
+    with file.open(encoding="utf-8-sig") as lines:
+        for line in lines:
+            if "\t" in line:
+                name, _, caption = line.partition("\t")
+                yield _Row(name.partition("#")[0].strip(), " ".join(caption.split()))
+            elif ".jpg," in line:  # a caption may hold commas of its own
+                name, _, caption = line.partition(".jpg,")
+                yield _Row(f"{name.strip()}.jpg", " ".join(caption.strip().strip('"').split()))
+
+
+def _table(file: Path) -> Iterator[_Row]:
+    column = ""
+    for row in read_rows(file):
+        column = column or image_column(file.name, row)
+        split = str(row.get("split") or "")
+        for name in CAPTION_COLUMNS:
+            value = row.get(name)
+            texts = value if isinstance(value, list) else [value] if value else []
+            for text in texts:
+                yield _Row(str(row.get(column) or ""), " ".join(str(text).split()), split)
+
+
+def _coco(file: Path) -> Iterator[_Row]:
+    """Yield the rows of COCO's captions: images and annotations are joined by the image's id."""
+    data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    names = {image["id"]: str(image["file_name"]) for image in data["images"]}
+    split = re.sub(r"^captions_|\d+$", "", file.stem)
+    for note in sorted(data["annotations"], key=lambda note: int(note["id"])):
+        if note["image_id"] in names:
+            yield _Row(names[note["image_id"]], " ".join(str(note["caption"]).split()), split)
+
+
+def _folders(file: Path) -> list[Path]:
+    """Return where a dataset's pictures usually lie, seen from its list."""
+    roots = [file.parent, file.parent.parent]
+    year = re.sub(r"^captions_", "", file.stem)  # train2017: the folder beside annotations/
+    names = (*_FOLDERS, year, year.replace("2014", "2017"), year.replace("2017", "2014"))
+    return [*(root / name for root in roots for name in names), file.parent]
+
+
+def _path(name: str, folders: list[Path]) -> Path | None:
+    """Return the picture of a name, which stays below its folder; None where there is none.
+
+    COCO's names of 2014 and 2017 stand for the same pictures.
+    """
+    bare = _COCO.sub("", name)
+    for folder in folders:
+        for candidate in dict.fromkeys((name, bare)):
+            path = folder / candidate
+            if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+                return path
+    if bare == name and name.removesuffix(".jpg").isdecimal():
+        return _path_of_2014(name, folders)
+    return None
+
+
+def _path_of_2014(name: str, folders: list[Path]) -> Path | None:
+    for folder in folders:
+        for year in ("train2014", "val2014"):
+            path = folder / f"COCO_{year}_{name}"
+            if path.is_file():
+                return path
+    return None

@@ -1,0 +1,175 @@
+"""How well a model retrieves on a dataset: recall, ranks, MRR with intervals, and pair accuracy."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.datasets.captioned import DataError, Example
+from components.encoder import Encoded, Encoder, Skipped, encode
+from components.images import source_of
+from components.scores import KS, Matrix, auc, ranks
+
+CAPTIONS = 5  # of a picture, the first: as COCO's benchmarks count
+_RESAMPLES = 1000
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One direction of retrieval. ``recall`` is of `KS`; recall and MRR are between 0 and 1."""
+
+    queries: int
+    gallery: int
+    recall: tuple[Figure, ...]
+    median_rank: Figure
+    mrr: Figure
+
+
+@dataclass(frozen=True)
+class PairFigures:
+    """True pairs against as many of other pictures' captions."""
+
+    pairs: int  # of each kind
+    accuracy: float
+    auc: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of a model on a dataset. ``skipped`` are the reasons of pictures left out."""
+
+    caption_to_image: Direction
+    image_to_caption: Direction
+    pairs: PairFigures
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """Unit vectors: ``images`` (n, width), ``texts`` (m, width), and whose each text is (m,)."""
+
+    images: Matrix
+    texts: Matrix
+    owner: NDArray[np.intp]
+    skipped: tuple[str, ...]
+    picture_seconds: float  # of the pictures, from file to vector
+
+
+def encode_examples(
+    encoder: Encoder, examples: Sequence[Example], template: str = "{}"
+) -> Iterator[int | Encodings]:
+    """Yield how many pictures are done, and at last their vectors and those of their captions.
+
+    ``template`` has a place {} for the caption. Raises DataError where no picture can be read.
+    """
+    vectors, kept, skipped = [], [], []
+    began = time.perf_counter()
+    sources = [source_of(example.image) for example in examples]
+    for done, item in enumerate(encode(encoder, sources), start=1):
+        if isinstance(item, Encoded):
+            vectors.append(item.vector)
+            kept.append(examples[done - 1])
+        elif isinstance(item, Skipped):
+            skipped.append(item.reason)
+        yield done
+    seconds = time.perf_counter() - began
+    if not vectors:
+        raise DataError("None of the pictures can be read.")
+    owner = [i for i, example in enumerate(kept) for _ in example.captions[:CAPTIONS]]
+    texts = [
+        template.replace("{}", caption)
+        for example in kept
+        for caption in example.captions[:CAPTIONS]
+    ]
+    pictures, captions = np.stack(vectors), encoder.texts(texts)
+    yield Encodings(pictures, captions, np.array(owner), tuple(skipped), seconds)
+
+
+def evaluate(scores: Matrix, owner: NDArray[np.intp], skipped: Sequence[str] = ()) -> Evaluation:
+    """Return the figures of ``scores`` (captions, images); ``owner`` (captions,) the own image.
+
+    Caption to image: each caption is a query with one picture of its own. Image to caption: each
+    image is a query, and the best rank of its several captions counts (Hodosh et al. 2013). The
+    intervals are percentiles of 1,000 bootstrap resamples of the pictures, with their captions;
+    the gallery stays. Higher scores are better; a pair matcher's probabilities do as well.
+    """
+    known = owner[:, None] == np.arange(scores.shape[1])
+    there, back = ranks(scores, known), ranks(scores.T, known.T)
+    return Evaluation(
+        _direction(there, owner, scores.shape[1], scores.shape[1]),
+        _direction(back, np.arange(len(back)), len(back), scores.shape[0]),
+        _pairs(scores, owner),
+        tuple(skipped),
+    )
+
+
+def _direction(places: Values, owner: NDArray[np.intp], pictures: int, gallery: int) -> Direction:
+    """Return the figures of ranks (queries,); queries of one owner are drawn together."""
+    dice = np.random.default_rng(0)
+    drawn = np.stack(
+        [
+            np.bincount(dice.integers(0, pictures, pictures), minlength=pictures)[owner]
+            for _ in range(_RESAMPLES)
+        ]
+    ).astype(np.float64)  # (resamples, queries): how often each query was drawn
+    drawn /= drawn.sum(axis=1, keepdims=True)
+
+    def figure(values: Values) -> Figure:
+        low, high = np.percentile(drawn @ values, [2.5, 97.5])
+        return Figure(float(values.mean()), float(low), float(high))
+
+    return Direction(
+        queries=len(places),
+        gallery=gallery,
+        recall=tuple(figure((places <= k).astype(np.float64)) for k in KS),
+        median_rank=_median(places, drawn),
+        mrr=figure(1 / places),
+    )
+
+
+def _median(places: Values, drawn: Values) -> Figure:
+    """Return the median rank; a resample's is where its weights, in order of rank, reach half."""
+    order = np.argsort(places, kind="stable")
+    reached = (np.cumsum(drawn[:, order], axis=1) >= 0.5 - 1e-9).argmax(axis=1)
+    low, high = np.percentile(places[order][reached], [2.5, 97.5])
+    return Figure(float(np.median(places)), float(low), float(high))
+
+
+def _pairs(scores: Matrix, owner: NDArray[np.intp]) -> PairFigures:
+    """Return accuracy and AUC of each caption with its own picture and with another's.
+
+    The threshold for one half of the captions is the one that is best on the other half.
+    """
+    pictures = scores.shape[1]
+    rows = np.arange(len(owner))
+    if pictures < 2:
+        return PairFigures(0, float("nan"), float("nan"))
+    others = (owner + np.random.default_rng(0).integers(1, pictures, len(owner))) % pictures
+    own, other = scores[rows, owner], scores[rows, others]
+    half = owner % 2 == 0  # by picture, so that no picture is in both halves
+    accuracies = [
+        _accuracy(own[test], other[test], _threshold(own[~test], other[~test]))
+        for test in (half, ~half)
+    ]
+    return PairFigures(len(owner), float(np.mean(accuracies)), auc(own, other))
+
+
+def _threshold(own: Matrix, other: Matrix) -> float:
+    candidates = np.quantile(np.concatenate([own, other]), np.linspace(0, 1, 501))
+    return float(max(candidates, key=lambda least: _accuracy(own, other, float(least))))
+
+
+def _accuracy(own: Matrix, other: Matrix, least: float) -> float:
+    return float(((own >= least).mean() + (other < least).mean()) / 2)

@@ -1,0 +1,68 @@
+"""Which captions belong to which pictures, as a table says: columns image, caption and split."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.datasets.table import CAPTION_COLUMNS, TableError, image_column, read_rows
+from components.encoder import parse_captions
+from components.settings import Settings
+
+_MOST_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """``pairs`` are (image, caption) without repetition; ``dropped`` were above the limit.
+
+    ``splits`` has the images whose rows name one.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+    dropped: int
+    splits: Mapping[str, str]
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Each caption once, in the table's order."""
+        return tuple(dict.fromkeys(caption for _, caption in self.pairs))
+
+    def missing(self, images: set[str]) -> list[str]:
+        """Return the pictures that the table names and ``images`` lack."""
+        return [
+            name for name in dict.fromkeys(name for name, _ in self.pairs) if name not in images
+        ]
+
+
+def read_pairs(name: str, data: bytes, limit: int | None = None) -> Pairs:
+    """Return the pairs of a CSV or Parquet file's bytes; a path counts by its last part.
+
+    ``limit`` is how many captions are kept, by default the setting. Raises TableError.
+    """
+    pairs: dict[tuple[str, str], None] = {}
+    splits: dict[str, str] = {}
+    column = ""
+    for number, row in enumerate(read_rows(Path(name), data)):
+        if number >= _MOST_ROWS:
+            raise TableError(f"{name} has more than {_MOST_ROWS:,} rows: give a part of it.")
+        column = column or image_column(name, row)
+        image = str(row.get(column) or "").replace("\\", "/").rpartition("/")[2].strip()
+        texts = [row[name] for name in CAPTION_COLUMNS if row.get(name)]
+        if image and not texts:
+            continue
+        for caption in parse_captions("\n".join(_lines(texts)), limit=1_000).captions:
+            pairs[image, caption] = None
+        if row.get("split"):
+            splits[image] = str(row["split"]).strip()
+    if not pairs:
+        raise TableError(f"{name} has no captions: call their column caption.")
+    limit = Settings().max_captions if limit is None else limit
+    kept = set(list(dict.fromkeys(caption for _, caption in pairs))[:limit])
+    within = tuple(pair for pair in pairs if pair[1] in kept)
+    return Pairs(within, len({caption for _, caption in pairs}) - len(kept), splits)
+
+
+def _lines(texts: Sequence[object]) -> list[str]:
+    """Return one line a caption: a cell may hold several, or a caption several lines."""
+    cells = [each for text in texts for each in (text if isinstance(text, list) else [text])]
+    return [" ".join(str(cell).split()).lstrip("# ") for cell in cells]

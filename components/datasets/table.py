@@ -1,0 +1,79 @@
+"""Rows of CSV and Parquet files, and the columns that name pictures and captions."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from components.errors import CaptionLensError
+
+IMAGE_COLUMNS = ("image", "path", "file", "file_name", "filename", "filepath", "image_path", "url")
+CAPTION_COLUMNS = ("caption", "captions", "comment", "text", "title")
+_CELL = 1_000_000  # characters: more in a cell is damage, not text
+Value = str | int | float | list[str] | None
+
+
+class TableError(CaptionLensError):
+    """A table that cannot be read, and what is wrong with it."""
+
+
+def image_column(name: str, row: Mapping[str, Any]) -> str:
+    """Return the column of ``row`` that names pictures. Raises TableError naming the table."""
+    wanted = {column.strip().lower(): column for column in row}
+    for candidate in IMAGE_COLUMNS:
+        if candidate in wanted:
+            return wanted[candidate]
+    raise TableError(f"{name} has no column of pictures: call it image, path or url.")
+
+
+def read_rows(file: Path, data: bytes | None = None) -> Iterator[dict[str, Value]]:
+    """Yield the rows of a CSV or Parquet file, or of ``data`` under its name. Raises TableError."""
+    try:
+        if file.suffix.lower() in {".parquet", ".pq"}:
+            yield from _read_parquet(file if data is None else io.BytesIO(data))
+        else:
+            yield from _read_csv(file.open("rb") if data is None else io.BytesIO(data))
+    except FileNotFoundError as error:
+        raise TableError(f"{file.name} does not exist.") from error
+    except (OSError, ValueError, csv.Error) as error:
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise TableError(f"{file.name} cannot be read as a table: {reason}.") from error
+
+
+def _read_csv(file: BinaryIO) -> Iterator[dict[str, Value]]:
+    csv.field_size_limit(_CELL)
+    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as lines:
+        head = lines.readline()
+        lines.seek(0)
+        delimiter = max(",;\t|", key=head.count)
+        rows = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
+        for row in rows:
+            yield {name.strip(): _number(value) for name, value in row.items() if name and value}
+
+
+def _number(text: str) -> Value:
+    """Return what a cell says as a number where it is plainly one: no leading zeros, no nan."""
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        if str(value) == text.strip():
+            return value
+    return text.strip()
+
+
+def _read_parquet(file: Path | BinaryIO) -> Iterator[dict[str, Value]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as table:
+        for batch in table.iter_batches(1024):
+            for row in batch.to_pylist():
+                yield {name: _plain(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Value:
+    if isinstance(value, list):
+        return [str(each) for each in value]
+    return value if value is None or isinstance(value, str | int | float) else str(value)

@@ -1,0 +1,112 @@
+"""Pictures and captions -> unit vectors, whatever the checkpoint and wherever it runs.
+
+encoder = load(locate(resolve("pocket")))
+cosines = encoder.texts(["a tabby cat"]) @ encoder.images([picture]).T
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from components.encoder.recipe import Recipe
+from components.encoder.runtimes import Array, OutOfMemory, Runtime
+from components.encoder.tokenizer import CaptionTokenizer, Reading
+from components.models import ModelSpec
+from components.scores import Matrix, unit
+
+Item = TypeVar("Item")
+Inputs = tuple[Array, ...]  # one picture as the image tower takes it
+TEXT_BATCH = 64
+
+
+class _ImageProcessor(Protocol):
+    def __call__(self, picture: Image.Image) -> Inputs: ...
+
+
+class PairHead(Protocol):
+    """What a matcher without a shared space scores pairs by."""
+
+    def logits(self, texts: Matrix, images: Matrix) -> Matrix:
+        """Return (captions, pictures) logits of both branches' features."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A loaded checkpoint. Every method may be called from any thread.
+
+    One with a ``head`` has no shared space: its rows are features that only the head can compare.
+    """
+
+    spec: ModelSpec
+    revision: str
+    recipe: Recipe
+    runtime: Runtime
+    tokenizer: CaptionTokenizer
+    prepare: _ImageProcessor
+    batch: int  # pictures a forward pass
+    note: str = ""  # why it does not run the fast way, where it does not
+    head: PairHead | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes two encoders give the same vectors: for caches of vectors."""
+        return self.spec.id, self.revision, self.runtime.precision
+
+    def images(self, pictures: Iterable[Image.Image]) -> Matrix:
+        """Return (n, width) float32 unit vectors of upright RGB pictures."""
+        prepared = batched(map(self.prepare, pictures), self.batch)
+        parts = [self.vectors(group) for group in prepared]
+        return np.concatenate(parts) if parts else self._none()
+
+    def vectors(self, prepared: Sequence[Inputs]) -> Matrix:
+        """Return (n, width) float32 unit vectors of pictures that went through ``prepare``.
+
+        A batch that does not fit the device is halved until it does. Raises OutOfMemory where
+        not even one picture fits.
+        """
+        if not prepared:
+            return self._none()
+        inputs = [np.stack(rows) for rows in zip(*prepared, strict=True)]
+        return self._unit(_halving(self.runtime.images, inputs))
+
+    def texts(self, captions: Sequence[str]) -> Matrix:
+        """Return (n, width) float32 unit vectors of captions, cut at the model's limit."""
+        parts = [
+            _halving(self.runtime.texts, list(self.tokenizer.batch(group)))
+            for group in batched(captions, TEXT_BATCH)
+        ]
+        return self._unit(np.concatenate(parts)) if parts else self._none()
+
+    def read(self, captions: Sequence[str]) -> list[Reading]:
+        """Return for each caption its length in tokens and what the model's limit cuts."""
+        return self.tokenizer.read(captions)
+
+    def _unit(self, rows: NDArray[np.float32]) -> Matrix:
+        return rows if self.head else unit(rows)
+
+    def _none(self) -> Matrix:
+        return np.zeros((0, self.recipe.width), dtype=np.float32)
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Return lists of ``size`` items, the last one shorter (itertools has it from 3.12 on)."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _halving(run: Callable[..., NDArray[np.float32]], inputs: list[Array]) -> NDArray[np.float32]:
+    """Return ``run(*inputs)``, in halves where the whole is out of memory."""
+    try:
+        return run(*inputs)
+    except OutOfMemory:
+        middle = len(inputs[0]) // 2
+        if not middle:
+            raise
+    halves = ([rows[:middle] for rows in inputs], [rows[middle:] for rows in inputs])
+    return np.concatenate([_halving(run, half) for half in halves])

@@ -1,0 +1,126 @@
+"""Files -> vectors: decoding runs ahead of the model, a bounded way, on the other threads."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from components.encoder.encoder import Encoder, Inputs, batched
+from components.images import (
+    DECODE_SIDE,
+    ImageError,
+    Photo,
+    Source,
+    colour_names,
+    decode,
+    thumbnail,
+)
+from components.scores import Calibration, Matrix, Scores, distinct, score, score_pairs
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture with its unit vector (width,); where asked for, a JPEG thumbnail and colours."""
+
+    photo: Photo
+    vector: Matrix
+    thumbnail: bytes = b""
+    colours: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that gave no picture: ``reason`` is one sentence that names it."""
+
+    source: Source
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Opened:
+    photo: Photo
+    inputs: Inputs
+    thumbnail: bytes
+    colours: tuple[str, ...]
+
+
+def encode(
+    encoder: Encoder, sources: Iterable[Source], thumbnails: bool = False
+) -> Iterator[Encoded | Skipped]:
+    """Yield for each source, in order, its vector or why it was skipped.
+
+    At most two batches of decoded pictures wait in memory. The caller shows progress by counting
+    and stops by not asking for more.
+    """
+    opened = lookahead(
+        lambda source: _open(encoder, source, thumbnails), sources, 2 * encoder.batch
+    )
+    for batch in batched(opened, encoder.batch):
+        vectors = iter(
+            encoder.vectors([item.inputs for item in batch if isinstance(item, _Opened)])
+        )
+        for item in batch:
+            if isinstance(item, _Opened):
+                yield Encoded(item.photo, next(vectors), item.thumbnail, item.colours)
+            else:
+                yield item
+
+
+def score_encoded(
+    encoder: Encoder,
+    captions: Sequence[str],
+    texts: Matrix,
+    pictures: Sequence[Encoded],
+    bank: Matrix,
+) -> Scores:
+    """Return captions against encoded pictures.
+
+    ``texts`` (captions, width) are the captions' vectors, ``bank`` those of `bank_vectors`.
+    """
+    names = distinct([item.photo.name for item in pictures])
+    vectors = np.stack([item.vector for item in pictures])
+    if encoder.head:
+        logits, chance = encoder.head.logits(texts, vectors), encoder.head.logits(bank, vectors)
+        return score_pairs(captions, names, logits, chance)
+    return score(captions, names, texts, vectors, Calibration(encoder.recipe.score, bank))
+
+
+def decode_for(encoder: Encoder, source: Source) -> tuple[Photo, Image.Image]:
+    """Return a photo and its picture, large enough for the model. Raises ImageError."""
+    pixels = encoder.recipe.pixels
+    return decode(source, max(DECODE_SIDE, pixels.side if pixels else 0))
+
+
+def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipped:
+    try:
+        photo, picture = decode_for(encoder, source)
+        small = thumbnail(picture) if thumbnails else b""
+        names = tuple(colour_names(picture)) if thumbnails else ()
+        return _Opened(photo, encoder.prepare(picture), small, names)
+    except ImageError as error:
+        return Skipped(source, str(error))
+
+
+def lookahead(
+    function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[Result]:
+    """Yield ``function(item)`` in order, computed by a pool up to ``ahead`` items early."""
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

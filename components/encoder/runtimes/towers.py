@@ -1,0 +1,25 @@
+"""What a checkpoint is made of, whatever its family, and how its outputs are unwrapped."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from components.encoder.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Towers:
+    """What a checkpoint is made of, in float32 on the CPU, ready for a runtime."""
+
+    image: nn.Module
+    text: nn.Module
+    recipe: Recipe
+    tokenizer: Any
+    image_processor: Any  # None of our own matchers, whose recipe says it all
+    head: Any = None  # of a matcher without a shared space
+
+
+def unwrap(features: Any) -> Tensor:
+    """Return the projected embedding (n, width) of a ``get_*_features`` call."""
+    return features if isinstance(features, Tensor) else features.pooler_output

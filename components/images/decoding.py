@@ -1,0 +1,245 @@
+"""Bytes or path -> an upright RGB picture, or a typed error that names the file."""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+
+from components.images.source import ImageError, Photo, Source, read_source
+from components.settings import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# What a file holds decides, not its name; formats that run programs or other parsers stay shut.
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
+_READABLE = "JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC or AVIF"
+# How their files begin, where that is telling: such a file that will not open is a broken picture.
+_BEGINNINGS = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r|GIF8|II\*\0|MM\0\*|RIFF....WEBP|....ftyp(?:he[iv]|mif|msf|avi)",
+    re.DOTALL,
+)
+
+DECODE_SIDE = 320  # pixels of the shorter side: enough for a thumbnail and most models
+_DATE = re.compile(r"(?:18|19|20)\d\d:\d\d:\d\d \d\d:\d\d:\d\d")  # EXIF 2.32, 4.6.5
+_MOST_PAGES = 1000  # of a TIFF are counted: the time grows with their square
+
+# What undoes each EXIF orientation; those of the second row stand a picture that lies on its side.
+_TURNS = {
+    **{2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180},
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    **{5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270},
+    **{7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90},
+}
+
+# Our own check of the header's size, with its own sentence, takes the place of Pillow's warning:
+# set once, because silencing a warning around each decoding is not safe in threads.
+Image.MAX_IMAGE_PIXELS = None
+_LOADING = Lock()  # of the decoders' plugins
+
+
+def decode(
+    source: Source, side: int = DECODE_SIDE, max_pixels: int | None = None
+) -> tuple[Photo, Image.Image]:
+    """Return a photo and its upright RGB picture.
+
+    The picture's shorter side has at least ``side`` pixels where the original's has: a JPEG is
+    decoded at 1/2, 1/4 or 1/8 of its size, which takes a quarter of the time at 12 megapixels.
+    Raises ImageError where the file gives no picture, or one of more than ``max_pixels``, by
+    default the setting.
+    """
+    limit = Settings().max_pixels if max_pixels is None else max_pixels
+    data = read_source(source)
+    with _named(source.name, data):
+        picture = _open(data)
+        _check_size(source.name, *picture.size, limit)
+        note = _note(picture, data)
+        size = _load(picture, side)
+        exif = _exif(picture)
+        turn = _TURNS.get(_whole(exif.get(ExifTags.Base.Orientation)))
+        taken = _taken(exif)
+        kind = "JPEG" if picture.format == "MPO" else str(picture.format)
+        rgb = _turned(_rgb(picture), turn)
+    digest = hashlib.sha256(data).hexdigest()
+    return Photo(source, digest, *_turned_size(size, turn), note, kind, taken), rgb
+
+
+def _load(picture: Image.Image, side: int) -> tuple[int, int]:
+    """Decode a picture, a JPEG at a reduced scale, and return its full (width, height)."""
+    size = picture.size
+    # HEIF offers drafts too: an embedded thumbnail, which need not show the same picture.
+    if picture.format in {"JPEG", "MPO"} and picture.draft(picture.mode, (side, side)):
+        picture.load()
+        return size
+    picture.load()  # a TIFF turns itself upright meanwhile
+    return picture.size
+
+
+def _turned(picture: Image.Image, turn: Image.Transpose | None) -> Image.Image:
+    picture.info = {}  # comments and the like would be saved along
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _turned_size(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
+    lying = turn in {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
+    return (size[1], size[0]) if lying else size
+
+
+@contextmanager
+def _named(name: str, data: bytes) -> Iterator[None]:
+    """Turn whatever a decoder raises into one sentence with the file's name."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"{name} needs more memory than there is.") from error
+    except Exception as error:  # nine decoders raise what they like on damaged input
+        raise ImageError(f"{name} {_fault(error, data)}") from error
+
+
+def _fault(error: Exception, data: bytes) -> str:
+    known = _BEGINNINGS.match(data)
+    if isinstance(error, UnidentifiedImageError) and not known:
+        return f"is not a picture that can be read ({_READABLE})."
+    if "truncated" in str(error).lower() or (known and _stops_short(data)):
+        return "is cut off: the file ends before the picture does."
+    return "is damaged, or of a rare kind, and cannot be decoded."
+
+
+def _stops_short(data: bytes) -> bool:
+    """Return whether a WebP, TIFF, HEIC or AVIF file is shorter than it says."""
+    if data.startswith(b"RIFF"):
+        return len(data) < 8 + int.from_bytes(data[4:8], "little")
+    if data.startswith((b"II", b"MM")):  # the directory often stands behind the pixels
+        return len(data) < 2 + int.from_bytes(data[4:8], "little" if data[:1] == b"I" else "big")
+    return data[4:8] == b"ftyp" and _boxes_end(data) > len(data)
+
+
+def _boxes_end(data: bytes) -> int:
+    """Return where the boxes of an ISO base media file (ISO/IEC 14496-12, 4.2) say they end."""
+    end = 0
+    while end < len(data):
+        size = int.from_bytes(data[end : end + 4], "big")
+        if size == 1:  # the size follows the name, in eight bytes
+            size = int.from_bytes(data[end + 8 : end + 16], "big")
+        end += max(size, 8)
+    return end
+
+
+def _open(data: bytes) -> Image.Image:
+    with _LOADING:
+        formats = _registered(heif=data[4:8] == b"ftyp")
+    return Image.open(io.BytesIO(data), formats=formats)
+
+
+@cache
+def _registered(heif: bool) -> tuple[str, ...]:
+    """Return the formats that Pillow may try; HEIF's plugin is loaded when it is first needed."""
+    Image.init()
+    if heif:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    return tuple(kind for kind in _FORMATS if kind in Image.OPEN)
+
+
+def _check_size(name: str, width: int, height: int, limit: int) -> None:
+    if width * height > limit:
+        raise ImageError(f"{name} has {width:,} x {height:,} pixels, above the limit of {limit:,}.")
+    if not width or not height:
+        raise ImageError(f"{name} has no pixels.")
+
+
+def _exif(picture: Image.Image) -> Image.Exif:
+    try:
+        return picture.getexif()
+    except Exception:  # noqa: BLE001 - broken EXIF must not cost the picture
+        return Image.Exif()
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 1
+
+
+def _taken(exif: Image.Exif) -> str:
+    try:
+        value = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
+    except Exception:  # noqa: BLE001 - broken EXIF must not cost the picture
+        return ""
+    found = _DATE.match(value) if isinstance(value, str) else None
+    return found.group() if found else ""
+
+
+def _note(picture: Image.Image, data: bytes) -> str:
+    """Return which of several pictures is used. A phone's MPO is one picture and its extras."""
+    kind = picture.format or ""
+    many = {"TIFF": "pages", "HEIF": "pictures"}.get(kind, "frames")
+    try:
+        count = 1 if kind == "MPO" else _count(picture, data)
+    except Exception:  # noqa: BLE001 - what follows the first picture must not cost it
+        return f"First of several {many}; what follows it is damaged."
+    most = " or more" if count == _MOST_PAGES else ""
+    return f"First of {count:,}{most} {many}." if count > 1 else ""
+
+
+def _count(picture: Image.Image, data: bytes) -> int:
+    """Return how many pictures a file holds. GIF and TIFF are read through, by another reader."""
+    if picture.format == "GIF":
+        return int(getattr(_open(data), "n_frames", 1))
+    if picture.format != "TIFF":
+        return int(getattr(picture, "n_frames", 1))
+    pages, reader = 1, _open(data)
+    with suppress(EOFError):
+        while pages < _MOST_PAGES:
+            reader.seek(pages)
+            pages += 1
+    return pages
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    """Return a picture of any mode as 8-bit RGB: colours in sRGB, transparency over white."""
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        return Image.fromarray(_eight_bits(np.asarray(picture))).convert("RGB")
+    if not picture.has_transparency_data:
+        return _srgb(picture)
+    clear = picture.convert("RGBA")
+    white = Image.new("RGB", clear.size, "white")
+    white.paste(_srgb(clear), mask=clear.getchannel("A"))
+    return white
+
+
+def _eight_bits(values: "NDArray[np.generic]") -> "NDArray[np.uint8]":
+    """Return (height, width) bytes: 16-bit values by their range, others by the span they use."""
+    floats = values.astype(np.float64)
+    seen = floats[np.isfinite(floats)] if values.dtype.kind == "f" else floats
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    if values.dtype.kind in "iu" and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0
+    np.nan_to_num(floats, copy=False, nan=low, posinf=high, neginf=low)
+    floats -= low
+    floats *= 255 / ((high - low) or 1)
+    return floats.round(out=floats).astype(np.uint8)
+
+
+def _srgb(picture: Image.Image) -> Image.Image:
+    """Return an RGB picture, by the embedded colour profile where there is one to heed."""
+    plain = picture if picture.mode in {"RGB", "L", "CMYK"} else picture.convert("RGB")
+    embedded = picture.info.get("icc_profile")
+    if not embedded:
+        return plain.convert("RGB")
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
+        if ImageCms.getProfileDescription(profile).startswith("sRGB"):
+            return plain.convert("RGB")
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(plain, profile, srgb, outputMode="RGB") or plain
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return plain.convert("RGB")  # a broken profile: the plain conversion is close

@@ -1,0 +1,246 @@
+"""Which checkpoints are on disk, where they lie, and how they are kept and removed."""
+
+import json
+import re
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from components.files import write_bytes
+from components.models.catalogue import CATALOGUE, LAION, OPENAI, POCKET, ModelSpec
+from components.models.checkpoint import Located, check, file_names, read_config
+from components.models.ids import (
+    HUB_ID,
+    TRAINED,
+    ModelError,
+    is_folder,
+    resolve,
+    trained_folder,
+    trained_spec,
+)
+from components.settings import Settings
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class NotOnDisk(ModelError):  # noqa: N818 - named for what the person must do something about
+    """A model that is not on disk, or not wholly."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What makes a download whole: written last, so that half a download has none."""
+
+    id: str
+    asked_for: str  # the spec that it was downloaded for: a pair is found again by it
+    revision: str
+    files: dict[str, int]  # path -> bytes
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie."""
+        return folder_of(self.id, self.revision)
+
+    def is_whole(self) -> bool:
+        """Return whether every file is there with its size."""
+        return all(size_of(self.folder / path) == size for path, size in self.files.items())
+
+
+def refuse_taken(name: str) -> None:
+    """Raise ModelError where a name is taken, or is none."""
+    if trained_folder(name).exists():
+        raise ModelError(f"There is a model named {name!r} already: choose another name.")
+
+
+def keep_trained(made: Path, name: str) -> ModelSpec:
+    """Return the model that ``made``, a folder, becomes under a name: a copy, whole or not at all.
+
+    Raises ModelError where the name is taken, or is none.
+    """
+    refuse_taken(name)
+    folder = trained_folder(name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+    try:
+        shutil.copytree(made, draft / "model")
+        (draft / "model").rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return trained_spec(name)
+
+
+def locate(spec: ModelSpec) -> Located:
+    """Return where a model's files lie.
+
+    Raises NotOnDisk where a part is missing or only half downloaded, and ModelError where the
+    files are not those of a dual encoder, or of a text tower, in safetensors.
+    """
+    image, revision = _locate_part(spec, spec.image)
+    if spec.text is None:
+        return Located(spec, image, None, revision)
+    text, text_revision = _locate_part(spec, spec.text)
+    return Located(spec, image, text, f"{revision}+{text_revision}")
+
+
+def _locate_part(spec: ModelSpec, part: str) -> tuple[Path, str]:
+    folder, revision = _local(part) if is_folder(part) else _downloaded(spec, part)
+    check(part, is_text=part == spec.text, names=file_names(folder), config=read_config(folder))
+    return folder, revision
+
+
+def _local(part: str) -> tuple[Path, str]:
+    folder = Path(part)
+    if not folder.is_dir():
+        raise NotOnDisk(f"The folder {part} does not exist: give one that holds a checkpoint.")
+    return folder, _pocket_revision() if folder == POCKET else f"local-{_folder_state(folder)}"
+
+
+def _folder_state(folder: Path) -> str:
+    """Return a digest of a folder's names, sizes and times: another one when a file changes."""
+    told = [(name, *_size_and_time(folder / name)) for name in sorted(file_names(folder))]
+    return sha256(repr(told).encode()).hexdigest()[:12]
+
+
+def _size_and_time(file: Path) -> tuple[int, ...]:
+    try:
+        facts = file.stat()
+    except OSError:  # gone meanwhile: a change like any other
+        return ()
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _pocket_revision() -> str:
+    weights = POCKET / "model.safetensors"
+    if not weights.is_file():
+        raise NotOnDisk(f"Pocket's weights are missing: {POCKET.name} is incomplete, get it again.")
+    facts = weights.stat()
+    return _digest(weights, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _digest(file: Path, _size: int, _changed: int) -> str:
+    return sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def _downloaded(spec: ModelSpec, part: str) -> tuple[Path, str]:
+    manifest = read_manifest(part)
+    if manifest is None or not manifest.is_whole():
+        which = "" if len(spec.parts) == 1 else f" ({part} is missing)"
+        raise NotOnDisk(f"{spec.name} is not on this machine{which}: download it first.")
+    return manifest.folder, manifest.revision
+
+
+def on_disk() -> list[ModelSpec]:
+    """Return the models that `locate` finds: the table's in its order, then the others on disk."""
+    known = [card.spec for card in CATALOGUE]
+    ids = {spec.id for spec in known}
+    others = sorted({spec for spec in _others() if spec.id not in ids}, key=lambda spec: spec.id)
+    return [spec for spec in [*known, *others] if is_on_disk(spec)]
+
+
+def _others() -> list[ModelSpec]:
+    manifests = filter(None, map(_parse, store().glob("*.json")))
+    names = {name for each in manifests for name in (each.id, each.asked_for)}
+    names |= {TRAINED + folder.name for folder in (Settings().model_cache / "trained").glob("*")}
+    specs = []
+    for name in names:
+        with suppress(ModelError):  # a pair whose other half was a folder that is gone
+            specs.append(resolve(name))
+    return specs
+
+
+def is_on_disk(spec: ModelSpec) -> bool:
+    """Return whether `locate` would find a model."""
+    try:
+        locate(spec)
+    except ModelError:
+        return False
+    return True
+
+
+def default_id() -> str:
+    """Return the id to start with: the better CLIP ViT-B/32 on disk, else Pocket's."""
+    return next((clip for clip in (LAION, OPENAI) if is_on_disk(resolve(clip))), "pocket")
+
+
+def remove(spec: ModelSpec) -> int:
+    """Return the bytes freed by deleting a model's parts, half downloads included.
+
+    A part goes even where a pair on disk shares it; that pair is then not on disk any more.
+    Raises ModelError for Pocket, and for a folder that is not ours.
+    """
+    if spec.id.startswith(TRAINED):
+        return _remove_part(str(trained_folder(spec.id.removeprefix(TRAINED))))
+    for part in spec.parts:
+        if is_folder(part):
+            _refuse_foreign(spec, Path(part))
+    return sum(_remove_part(part) for part in spec.parts)
+
+
+def _refuse_foreign(spec: ModelSpec, folder: Path) -> None:
+    if folder == POCKET:
+        raise ModelError("Pocket comes with the app and stays: it is what works at once.")
+    cache = Settings().model_cache.resolve()
+    if cache not in folder.resolve().parents or not (folder / "config.json").is_file():
+        raise ModelError(f"{spec.name} is your own folder: delete {folder} yourself.")
+
+
+def _remove_part(part: str) -> int:
+    folder = Path(part) if is_folder(part) else store() / _slug(part)
+    freed = sum(size_of(file) or 0 for file in folder.rglob("*"))
+    if not is_folder(part):
+        _manifest_file(part).unlink(missing_ok=True)  # first: what is half gone is not located
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    return freed
+
+
+def store() -> Path:
+    """Return the folder of the downloads."""
+    return Settings().model_cache / "hub"
+
+
+def folder_of(id: str, revision: str) -> Path:  # noqa: A002 - a Hub id, as everywhere here
+    """Return where the files of a Hub id at a commit lie, or will lie."""
+    return store() / _slug(id) / revision
+
+
+def _slug(id: str) -> str:  # noqa: A002
+    return id.replace("/", "--")
+
+
+def _manifest_file(id: str) -> Path:  # noqa: A002
+    return store() / f"{_slug(id)}.json"
+
+
+def read_manifest(id: str) -> Manifest | None:  # noqa: A002
+    """Return the manifest of a Hub id, None where it was never wholly downloaded."""
+    manifest = _parse(_manifest_file(id))
+    return manifest if manifest and manifest.id == id else None
+
+
+def _parse(file: Path) -> Manifest | None:
+    try:
+        manifest = Manifest(**json.loads(file.read_text(encoding="utf-8")))
+        sound = HUB_ID.fullmatch(manifest.id) and _COMMIT.fullmatch(manifest.revision)
+    except (OSError, ValueError, TypeError):
+        return None  # absent or damaged: the model counts as not downloaded
+    typed = isinstance(manifest.files, dict) and isinstance(manifest.asked_for, str)
+    return manifest if sound and typed and manifest.files else None
+
+
+def write_manifest(manifest: Manifest) -> None:
+    """Declare a download whole, in one step."""
+    write_bytes(_manifest_file(manifest.id), json.dumps(vars(manifest), indent=1).encode())
+
+
+def size_of(file: Path) -> int | None:
+    """Return a file's size in bytes, None where there is none."""
+    try:
+        return file.stat().st_size if file.is_file() else None
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""Files that people take away: CSV, JSON, figures, the report."""

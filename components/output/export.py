@@ -1,0 +1,132 @@
+"""Results as files: CSV, JSON with what made them, and a figure."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from typing import Any
+
+from components.encoder import Encoder
+from components.scores import Heatmap, Match
+
+Row = Mapping[str, Any]
+_LIBRARIES = ("streamlit", "torch", "transformers", "openvino", "pillow", "numpy")
+_FORMULA = ("=", "+", "-", "@", "\t")
+
+
+def provenance(encoder: Encoder) -> dict[str, Any]:
+    """Return what made the scores: model, revision, runtime, precision, library versions."""
+    return {
+        "model": encoder.spec.id,
+        "revision": encoder.revision,
+        "runtime": encoder.runtime.library,
+        "device": encoder.runtime.device,
+        "precision": encoder.runtime.precision,
+        "score_rule": asdict(encoder.recipe.score),
+        "versions": {library: version(library) for library in _LIBRARIES},
+    }
+
+
+def to_json(matches: Iterable[Match], about: dict[str, Any] | None = None) -> str:
+    """Return a JSON list of matches, or an object of ``about`` and the list under "matches"."""
+    return rows_to_json([asdict(match) for match in matches], about)
+
+
+def rows_to_json(rows: Sequence[Row], about: dict[str, Any] | None = None) -> str:
+    """Return a JSON list of rows, or an object of ``about`` and the list under "matches"."""
+    whole = {**about, "matches": rows} if about else rows
+    return json.dumps(whole, ensure_ascii=False, indent=2, default=str)
+
+
+def to_csv(matches: Iterable[Match]) -> str:
+    """Return CSV with a header, as `rows_to_csv` does."""
+    rows = [asdict(match) for match in matches]
+    return rows_to_csv(rows, [field.name for field in fields(Match)])
+
+
+def rows_to_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+    """Return CSV with a header of ``columns``, by default every key of any row.
+
+    A text that a spreadsheet would run as a formula is given a leading apostrophe (OWASP, "CSV
+    Injection"): file names come from strangers. A list becomes text with semicolons.
+    """
+    names = columns or list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, names)
+    writer.writeheader()
+    writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _inert(value: Any) -> Any:
+    if isinstance(value, list):
+        value = "; ".join(map(str, value))
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def matrix_to_csv(heatmap: Heatmap) -> str:
+    """Return CSV: a header of picture names, then a caption and its numbers a line, as drawn."""
+    names = [str(_inert(name)) for name in heatmap.images]
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(["caption", *names])
+    for caption, row in zip(heatmap.captions, heatmap.values, strict=True):
+        writer.writerow([_inert(caption), *(f"{value:.6g}" for value in row)])
+    return out.getvalue()
+
+
+def matrix_to_parquet(heatmap: Heatmap, about: Mapping[str, Any]) -> bytes:
+    """Return a Parquet file of the same; what made it is JSON in its metadata, as "captionlens"."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [pa.array(heatmap.captions), *(pa.array(column) for column in heatmap.values.T)]
+    table = pa.table(columns, names=["caption", *heatmap.images])
+    told = {"score": heatmap.scale.title, **about}
+    table = table.replace_schema_metadata({"captionlens": json.dumps(told)})
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A row of the figure: its title and its pictures as (JPEG bytes, label)."""
+
+    title: str
+    pictures: Sequence[tuple[bytes, str]]
+
+
+def to_figure(panels: Sequence[Panel], footer: str, columns: int = 6) -> bytes:
+    """Return a PNG: the pictures of each panel in a grid, each labelled, with a line below."""
+    from matplotlib.figure import Figure
+
+    heights = [max(1, -(-len(panel.pictures) // columns)) for panel in panels]
+    size = (2.1 * columns, 2.6 * sum(heights) + 0.5 * len(panels) + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
+    parts = figure.subfigures(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for part, panel, height in zip(parts, panels, heights, strict=True):
+        _draw(part, panel, height, columns)
+    figure.supxlabel(footer, fontsize=8, parse_math=False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=120, facecolor="white")
+    return out.getvalue()
+
+
+def _draw(part: Any, panel: Panel, rows: int, columns: int) -> None:
+    from PIL import Image
+
+    # parse_math off: a file name with two dollar signs is no formula
+    part.suptitle(_short(panel.title, 110), fontsize=11, parse_math=False)
+    axes = part.subplots(rows, columns, squeeze=False).flat
+    for axis in axes:
+        axis.axis("off")
+    for axis, (picture, label) in zip(part.axes, panel.pictures, strict=False):
+        axis.imshow(Image.open(io.BytesIO(picture)))
+        axis.set_title(label, fontsize=7.5, parse_math=False)
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

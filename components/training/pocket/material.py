@@ -1,0 +1,132 @@
+"""What Pocket learns from: Flickr8k, the ImageNet sample, and what the teachers say of both."""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, MobileNetV2ForImageClassification
+
+from components.datasets.captioned import DataError, Example
+from components.training.loader import Pictures, parts
+
+SIDE, CROP = 224, 192  # pixels: of Pocket, as Flickr8k's lie there; in training
+WIDTH = 384
+_LONGEST = 32  # tokens
+ClassNames = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the recipe's data lie: Flickr8k, ImageNet's sample, three models."""
+
+    flickr8k: Path
+    imagenet: Path
+    backbone: Path
+    minilm: Path
+    starter: Path
+
+
+@dataclass(frozen=True)
+class Named:
+    """The ImageNet sample: pictures by class, and the names of all 1,000 classes."""
+
+    examples: tuple[Example, ...]
+    names: tuple[ClassNames, ...]
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The classes whose pictures are trained on: every second one."""
+        return tuple(range(0, len(self.names), 2))
+
+
+def read_named(folder: Path) -> Named:
+    """Return the ImageNet sample of ``labels.csv``: image, class_index, wnid, names.
+
+    Raises DataError where it or one of its pictures is missing.
+    """
+    try:
+        with (folder / "labels.csv").open(encoding="utf-8", newline="") as lines:
+            rows = sorted(csv.DictReader(lines), key=lambda row: int(row["class_index"]))
+        names = tuple(tuple(row["names"].split(", ")) for row in rows)
+        paths = [next(folder.glob(f"**/{row['image']}")) for row in rows]
+    except (OSError, ValueError, KeyError, StopIteration) as error:
+        raise DataError(
+            f"{folder.name} lacks a labels.csv of image, class_index and names, or its pictures."
+        ) from error
+    return Named(tuple(Example(path, own) for path, own in zip(paths, names, strict=True)), names)
+
+
+class Texts:
+    """A tokenizer's rows of padded ids, in groups of like length."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def encode(self, texts: Sequence[str], forward: Callable[..., Tensor], group: int) -> Tensor:
+        """Return ``forward(ids, mask)`` (n, width) of texts in their order."""
+        rows = self.tokenizer(list(texts), truncation=True, max_length=_LONGEST)["input_ids"]
+        order = np.argsort([len(row) for row in rows], kind="stable")
+        rows_of = []
+        for start in range(0, len(order), group):
+            ids = nn.utils.rnn.pad_sequence(
+                [torch.tensor(rows[i]) for i in order[start : start + group]], batch_first=True
+            )
+            rows_of.append(forward(ids, (ids != 0).long()))
+        back = torch.from_numpy(np.argsort(order, kind="stable"))
+        return torch.cat(rows_of)[back]
+
+
+def teacher_vectors(sources: Sources, texts: Sequence[str]) -> Tensor:
+    """Return MiniLM's own unit vectors (n, 384) of texts: the mean over a text's tokens."""
+    model = AutoModel.from_pretrained(sources.minilm, dtype=torch.float32, use_safetensors=True)
+
+    def forward(ids: Tensor, mask: Tensor) -> Tensor:
+        hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        weights = mask[..., None].float()
+        return (hidden * weights).sum(1) / weights.sum(1)  # type: ignore[no-any-return] # (n, 384)
+
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        vectors = Texts(sources.minilm).encode(texts, forward, 256)
+    return nn.functional.normalize(vectors.float(), dim=-1).clone()
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that both towers learn from."""
+
+    train: Pictures
+    dev: Pictures
+    sample: Pictures  # ImageNet, row by class
+    named: Named
+    meaning: Tensor  # (pictures, 384): MiniLM's mean vector of a training picture's captions
+    classes: Tensor  # (pictures, 1000): the backbone's own class distribution of training pictures
+    sample_classes: Tensor  # (1000, 1000): the same of the sample
+
+
+def _classes(sources: Sources, pictures: Pictures) -> Tensor:
+    """Return the backbone's class distribution (n, 1000)."""
+    model = MobileNetV2ForImageClassification.from_pretrained(sources.backbone, dtype=torch.float32)
+    model = model.eval().to(memory_format=torch.channels_last)
+    found = []
+    with torch.inference_mode():
+        for pixels in parts(pictures.pixels, 50):
+            values = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+            logits = model(values.contiguous(memory_format=torch.channels_last)).logits
+            found.append(logits[:, 1:].softmax(dim=1))  # without its background
+    return torch.cat(found).clone()
+
+
+def teacher_outputs(sources: Sources, learn: Pictures, sample: Pictures) -> dict[str, Tensor]:
+    """Return what the teachers say: see `Material`."""
+    said = teacher_vectors(sources, learn.captions)
+    sums = torch.zeros(len(learn.examples), WIDTH)
+    sums.index_add_(0, torch.from_numpy(learn.owner), said)
+    return {
+        "meaning": nn.functional.normalize(sums, dim=1),
+        "classes": _classes(sources, learn),
+        "sample_classes": _classes(sources, sample),
+    }

@@ -1,0 +1,142 @@
+"""Ranked pictures on a page: tiles, their score bars, and the large view."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from components.encoder import Encoded
+from components.images import enlarge, sample_captions
+from components.scores import Match, Scores
+from components.ui.reading import standing
+from components.ui.text import plain
+from components.words import shorten
+
+ScoreKind = Literal["cosine", "percentile", "probability"]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What every tile needs: the pictures, all their scores, and what to show of them."""
+
+    pictures: Sequence[Encoded]
+    scores: Scores
+    kind: ScoreKind
+    tile: int  # least width in pixels
+
+    def value(self, match: Match) -> float:
+        """Return the score that is shown."""
+        return {
+            "cosine": match.cosine or 0.0,  # not offered where there is none
+            "percentile": match.percentile,
+            "probability": match.probability,
+        }[self.kind]
+
+
+def label(kind: ScoreKind, value: float) -> str:
+    """Return a score as people read it."""
+    return f"{value:.3f}" if kind == "cosine" else f"{value:.1%}"
+
+
+def bar(gallery: Gallery, match: Match, text: str) -> None:
+    """Draw a score bar and how it reads; the bar is empty at 0 (or below) and full at 1."""
+    value = gallery.value(match)
+    shown = f"{text}**{label(gallery.kind, value)}** {match.band}"
+    st.progress(min(max(value, 0.0), 1.0), shown)
+    st.caption(standing(match.percentile, match.zscore))
+
+
+def picture_tiles(gallery: Gallery, row: int, shown: Sequence[tuple[int, Match]]) -> None:
+    """Draw one caption's pictures, each (picture index, match), in the order given."""
+    with st.grid("auto", min_column_width=gallery.tile, gap="small", vertical_alignment="bottom"):
+        for index, match in shown:
+            with st.container(gap="xsmall", key=f"tile-{row}-{index}"):
+                _picture(gallery, index)
+                _open_button(gallery, index, f"tile{row}")
+                bar(gallery, match, f"#{match.rank} · ")
+
+
+def caption_tiles(gallery: Gallery, shown: Sequence[tuple[int, Sequence[Match]]]) -> None:
+    """Draw pictures, each (picture index, its captions best first)."""
+    width = max(gallery.tile, 240)  # a bar's text is a caption
+    with st.grid("auto", min_column_width=width, gap="medium", vertical_alignment="bottom"):
+        for index, matches in shown:
+            with st.container(gap="xsmall", key=f"picture-{index}"):
+                _picture(gallery, index)
+                _open_button(gallery, index, "picture")
+                for match in matches:
+                    bar(gallery, match, f"#{match.rank} {plain(shorten(match.caption))} · ")
+
+
+def _picture(gallery: Gallery, index: int) -> None:
+    item = gallery.pictures[index]
+    st.image(item.thumbnail, width="stretch", alt=_alt(gallery, index))
+
+
+def _alt(gallery: Gallery, index: int) -> str:
+    """Say what the picture shows, as far as anybody here knows."""
+    name = gallery.scores.images[index]
+    if isinstance(gallery.pictures[index].photo.source.data, Path):  # a sample: uploads are bytes
+        return f"{name}: {sample_captions().get(name, 'a sample picture')}"
+    if len(gallery.scores.captions) < 2:
+        return name
+    best = gallery.scores.captions[gallery.scores.captions_of(index)[0]]
+    return f"{name}; of the captions here, “{shorten(best, 80)}” fits it best"
+
+
+def _open_button(gallery: Gallery, index: int, where: str) -> None:
+    name = gallery.scores.images[index]
+    if st.button(
+        plain(shorten(name, 28)),
+        key=f"open-{where}-{index}",
+        type="tertiary",
+        icon=":material/zoom_in:",
+        help=f"Open {plain(name)} large, with its score for every caption",
+    ):
+        large_view(gallery, index)
+
+
+@st.dialog("Picture", width="large")
+def large_view(gallery: Gallery, index: int) -> None:
+    """Draw one picture large, with its scores for every caption."""
+    item = gallery.pictures[index]
+    photo = item.photo
+    st.subheader(plain(gallery.scores.images[index]))
+    left, right = st.columns(2)
+    left.image(enlarge(photo.source), width="stretch", alt=_alt(gallery, index))
+    left.caption(f"{photo.width:,} x {photo.height:,} pixels. {photo.note}")
+    with right:
+        _score_table(gallery.scores, index)
+
+
+def _score_table(scores: Scores, index: int) -> None:
+    import pandas as pd
+
+    matches = [
+        scores.match(row, index, rank) for rank, row in enumerate(scores.captions_of(index), 1)
+    ]
+    cosines = {} if scores.pairs_only else {"Cosine": [match.cosine for match in matches]}
+    table = pd.DataFrame(
+        {
+            "Rank": [match.rank for match in matches],
+            "Caption": [match.caption for match in matches],
+            **cosines,
+            "Reads as": [match.band for match in matches],
+            "Percentile": [match.percentile for match in matches],
+            "z": [match.zscore for match in matches],
+            "Probability": [match.probability for match in matches],
+        }
+    )
+    progress = st.column_config.ProgressColumn
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={
+            "Cosine": progress(format="%.3f", min_value=0.0, max_value=1.0),
+            "Percentile": progress(format="percent", min_value=0.0, max_value=1.0),
+            "z": st.column_config.NumberColumn(format="%.1f"),
+            "Probability": progress(format="percent", min_value=0.0, max_value=1.0),
+        },
+    )

@@ -1,0 +1,267 @@
+"""The ranked result on the Match page: how to show it, the lists themselves, and the downloads."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import streamlit as st
+
+from components.encoder import Encoder
+from components.output.export import Panel, provenance, to_csv, to_figure, to_json
+from components.scores import FAIR, Direction, Match, Scores, ranked
+from components.ui.match.gallery import Gallery, ScoreKind, caption_tiles, label, picture_tiles
+from components.ui.reading import READING
+from components.ui.text import plain
+from components.ui.tiles import TILE_WIDTHS
+from components.words import count, shorten
+
+Sort = Literal["Best first", "Worst first", "File name"]
+_TOPS = (6, 12, 24, 48, 96)
+_LISTS_A_PAGE = 10
+
+
+@dataclass(frozen=True)
+class View:
+    """How the result is shown; every field is a part of the page's link."""
+
+    direction: Direction
+    kind: ScoreKind
+    top: int
+    tile: int
+    sort: Sort
+    minimum: float
+
+
+def choose_view(pairs: bool = False) -> View:
+    """Draw the controls of the result and return what they say.
+
+    A matcher that scores ``pairs`` has no cosine to show.
+    """
+    kinds = ["Cosine", "Percentile", "Probability"]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        # No format_func here: a link would carry the formatted label in place of the value.
+        direction = st.segmented_control(
+            "Rank",
+            ["Pictures", "Captions"],
+            default="Pictures",
+            required=True,
+            key="match_by",
+            bind="query-params",
+            help="The pictures of each caption, or the captions of each picture",
+        )
+        kind = st.segmented_control(
+            "Score",
+            kinds[::-1][:2] if pairs else kinds,
+            default="Probability" if pairs else "Cosine",
+            required=True,
+            key="match_pair_score" if pairs else "match_score",
+            bind="query-params",
+            help="What each means stands in the line below",
+        )
+        with st.popover("Display", icon=":material/tune:"):
+            top, tile, sort, minimum = _details()
+    return View(
+        direction=cast(Direction, str(direction).lower()),
+        kind=cast(ScoreKind, str(kind).lower()),
+        top=top,
+        tile=TILE_WIDTHS[tile],
+        sort=sort,
+        minimum=minimum,
+    )
+
+
+def _details() -> tuple[int, str, Sort, float]:
+    top = st.select_slider(
+        "Show at most", _TOPS, value=24, key="match_top", bind="query-params", help="In each list"
+    )
+    tile = st.segmented_control(
+        "Picture size",
+        list(TILE_WIDTHS),
+        default="Medium",
+        required=True,
+        key="match_size",
+        bind="query-params",
+    )
+    sort = st.selectbox(
+        "Sort",
+        ["Best first", "Worst first", "File name"],
+        key="match_sort",
+        bind="query-params",
+        help="The rank beside each score stays the same",
+    )
+    minimum = st.slider(
+        "Minimum score",
+        0.0,
+        1.0,
+        0.0,
+        0.01,
+        key="match_min",
+        bind="query-params",
+        help="Hides matches whose shown score is lower. 0 hides nothing.",
+    )
+    return int(top), str(tile), cast(Sort, sort), float(minimum)
+
+
+def explain(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
+    """Return one line that says what the shown number is and what its bar's scale is."""
+    rule = encoder.recipe.score
+    goes = "each pair's probability" if encoder.head else "cosine"
+    scale = f"Ranks go by {goes}. Bars run from 0 to 1. {READING}"
+    if kind == "percentile":
+        return f"**Percentile**: where a caption stands among chance, see below. {scale}"
+    if kind == "cosine":
+        return (
+            "**Cosine**: how closely the two vectors point the same way, from -1 to 1. Compare it"
+            f" within one model only: models differ in what is high. {scale}"
+        )
+    if rule.kind == "sigmoid":
+        return (
+            "**Probability** that a caption and a picture belong together, each pair on its own"
+            f" (a sigmoid, as this model was trained). {scale}"
+        )
+    alone = " With one caption it is always 100%: add captions to compare." if captions == 1 else ""
+    return (
+        "**Probability** of each caption for a picture, among the captions present: they sum to"
+        f" 100% for every picture (a softmax, as this model was trained).{alone} {scale}"
+    )
+
+
+def show(gallery: Gallery, view: View) -> list[list[Match]]:
+    """Draw the lists, a page of them at a time; return the drawn matches for the figure."""
+    lists = ranked(gallery.scores, view.direction)
+    pages = -(-len(lists) // _LISTS_A_PAGE) if view.direction == "pictures" else 1
+    page = st.pagination(pages, key="match_page", bind="query-params") if pages > 1 else 1
+    if view.direction == "captions":
+        return _show_captions(gallery, view, lists)
+    first = (page - 1) * _LISTS_A_PAGE
+    drawn = lists[first : first + _LISTS_A_PAGE]
+    return [_show_pictures(gallery, view, row, matches) for row, matches in enumerate(drawn, first)]
+
+
+def _show_pictures(gallery: Gallery, view: View, row: int, matches: Sequence[Match]) -> list[Match]:
+    order = gallery.scores.pictures_of(row)
+    shown = _select(gallery, view, list(zip(order, matches, strict=True)))
+    st.subheader(plain(shorten(gallery.scores.captions[row], 120)), divider="gray")
+    if not shown:
+        st.info(_nothing(gallery, view, matches), icon=":material/filter_alt:")
+    elif matches[0].percentile < FAIR:
+        st.info(_no_good_match(matches[0]), icon=":material/sentiment_neutral:")
+    picture_tiles(gallery, row, shown)
+    return [match for _, match in shown]
+
+
+def _no_good_match(best: Match) -> str:
+    return (
+        f"**No good match.** The nearest is {plain(shorten(best.image, 40))}, and"
+        f" {1 - best.percentile:.0%} of everyday captions fit it better than this one."
+    )
+
+
+def _nothing(gallery: Gallery, view: View, matches: Sequence[Match]) -> str:
+    best = label(view.kind, max(gallery.value(match) for match in matches))
+    least = label(view.kind, view.minimum)
+    return f"No picture reaches the minimum score of {least}; the best has {best}."
+
+
+def _select(
+    gallery: Gallery, view: View, matches: list[tuple[int, Match]]
+) -> list[tuple[int, Match]]:
+    """Return what reaches the minimum, the best ``top`` of it, in the order asked for."""
+    enough = [pair for pair in matches if _reaches(gallery, view, pair[1])]
+    if view.sort == "Worst first":
+        enough.reverse()
+    best = enough[: view.top]
+    return sorted(best, key=lambda pair: pair[1].image) if view.sort == "File name" else best
+
+
+def _show_captions(
+    gallery: Gallery, view: View, lists: Sequence[Sequence[Match]]
+) -> list[list[Match]]:
+    columns = list(range(len(lists)))
+    if view.sort == "File name":
+        columns.sort(key=lambda column: gallery.scores.images[column])
+    else:
+        best = {column: gallery.value(lists[column][0]) for column in columns}
+        columns.sort(key=best.__getitem__, reverse=view.sort == "Best first")
+    size = max(_TOPS[2], view.top)
+    pages = -(-len(columns) // size)
+    page = st.pagination(pages, key="match_pictures_page") if pages > 1 else 1
+    shown = [(column, _enough(gallery, view, lists[column])) for column in columns]
+    caption_tiles(gallery, shown[(page - 1) * size : page * size])
+    return [matches for _, matches in shown]
+
+
+def _enough(gallery: Gallery, view: View, matches: Sequence[Match]) -> list[Match]:
+    return [match for match in matches if _reaches(gallery, view, match)][: view.top]
+
+
+def _reaches(gallery: Gallery, view: View, match: Match) -> bool:
+    return view.minimum == 0 or gallery.value(match) >= view.minimum
+
+
+def downloads(
+    encoder: Encoder, gallery: Gallery, view: View, drawn: Sequence[Sequence[Match]]
+) -> None:
+    """Draw the download buttons; each file is made when it is asked for."""
+
+    def everything() -> list[Match]:
+        return [match for matches in ranked(gallery.scores, view.direction) for match in matches]
+
+    def figure() -> bytes:
+        return to_figure(_panels(gallery, view, drawn), _footer(encoder, gallery.scores))
+
+    with st.container(horizontal=True):
+        _download("CSV", lambda: to_csv(everything()), "captionlens.csv", "text/csv")
+        _download(
+            "JSON",
+            lambda: to_json(everything(), provenance(encoder)),
+            "captionlens.json",
+            "application/json",
+        )
+        _download("Figure (PNG)", figure, "captionlens.png", "image/png")
+    st.caption("CSV and JSON hold every caption with every picture; the figure, what is shown.")
+
+
+def _download(name: str, data: Callable[[], str | bytes], file: str, mime: str) -> None:
+    st.download_button(
+        name, data, file_name=file, mime=mime, icon=":material/download:", on_click="ignore"
+    )
+
+
+def _panels(gallery: Gallery, view: View, drawn: Sequence[Sequence[Match]]) -> list[Panel]:
+    thumbnails = dict(
+        zip(gallery.scores.images, (item.thumbnail for item in gallery.pictures), strict=True)
+    )
+    if view.direction == "captions":
+        best = [match for matches in drawn for match in matches[:1]]
+        return [
+            Panel(
+                "Best caption of each picture",
+                [
+                    (
+                        thumbnails[match.image],
+                        f"{shorten(match.caption, 30)}\n{_label(gallery, match)}",
+                    )
+                    for match in best
+                ],
+            )
+        ]
+    return [
+        Panel(
+            matches[0].caption,
+            [(thumbnails[match.image], _label(gallery, match)) for match in matches],
+        )
+        for matches in drawn
+        if matches
+    ]
+
+
+def _label(gallery: Gallery, match: Match) -> str:
+    return f"{shorten(match.image, 26)}\n{label(gallery.kind, gallery.value(match))}"
+
+
+def _footer(encoder: Encoder, scores: Scores) -> str:
+    return (
+        f"CaptionLens · {encoder.spec.name} · {encoder.runtime.precision} · "
+        f"{count(len(scores.captions), 'caption')}, {count(len(scores.images), 'picture')}"
+    )

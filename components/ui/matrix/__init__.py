@@ -1,0 +1,1 @@
+"""The drawing pieces of the Matrix page."""

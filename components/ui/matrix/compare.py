@@ -1,0 +1,122 @@
+"""Two models side by side: the same pictures and captions, by percentile, with their difference."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from components.encoder import Encoded, Encoder, decode_for
+from components.images import sample_sources
+from components.scores import Cell, Heatmap, Scores, agreement, difference
+from components.ui.matrix import view as matrix_view
+from components.ui.matrix.view import MatrixView
+from components.ui.model_picker import choices, load_encoder
+from components.ui.text import plain
+from components.words import shorten
+
+_NONE = "(none)"
+_TIMED = 16  # pictures
+
+
+def pick_second(first: Encoder) -> Encoder | None:
+    """Draw the choice of a second model; return its encoder, None where there is none."""
+    options = [_NONE, *(id_ for id_ in choices(first.spec.id) if id_ != first.spec.id)]
+    chosen = st.selectbox(
+        "Compare with",
+        options,
+        key="matrix_other_model",
+        bind="query-params",
+        accept_new_options=True,
+        width=380,
+        help="Shows a second model's matrix beside the first, and where they differ",
+    )
+    if not chosen or chosen in (_NONE, first.spec.id):
+        return None
+    encoder = load_encoder(str(chosen))
+    if encoder and encoder.head:
+        st.caption(f"{plain(encoder.spec.name)} scores pairs and has no vectors to compare.")
+        return None
+    if encoder and encoder.note:
+        st.caption(f":material/info: {plain(encoder.note)} It runs on PyTorch, more slowly.")
+    return encoder
+
+
+def show(
+    encoders: tuple[Encoder, Encoder],
+    scores: tuple[Scores, Scores],
+    pictures: Sequence[Encoded],
+    view: MatrixView,
+    cell: Cell,
+) -> Heatmap:
+    """Draw both matrices, their difference and how far they agree; return the first's heatmap."""
+    names = [plain(encoder.spec.name) for encoder in encoders]
+    first = matrix_view.heatmap_of(encoders[0], scores[0], view)
+    order = (first.rows, first.columns)
+    second = matrix_view.heatmap_of(encoders[1], scores[1], view, order)
+    columns = st.columns(2, gap="medium")
+    for column, name, heatmap, own, key in zip(
+        columns, names, (first, second), scores, ("matrix_heat", "matrix_heat_2"), strict=True
+    ):
+        with column:
+            st.subheader(name)
+            matrix_view.draw(heatmap, own, pictures, cell, key)
+    st.subheader("Difference")
+    apart = difference(scores[0], scores[1], order)
+    matrix_view.draw(apart, scores[0], pictures, cell, "matrix_heat_difference")
+    st.caption(
+        f"Points of percentile that {names[1]} gives more (purple) or less (orange) than"
+        f" {names[0]}. Scores of different models are compared by percentile alone: their cosines"
+        " have different scales."
+    )
+    _agreement(scores, names)
+    _times(encoders, names)
+    return first
+
+
+def _agreement(scores: tuple[Scores, Scores], names: Sequence[str]) -> None:
+    import pandas as pd
+
+    found = agreement(scores[0].percentile, scores[1].percentile)
+    if np.isnan(found).all():
+        st.caption("Rank agreement needs two pictures or more, with different scores.")
+        return
+    best = [
+        [shorten(each.images[each.pictures_of(row)[0]], 30) for row in range(len(each.captions))]
+        for each in scores
+    ]
+    st.markdown(f"**Rank agreement**: median {np.nanmedian(found):.2f} over the captions")
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Caption": scores[0].captions,
+                "Spearman": found,
+                f"Best of {names[0]}": best[0],
+                f"Best of {names[1]}": best[1],
+            }
+        ),
+        hide_index=True,
+        column_config={"Spearman": st.column_config.NumberColumn(format="%.2f")},
+    )
+    st.caption(
+        "Spearman's rank correlation of each caption's row of percentiles: 1 is the same order of"
+        " pictures, 0 none in common, -1 the opposite."
+    )
+
+
+def _times(encoders: tuple[Encoder, Encoder], names: Sequence[str]) -> None:
+    times = [_milliseconds(encoder.key, encoder) for encoder in encoders]
+    told = "; ".join(f"{name} {each:.1f} ms" for name, each in zip(names, times, strict=True))
+    st.markdown(f"**Time per picture**, decoded, in a batch of {_TIMED}: {told}")
+
+
+@st.cache_data(max_entries=8, show_spinner="Measuring the time per picture")
+def _milliseconds(key: tuple[str, str, str], _encoder: Encoder) -> float:
+    """Return the least of three runs over the same sample pictures, after one to warm up."""
+    pictures = [decode_for(_encoder, source)[1] for source in sample_sources()[:_TIMED]]
+    runs = []
+    for _ in range(4):
+        start = time.perf_counter()
+        _encoder.images(pictures)
+        runs.append(time.perf_counter() - start)
+    return 1000 * min(runs[1:]) / len(pictures)

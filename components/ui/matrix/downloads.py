@@ -1,0 +1,95 @@
+"""What can be taken away from the Matrix page: the figure, the numbers, the report."""
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from components.output.export import matrix_to_csv, matrix_to_parquet, provenance
+from components.output.matrix_figure import Form, draw, footer, save
+from components.output.report import Material, make
+from components.ui import tasks as background
+from components.ui.tasks import Task
+from components.ui.text import plain
+
+_MIME: dict[Form, str] = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
+_KEY = "report"
+
+
+def show(material: Material) -> None:
+    """Draw the download buttons; each file is made when it is asked for."""
+    heatmap, encoder = material.heatmap, material.encoder
+    thumbnails = [material.pictures[i].thumbnail for i in heatmap.columns]
+
+    def figure(form: Form) -> bytes:
+        return save(draw(heatmap, thumbnails, footer(encoder)), form)
+
+    with st.container(horizontal=True):
+        for form, mime in _MIME.items():
+            _button(form.upper(), partial(figure, form), form, mime)
+        _button("CSV", lambda: matrix_to_csv(heatmap), "csv", "text/csv")
+        _button(
+            "Parquet",
+            lambda: matrix_to_parquet(heatmap, provenance(encoder)),
+            "parquet",
+            "application/vnd.apache.parquet",
+        )
+    st.caption("The figure, with its thumbnails; CSV and Parquet hold the numbers shown above.")
+    _report(material)
+
+
+def _button(name: str, data: Callable[[], str | bytes], suffix: str, mime: str) -> None:
+    st.download_button(
+        name,
+        data,
+        file_name=f"captionlens-matrix.{suffix}",
+        mime=mime,
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _report(material: Material) -> None:
+    digests = tuple(item.photo.digest for item in material.pictures)
+    made_of = (material.encoder.key, material.scores.captions, digests)
+    tasks = _tasks()
+    task = tasks.get(_KEY)
+    if task and task.subject != made_of:  # of other captions or pictures
+        task.stop.set()
+        tasks.clear()
+    if (not tasks or (task and task.ended and not task.result)) and st.button(
+        "Make the report",
+        icon=":material/description:",
+        help="One HTML file for stakeholders: matrix, best matches, maps of why, and a receipt",
+    ):
+        background.start(tasks, _KEY, Task(made_of, partial(make, material)))
+        st.rerun()
+    background.show(tasks, _running, _ended)
+
+
+def _running(key: str, task: Task) -> None:
+    done, total = task.progress or (0, 1)
+    st.progress(done / total, f"Explaining the best matches: {done:,} of {total:,}")
+    background.stop_button(key, task)
+
+
+def _ended(key: str, task: Task) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if task.result:
+            st.download_button(
+                f"Report ({len(task.result) / 1e6:.1f} MB)",
+                task.result,
+                file_name="captionlens-report.html",
+                mime="text/html",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+        else:
+            st.info(plain(task.message or "The report was stopped."), icon=":material/pause:")
+        background.close_button(_tasks(), key)
+
+
+def _tasks() -> dict[str, Task]:
+    """Return this session's report, under way or ended."""
+    tasks: dict[str, Task] = st.session_state.setdefault("matrix_reports", {})
+    return tasks

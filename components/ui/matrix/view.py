@@ -1,0 +1,264 @@
+"""The matrix on its page: how to show it, the figures of retrieval, and the cell that is open."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from components.encoder import Encoded, Encoder
+from components.output.matrix_figure import legend
+from components.scores import (
+    KS,
+    Cell,
+    Heatmap,
+    Matrix,
+    Mode,
+    Order,
+    Retrieval,
+    Scores,
+    arrange,
+    both_ways,
+    clustered,
+    known_pairs,
+    scale_of,
+    values,
+)
+from components.ui.matrix import chart as screen
+from components.ui.reading import READING
+from components.ui.text import plain
+from components.ui.vectors import bank, sample_pictures
+from components.words import count
+
+CAPTION, PICTURE = "matrix_caption", "matrix_picture"  # in the link: the open cell
+_MODES = {
+    "Cosine": Mode.cosine,
+    "Percentile": Mode.percentile,
+    "Probability by row": Mode.by_row,
+    "Probability by column": Mode.by_column,
+}
+
+
+@dataclass(frozen=True)
+class MatrixView:
+    """How the matrix is shown; every field is a part of the page's link."""
+
+    mode: Mode
+    clustered: bool
+    assign: bool
+
+
+def choose_view(comparing: bool) -> MatrixView:
+    """Draw the controls of the matrix and return what they say; two models share percentiles."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if comparing:
+            mode = Mode.percentile
+        else:
+            mode = _MODES[
+                str(
+                    st.segmented_control(
+                        "Score",
+                        list(_MODES),
+                        default="Cosine",
+                        required=True,
+                        key="matrix_score",
+                        bind="query-params",
+                        help="What each means stands in the line below",
+                    )
+                )
+            ]
+        order = st.segmented_control(
+            "Order",
+            ["As given", "Clustered"],
+            default="As given",
+            required=True,
+            key="matrix_order",
+            bind="query-params",
+            help="Clustered: captions that score alike stand side by side, pictures too",
+        )
+        assign = st.toggle(
+            "One-to-one assignment",
+            key="matrix_assign",
+            bind="query-params",
+            help="Frames the pairs that give each caption a picture of its own with the highest"
+            " total cosine (the Hungarian method)",
+        )
+    return MatrixView(mode, order == "Clustered", bool(assign))
+
+
+def explain(view: MatrixView, encoder: Encoder) -> str:
+    """Return one line that says what the shown number is."""
+    sigmoid = encoder.recipe.score.kind == "sigmoid"
+    told = {
+        Mode.cosine: "**Cosine**: how closely caption and picture point the same way, -1 to 1."
+        " The colours' scale is fixed for a model by its chance scores: compare it within one"
+        " model only.",
+        Mode.percentile: f"**Percentile**. {READING}",
+        Mode.by_row: "**Probability by row**: how the model would spread 100% over the pictures"
+        " for each caption (a softmax along the row).",
+        Mode.by_column: "**Probability by column**: how the model spreads 100% over the captions"
+        " for each picture (a softmax along the column).",
+    }
+    if sigmoid and view.mode in {Mode.by_row, Mode.by_column}:
+        return (
+            "**Probability** that a caption and a picture belong together, each pair on its own (a"
+            " sigmoid, as this model was trained): by row and by column are the same."
+        )
+    return told[view.mode]
+
+
+def heatmap_of(
+    encoder: Encoder, scores: Scores, view: MatrixView, order: tuple[Order, Order] | None = None
+) -> Heatmap:
+    """Return the heatmap that a view asks for, in ``order`` where another's is to be kept."""
+    shown = values(scores, view.mode, encoder.recipe.score)
+    if order is None and view.clustered:
+        order = clustered(shown)
+    return arrange(scores, shown, scale_of(view.mode, _chance(encoder)), order, view.assign)
+
+
+def _chance(encoder: Encoder) -> Matrix:
+    samples = sample_pictures(encoder.key, encoder)
+    vectors = np.stack([item.vector for item in samples])
+    chance: Matrix = bank(encoder.key, encoder) @ vectors.T
+    return chance
+
+
+def draw(
+    heatmap: Heatmap, scores: Scores, pictures: Sequence[Encoded], chosen: Cell, key: str
+) -> None:
+    """Draw the heatmap; a click on a cell opens it. ``chosen`` is (caption, picture)."""
+    row = int(np.flatnonzero(heatmap.rows == chosen[0])[0])
+    column = int(np.flatnonzero(heatmap.columns == chosen[1])[0])
+    thumbnails = [pictures[i].thumbnail for i in heatmap.columns]
+    st.altair_chart(
+        screen.chart(heatmap, scores, thumbnails, (row, column)),
+        width=screen.width(heatmap),
+        key=key,
+        on_select=lambda: _clicked(key, heatmap),
+        selection_mode="cell",
+    )
+    st.caption(f"{legend(heatmap)} The dashed frame is the cell that is open below.")
+
+
+def _clicked(key: str, heatmap: Heatmap) -> None:
+    cells = st.session_state[key]["selection"].get("cell") or []
+    for cell in cells[:1]:
+        if cell.get("r", -1) >= 0:
+            st.session_state[CAPTION] = heatmap.captions[int(cell["r"])]
+            st.session_state[PICTURE] = heatmap.images[int(cell["c"])]
+
+
+def choose_cell(scores: Scores) -> Cell:
+    """Draw the choice of a caption and a picture, which clicks move too; return the cell."""
+    left, right = st.columns(2)
+    caption = left.selectbox(
+        "Caption", scores.captions, key=CAPTION, bind="query-params", help="Or click a cell above"
+    )
+    picture = right.selectbox(
+        "Picture", scores.images, key=PICTURE, bind="query-params", help="Or click a cell above"
+    )
+    return scores.captions.index(caption), scores.images.index(picture)
+
+
+def show_retrieval(named: Mapping[str, Scores], pairs: Sequence[tuple[str, str]]) -> None:
+    """Draw recall, median rank and MRR both ways of each model's scores, by its name.
+
+    Only where it is known what belongs together.
+    """
+    rows = []
+    for name, scores in named.items():
+        before = f"{plain(name)}: " if len(named) > 1 else ""
+        for way, found in both_ways(scores.cosine, known_pairs(scores, pairs)).items():
+            rows.append(_figures(f"{before}{way}", found))
+    if not rows:
+        st.caption(
+            "Recall stands here when it is known which caption belongs to which picture: from a"
+            " CSV of pairs, or for the sample pictures with their own captions."
+        )
+        return
+    st.markdown("**Retrieval**, by cosine, where it is known what belongs together")
+    st.table(rows, border="horizontal")
+    st.caption(
+        "R@k: the share of queries that have one of their own among the first k of the gallery."
+        " MRR: the mean of 1 / rank of the first of their own. All of them grow easier as the"
+        " gallery shrinks, so compare them for one gallery only."
+    )
+
+
+def _figures(name: str, found: Retrieval) -> dict[str, str]:
+    recalls = {f"R@{k}": f"{share:.1%}" for k, share in zip(KS, found.recall, strict=True)}
+    return {
+        "": name,
+        **recalls,
+        "Median rank": f"{found.median_rank:g}",
+        "MRR": f"{found.mrr:.3f}",
+        "Queries": f"{found.queries:,}",
+        "Gallery": f"{found.gallery:,}",
+    }
+
+
+def show_cell(
+    encoders: Sequence[Encoder],
+    scored: Sequence[Scores],
+    pictures: Sequence[Encoded],
+    cell: Cell,
+) -> None:
+    """Draw the picture, the caption and every number of a cell, a column for each model."""
+    row, column = cell
+    left, right = st.columns([1, 2], gap="large")
+    name = scored[0].images[column]
+    left.image(
+        pictures[column].thumbnail, width="stretch", alt=f"{name}, the picture of the open cell"
+    )
+    with right:
+        st.markdown(f"**{plain(scored[0].captions[row])}**  \nwith {plain(name)}")
+        numbers = [
+            _numbers(encoder, scores, cell)
+            for encoder, scores in zip(encoders, scored, strict=True)
+        ]
+        names = [plain(encoder.spec.name) for encoder in encoders]
+        table = {"": list(numbers[0])} | {
+            model: list(each.values()) for model, each in zip(names, numbers, strict=True)
+        }
+        st.table(table, border="horizontal")
+
+
+def _numbers(encoder: Encoder, scores: Scores, cell: Cell) -> dict[str, str]:
+    row, column = cell
+    match = scores.match(row, column, 1)
+    by_row = values(scores, Mode.by_row, encoder.recipe.score)[cell]
+    of_pictures = scores.pictures_of(row).index(column) + 1
+    of_captions = scores.captions_of(column).index(row) + 1
+    return {
+        "Reads as": match.band,
+        "Cosine": f"{match.cosine:.4f}",
+        "Percentile among chance scores": f"{match.percentile:.1%}",
+        "z among chance scores": f"{match.zscore:+.2f}",
+        "Probability by row": f"{by_row:.2%}",
+        "Probability by column": f"{match.probability:.2%}",
+        "Rank of the picture for the caption": f"{of_pictures} of {len(scores.images):,}",
+        "Rank of the caption for the picture": f"{of_captions} of {len(scores.captions):,}",
+    }
+
+
+def as_table(heatmap: Heatmap) -> None:
+    """Draw the matrix as a table that is read aloud and sorted."""
+    import pandas as pd
+
+    scale = heatmap.scale
+    unit = f" in{scale.unit}".replace("in%", "in %") if scale.unit else ""
+    frame = pd.DataFrame(
+        heatmap.values * scale.factor, index=list(heatmap.captions), columns=list(heatmap.images)
+    )
+    frame.index.name = "caption"
+    with st.expander(
+        f"The same as a table: {count(len(heatmap.captions), 'caption')},"
+        f" {count(len(heatmap.images), 'picture')}, {scale.title}{unit}",
+        icon=":material/table:",
+        on_change="rerun",
+        key="matrix_table",
+    ) as table:
+        if table.open:
+            decimals = max(scale.decimals + 1, 1)
+            st.dataframe(frame.round(decimals))

@@ -1,0 +1,181 @@
+"""Where in the picture a caption matches, alone and rather than another caption."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from components import explain, models
+from components.explain import Look
+from components.scores import Matrix
+from components.ui.matrix.subject import Subject, checked_curves, looked
+from components.ui.text import plain
+
+
+def where(subject: Subject) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        opacity = _opacity()
+        method = _method(subject)
+    with st.spinner("Hiding parts of the picture", show_time=True):
+        seen = looked(subject.encoder, subject.item)
+        gibberish = explain.gibberish(subject.caption)
+        nothing = subject.encoder.texts([gibberish])[0]
+    if method == "Attention":
+        own, other = _attention(subject, seen, nothing)
+        limit = float(max(own.max(), other.max(), 1e-9))
+    else:
+        own, other = explain.saliency(seen, subject.text), explain.saliency(seen, nothing)
+        limit = subject.limit
+    left, middle, right = st.columns(3, gap="medium")
+    name = subject.item.photo.name
+    with left:
+        _overlay(seen, own, limit, opacity, f"Where {name} matches: {subject.caption}")
+        st.caption(f"**{plain(subject.caption)}**")
+    with middle:
+        _overlay(seen, other, limit, opacity, f"The same map for letters that mean nothing: {name}")
+        st.caption(f"For comparison, gibberish: **{plain(gibberish)}**")
+    with right:
+        _honesty(subject, seen, own)
+    st.caption(_key(method, limit))
+
+
+def _key(method: str, limit: float) -> str:
+    outline = "The line runs round the most salient tenth. The square is what the model sees."
+    if method == "Attention":
+        return (
+            "Gradient-weighted attention (Chefer et al., 2021): the fuller the orange, the more"
+            f" the patch led to this score; both maps share one scale. {outline}"
+        )
+    return (
+        f"Orange: hiding it lowers the cosine; purple: hiding it raises it. Full colour at"
+        f" {limit:.3f}, half a standard deviation of this picture's chance scores, for every"
+        f" caption. {outline}"
+    )
+
+
+def _opacity() -> float:
+    return float(
+        st.slider(
+            "Opacity of the map",
+            0.0,
+            1.0,
+            0.7,
+            0.05,
+            key="matrix_opacity",
+            bind="query-params",
+            width=220,
+        )
+    )
+
+
+def _method(subject: Subject) -> str:
+    located = models.locate(subject.encoder.spec)
+    if not models.has_transformer(located) or subject.encoder.recipe.pixels is None:
+        return "Occlusion"
+    return str(
+        st.segmented_control(
+            "Method",
+            ["Occlusion", "Attention"],
+            default="Occlusion",
+            required=True,
+            key="matrix_method",
+            bind="query-params",
+            help="Attention loads the image tower a second time, in PyTorch",
+        )
+    )
+
+
+@st.cache_resource(max_entries=1, show_spinner="Loading the image tower in PyTorch")
+def _tower(model_id: str, revision: str) -> object:
+    from components.explain import attention
+
+    return attention.AttentionTower(models.locate(models.resolve(model_id)))
+
+
+def _attention(subject: Subject, seen: Look, nothing: Matrix) -> tuple[Matrix, Matrix]:
+    from components.explain import attention
+
+    tower = _tower(subject.encoder.spec.id, subject.encoder.revision)
+    assert isinstance(tower, attention.AttentionTower)  # noqa: S101 - imported late, so not in the signature
+    own, other = (tower.relevance(seen.view, text) for text in (subject.text, nothing))
+    return explain.on_grid(own), explain.on_grid(other)
+
+
+def _overlay(seen: Look, salient: Matrix, limit: float, opacity: float, alt_text: str) -> None:
+    drawn = explain.overlay(seen.view, salient, limit, opacity)
+    st.image(drawn, width="stretch", alt=alt_text)
+
+
+def _honesty(subject: Subject, seen: Look, salient: Matrix) -> None:
+    checked = checked_curves(subject, seen, salient, subject.text)
+    st.altair_chart(_curves("hidden", checked.deletion, checked.random_deletion), width="stretch")
+    st.altair_chart(_curves("shown", checked.insertion, checked.random_insertion), width="stretch")
+    st.caption(f"Honesty check: {explain.verdict(checked)}")
+
+
+def _curves(what: str, by_map: Matrix, by_chance: Matrix) -> alt.Chart:
+    """Return the chart of two curves (11,), told apart by dashes as well as by colour."""
+    orders = ["by the map", "by chance"]
+    frame = pd.DataFrame(
+        {
+            "order": np.repeat(orders, 11),
+            "share": np.tile(np.arange(11) / 10, 2),
+            "cosine": np.concatenate([by_map, by_chance]),
+        }
+    )
+    line = alt.Legend(title=None, orient="top", symbolType="stroke")
+    colours = alt.Scale(domain=orders, range=["#d97706", "#64748b"])
+    dashes = alt.Scale(domain=orders, range=[[1, 0], [5, 4]])
+    chart: alt.Chart = (
+        alt.Chart(frame)
+        .mark_line(strokeWidth=2.5)
+        .encode(
+            x=alt.X("share:Q", title=f"share {what}", axis=alt.Axis(format=".0%", tickCount=5)),
+            y=alt.Y("cosine:Q", axis=alt.Axis(tickCount=4)),
+            color=alt.Color("order:N", scale=colours, legend=line),
+            strokeDash=alt.StrokeDash("order:N", scale=dashes, legend=line),
+            tooltip=[
+                "order:N",
+                alt.Tooltip("share:Q", format=".0%"),
+                alt.Tooltip("cosine:Q", format=".3f"),
+            ],
+        )
+        .properties(
+            height=200, description=f"The cosine as the picture is {what} by tenths, {orders}"
+        )
+    )
+    return chart
+
+
+def versus(subject: Subject) -> None:
+    other = st.selectbox(
+        "B: another caption",
+        subject.others or [explain.gibberish(subject.caption)],
+        key="matrix_other_caption",
+        bind="query-params",
+        accept_new_options=True,
+        help="One of the captions here, or type your own",
+    )
+    if not other:
+        return
+    with st.spinner("Hiding parts of the picture", show_time=True):
+        seen = looked(subject.encoder, subject.item)
+        rival = subject.encoder.texts([other])[0]
+    own, its = explain.saliency(seen, subject.text), explain.saliency(seen, rival)
+    opacity = _opacity()
+    both = {"A": (own, subject.caption, subject.text), "B": (its, other, rival)}
+    columns = st.columns(3, gap="medium")
+    for column, (letter, (salient, caption, text)) in zip(columns, both.items(), strict=False):
+        with column:
+            _overlay(seen, salient, subject.limit, opacity, f"{letter}: {caption}")
+            checked = explain.verdict(checked_curves(subject, seen, salient, text))
+            st.caption(f"**{letter}** {plain(caption)}  \nHonesty check: {checked}")
+    with columns[2]:
+        told = "A less B: where A has more support than B"
+        _overlay(seen, own - its, subject.limit, opacity, told)
+        st.caption("**A less B**")
+    first, second = float(seen.vector @ subject.text), float(seen.vector @ rival)
+    st.caption(
+        f"A has a cosine of {first:.3f}, B of {second:.3f}, a difference of {first - second:+.3f}."
+        " In the third map orange speaks for A and purple for B, in the same scale."
+    )

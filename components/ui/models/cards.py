@@ -1,0 +1,72 @@
+"""The curated models: their table, the choice of one, and what can be done with it."""
+
+import pandas as pd
+import streamlit as st
+
+from components import models
+from components.models import CATALOGUE, ModelCard, ModelSpec
+from components.ui.models import downloads
+from components.ui.setup import MATCH, page
+from components.ui.text import plain
+from components.words import megabytes
+
+
+def table(cards: tuple[ModelCard, ...]) -> pd.DataFrame:
+    """Return the curated models as a table; recalls are R@1 in per cent."""
+    return pd.DataFrame(
+        {
+            "Model": [card.spec.name for card in cards],
+            "On disk": ["Yes" if models.is_on_disk(card.spec) else "No" for card in cards],
+            "Size (MB)": [card.size_mb for card in cards],
+            "Width": [card.width for card in cards],
+            "Languages": [card.languages for card in cards],
+            "Flickr30k, caption to image": [card.flickr30k and card.flickr30k[0] for card in cards],
+            "Flickr30k, image to caption": [card.flickr30k and card.flickr30k[1] for card in cards],
+            "COCO, caption to image": [card.coco and card.coco[0] for card in cards],
+            "COCO, image to caption": [card.coco and card.coco[1] for card in cards],
+            "Licence": [card.licence for card in cards],
+        }
+    )
+
+
+def choose() -> str:
+    """Draw the choice of a model to look at: one of the table, a Hub id, or a folder."""
+    chosen = st.selectbox(
+        "Look at a model",
+        [card.spec.id for card in CATALOGUE],
+        key="models_id",
+        bind="query-params",
+        accept_new_options=True,
+        help=(
+            "Choose one of the table, or type a Hub id such as org/name, the path of a folder,"
+            " or TEXT + IMAGE for a Sentence-Transformers text tower beside a CLIP image tower."
+        ),
+    )
+    return str(chosen)
+
+
+def describe(spec: ModelSpec) -> None:
+    """Draw what is known of a model and what can be done with it."""
+    card = next((card for card in CATALOGUE if card.spec == spec), None)
+    st.subheader(plain(spec.name))
+    st.markdown(plain(card.good_for) if card else f"`{spec.id}`")
+    if card:
+        st.caption(f"{plain(card.languages)}. Licence: {plain(card.licence)}.")
+    with st.container(horizontal=True):
+        if models.is_on_disk(spec):
+            on_disk(spec)
+        elif st.button("Download…", icon=":material/download:", key="download_ask"):
+            downloads.ask(spec)
+
+
+def on_disk(spec: ModelSpec) -> None:
+    """Draw what a model on disk allows: to be used, and to be removed."""
+    st.page_link(
+        page(MATCH),
+        label="Use it in Match",
+        query_params={"model": spec.id},
+    )
+    if spec.id != "pocket" and st.button("Remove from disk", icon=":material/delete:"):
+        freed = models.remove(spec)
+        st.toast(f"{megabytes(freed)} freed.")
+        st.rerun()

@@ -1,0 +1,136 @@
+"""How results are narrowed and shown: filters, the least cosine, the display."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from components.collection.filters import Facet, facets, mask
+from components.collection.index import Allowed
+from components.collection.query import Query
+from components.collection.search import score_sample
+from components.collection.store import Collection
+from components.ui.charts import histogram
+from components.ui.search import query as search_query
+from components.ui.text import plain
+from components.ui.tiles import TILE_WIDTHS
+
+LOW, HIGH = -0.5, 1.0  # of the score slider and its histogram: one scale for all models
+NO_FOLD = 1.0
+_PAGE_SIZES = (24, 48, 96, 200)
+
+
+@dataclass(frozen=True)
+class View:
+    """How results are shown; every field is a part of the page's link."""
+
+    page_size: int
+    tile: int
+    scores: bool
+    fold: float
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _facets(key: tuple[str, int, str], _collection: Collection) -> list[Facet]:
+    return facets(_collection.table)
+
+
+def controls(collection: Collection, query: Query | None) -> tuple[View, Allowed | None, float]:
+    """Draw filters, score and display; return the view, the rows allowed, the least cosine."""
+    with st.container(horizontal=True):
+        with st.popover("Filters", icon=":material/filter_alt:"):
+            allowed = _filters(collection)
+        with st.popover("Score", icon=":material/bar_chart:", disabled=query is None):
+            least = _least(collection, query, allowed)
+        with st.popover("Display", icon=":material/tune:"):
+            view = _view()
+    return view, allowed, least
+
+
+def _filters(collection: Collection) -> Allowed | None:
+    choices = _facets(collection.key, collection)
+    if not choices:
+        st.caption("This collection has no metadata to filter by.")
+    wanted: dict[str, list[str]] = {}
+    for facet in choices:
+        wanted[facet.column] = st.multiselect(
+            facet.column.replace("_", " ").capitalize(),
+            facet.values,
+            key=f"search_f_{facet.column}",
+            bind="query-params",
+            on_change=search_query.first_page,
+            help=f"Most frequent: {plain(facet.values[0])}, {facet.counts[0]:,} pictures",
+        )
+    return mask(collection.table, wanted)
+
+
+def _least(collection: Collection, query: Query | None, allowed: Allowed | None) -> float:
+    if query is not None:
+        sample = score_sample(collection, query.vector, allowed)
+        least = float(st.session_state.get("search_min", LOW))
+        st.image(
+            histogram(sample, LOW, HIGH, least),
+            width=360,
+            alt=f"Histogram of this query's cosines: {_spread(sample)}",
+        )
+        st.caption(f"This query's cosines with {len(sample):,} pictures: {_spread(sample)}.")
+    chosen = float(
+        st.slider(
+            "Minimum cosine",
+            LOW,
+            HIGH,
+            LOW,
+            0.01,
+            key="search_min",
+            bind="query-params",
+            width=360,
+            on_change=search_query.first_page,
+            help="Hides results whose cosine is lower. At the left end nothing is hidden.",
+        )
+    )
+    return -1.0 if chosen <= LOW else chosen
+
+
+def _spread(sample: np.ndarray) -> str:
+    if not len(sample):
+        return "none"
+    low, middle, high = np.percentile(sample, [0, 50, 100])
+    return f"lowest {low:.2f}, median {middle:.2f}, highest {high:.2f}"
+
+
+def _view() -> View:
+    size = st.select_slider(
+        "Pictures a page",
+        _PAGE_SIZES,
+        key="search_per",
+        bind="query-params",
+        on_change=search_query.first_page,
+    )
+    tile = st.segmented_control(
+        "Picture size",
+        list(TILE_WIDTHS),
+        default="Medium",
+        required=True,
+        key="search_size",
+        bind="query-params",
+    )
+    scores = st.toggle(
+        "Show scores",
+        key="search_scores",
+        bind="query-params",
+        help="The cosine below each picture, how it reads (a band, the share of everyday captions"
+        " that fit less well, and z, as on Match) and, of several terms, what each one brings",
+    )
+    search_query.templates_toggle()
+    fold = st.slider(
+        "Fold near-duplicates from a cosine of",
+        0.8,
+        NO_FOLD,
+        0.95,
+        0.01,
+        key="search_fold",
+        bind="query-params",
+        on_change=search_query.first_page,
+        help="A picture this close to a better result is folded into it. 1.00 folds nothing.",
+    )
+    return View(int(size), TILE_WIDTHS[str(tile)], scores, float(fold))

@@ -1,0 +1,186 @@
+"""What is searched for: words, a picture, or both; every part but an upload is in the link."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from components.collection.manifest import CollectionError
+from components.collection.query import TEMPLATES, Query, QueryError, compose, parse
+from components.collection.store import Collection
+from components.encoder import Encoded, Encoder, Skipped, encode
+from components.images import SUFFIXES, Source, source_of
+from components.scores import Matrix
+from components.ui.text import plain
+from components.words import shorten
+
+EXAMPLES = (
+    "a cat",
+    "a red flower",
+    "2*rocket, sky, -person",
+    "an animal, -cat",
+    "something to drink",
+    "a view from above",
+)
+# Beside words: pictures lie nearer to one another than words to pictures, and would drown them.
+_PICTURE_WEIGHT = 0.5
+PAGE = "search_page"  # in the link: the page of the results
+LIKE = "search_like"  # in the link: the id of the picture that others should resemble
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The picture of a query: its unit vector (width,), its name, a thumbnail."""
+
+    vector: Matrix
+    name: str
+    thumbnail: bytes
+
+
+def first_page() -> None:
+    """Go back to the first page: what is listed has changed."""
+    st.query_params.pop(PAGE, None)
+    st.session_state["search_listing"] = listing() + 1
+
+
+def listing() -> int:
+    """Return a number that grows with every listing, for the keys of its widgets."""
+    return int(st.session_state.get("search_listing", 0))
+
+
+def ask(encoder: Encoder, collection: Collection) -> Query | None:
+    """Draw the query; return it, None where nothing is asked for."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search in words",
+            key="search_q",
+            bind="query-params",
+            type="search",
+            live="400ms",
+            icon=":material/search:",
+            placeholder="2*golden retriever, snow, -person",
+            on_change=first_page,
+            help=(
+                "Commas separate terms; 2* before a term weighs it, - leads away from it. Put a"
+                " text with commas of its own in double quotes."
+            ),
+        )
+        with st.popover("By a picture", icon=":material/image_search:"):
+            uploaded = _upload()
+    st.pills("Examples", EXAMPLES, key="search_example", on_change=_take_example)
+    picture = _like(collection) or _encoded(encoder, uploaded)
+    weight = _show(picture, text or "") if picture else 1.0
+    try:
+        templates = bool(st.session_state.get("search_templates"))
+        vector = picture.vector if picture else None
+        return compose(encoder, parse(text or ""), vector, weight, templates)
+    except QueryError as error:
+        if text:
+            st.info(plain(str(error)), icon=":material/help:")
+        return None
+
+
+def templates_toggle() -> None:
+    """Draw the switch of the prompt templates."""
+    st.toggle(
+        "Prompt templates",
+        key="search_templates",
+        bind="query-params",
+        help="Averages each term's vector over: " + ", ".join(f"“{form}”" for form in TEMPLATES),
+    )
+
+
+def _take_example() -> None:
+    st.session_state["search_q"] = st.session_state["search_example"] or ""
+    st.session_state["search_example"] = None
+    first_page()
+
+
+def more_like(id_: str) -> None:
+    """Ask for pictures like one of the collection, and for nothing else."""
+    st.query_params[LIKE] = id_
+    st.session_state["search_q"] = ""
+    first_page()
+
+
+def _forget_picture() -> None:
+    st.query_params.pop(LIKE, None)
+    st.session_state.pop("search_pasted", None)
+    st.session_state["search_upload_round"] = st.session_state.get("search_upload_round", 0) + 1
+    first_page()
+
+
+def _upload() -> Source | None:
+    """Draw the ways to give a picture; return the one that was given."""
+    key = f"search_upload_{st.session_state.get('search_upload_round', 0)}"  # a new one is empty
+    dropped = st.file_uploader("Drop a picture here", type=list(SUFFIXES), key=key)
+    pasted = st.chat_input(
+        "Click here and paste a picture",
+        accept_file=True,
+        file_type=list(SUFFIXES),
+        key="search_paste",
+    )
+    if pasted and pasted.files:
+        file = pasted.files[0]
+        st.session_state["search_pasted"] = source_of(file.getvalue(), file.name)
+        st.query_params.pop(LIKE, None)
+    if dropped:
+        return source_of(dropped.getvalue(), dropped.name)
+    kept: Source | None = st.session_state.get("search_pasted")
+    return kept
+
+
+def _like(collection: Collection) -> Picture | None:
+    wanted = st.query_params.get(LIKE)
+    if not wanted:
+        return None
+    try:
+        row = collection.row_of(wanted)
+    except CollectionError as error:
+        st.warning(plain(str(error)), icon=":material/image_not_supported:")
+        return None
+    return Picture(collection.vectors.rows(_one(row))[0], wanted, collection.thumbnail(row))
+
+
+def _one(row: int) -> "np.ndarray":
+    return np.array([row], dtype=np.int64)
+
+
+def _encoded(encoder: Encoder, source: Source | None) -> Picture | None:
+    """Return an uploaded picture's vector, kept in the session until another takes its place."""
+    if source is None:
+        return None
+    known = st.session_state.get("search_picture")
+    if known and known[0] == (encoder.key, source):
+        return known[1]  # type: ignore[no-any-return]
+    item = next(encode(encoder, [source], thumbnails=True))
+    if isinstance(item, Skipped):
+        st.warning(plain(item.reason), icon=":material/broken_image:")
+        return None
+    assert isinstance(item, Encoded)  # noqa: S101 - the other kind
+    picture = Picture(item.vector, source.name, item.thumbnail)
+    st.session_state["search_picture"] = ((encoder.key, source), picture)
+    return picture
+
+
+def _show(picture: Picture, text: str) -> float:
+    """Draw the query's picture and, beside words, its weight; return the weight."""
+    with st.container(horizontal=True, vertical_alignment="center", key="search-picture"):
+        st.image(picture.thumbnail, width=72, alt=f"The picture searched by: {picture.name}")
+        st.markdown(f"Like **{plain(shorten(picture.name, 40))}**")
+        st.button("Without it", icon=":material/close:", on_click=_forget_picture)
+        if not parse(text):
+            return 1.0
+        return float(
+            st.slider(
+                "Weight of the picture",
+                0.1,
+                2.0,
+                _PICTURE_WEIGHT,
+                0.1,
+                key="search_weight",
+                bind="query-params",
+                width=200,
+                help="Each term of the words weighs 1 unless it says otherwise",
+            )
+        )

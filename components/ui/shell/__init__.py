@@ -1,0 +1,1 @@
+"""What every session runs: a folder of its own, because Streamlit puts it on the search path."""

@@ -1,0 +1,3 @@
+"""The sizes of picture tiles."""
+
+TILE_WIDTHS = {"Small": 110, "Medium": 160, "Large": 280}

@@ -1,0 +1,28 @@
+"""Numbers, sizes, times and lists in words."""
+
+
+def duration(seconds: float) -> str:
+    """Return "4 s", "2 min 5 s", "1 h 3 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """Return ``text`` in at most ``length`` characters; its end stays, which tells files apart."""
+    if len(text) <= length:
+        return text
+    half = (length - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 picture", "2 pictures"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def megabytes(size: int) -> str:
+    """Return bytes as people read them: "609 MB", "1.7 GB"."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
