@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Match pictures and captions, search, explain scores, train matchers, fetch models.",
+    help="Match images and captions, search, explain scores, train matchers, fetch models.",
 )
 app.add_typer(models_app, name="models")
 app.add_typer(index_app, name="index")

@@ -30,9 +30,9 @@ def _count(variable: str, default: int) -> int:
 class Settings:
     """Limits and places, read from the environment when it is made."""
 
-    # A picture of more pixels is refused before it is decoded; 100 megapixels is a large camera's.
+    # An image of more pixels is refused before it is decoded; 100 megapixels is a large camera's.
     max_pixels: int = field(default_factory=lambda: _count("CAPTIONLENS_MAX_PIXELS", 100_000_000))
-    # More pictures than this in one drop are named and left out: uploads live in memory.
+    # More images than this in one drop are named and left out: uploads live in memory.
     max_files: int = field(default_factory=lambda: _count("CAPTIONLENS_MAX_FILES", 200))
     # A caption list longer than this is cut: every caption is a row of scores.
     max_captions: int = field(default_factory=lambda: _count("CAPTIONLENS_MAX_CAPTIONS", 100))
@@ -48,7 +48,7 @@ class Settings:
             os.environ.get("CAPTIONLENS_DATA") or user_data_path("captionlens", appauthor=False)
         )
     )
-    # Pictures may then be fetched from loopback, private and link-local addresses.
+    # Images may then be fetched from loopback, private and link-local addresses.
     private_addresses: bool = field(
         default_factory=lambda: _switch("CAPTIONLENS_PRIVATE_ADDRESSES")
     )

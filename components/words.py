@@ -19,7 +19,7 @@ def shorten(text: str, length: int = 60) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return "1 picture", "2 pictures"."""
+    """Return "1 image", "2 images"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

@@ -1,4 +1,4 @@
-"""Match: captions against pictures, ranked, with scores that a person can read."""
+"""Match: captions against images, ranked, with scores that a person can read."""
 
 import streamlit as st
 
@@ -10,11 +10,11 @@ from components.ui.match.gallery import Gallery
 from components.ui.model_picker import pick_encoder
 from components.ui.setup import setup
 from components.ui.uploader import uploads
-from components.ui.vectors import bank, encode_captions, encode_pictures
+from components.ui.vectors import bank, encode_captions, encode_images
 
 setup()
 st.title("Match")
-st.markdown("Upload pictures, type captions, and see every picture ranked.")
+st.markdown("Upload images, type captions, and see every image ranked.")
 encoder = pick_encoder(pairs=True)
 
 left, right = st.columns(2, gap="large")
@@ -24,20 +24,20 @@ with left:
 with right:
     uploaded = uploads("match") | tray.tray()
     tray.show()
-    items = encode_pictures(encoder, uploaded)
+    items = encode_images(encoder, uploaded)
     inputs.explain_skipped(items)
     if not uploaded:
-        st.caption("An example with sample pictures. Add your own and they take their place.")
+        st.caption("An example with sample images. Add your own and they take their place.")
 
-pictures = [item for item in items if isinstance(item, Encoded)]
-inputs.explain_notes(pictures)
+images = [item for item in items if isinstance(item, Encoded)]
+inputs.explain_notes(images)
 view = results.choose_view(pairs=encoder.head is not None)
-inputs.stop_where_nothing_is(asked.captions, pictures)
+inputs.stop_where_nothing_is(asked.captions, images)
 
 texts = encode_captions(encoder, asked.captions)
-scores = score_encoded(encoder, asked.captions, texts, pictures, bank(encoder.key, encoder))
+scores = score_encoded(encoder, asked.captions, texts, images, bank(encoder.key, encoder))
 st.caption(results.explain(view.kind, encoder, len(asked.captions)))
-gallery = Gallery(pictures, scores, view.kind, view.tile)
+gallery = Gallery(images, scores, view.kind, view.tile)
 drawn = results.show(gallery, view)
 st.divider()
 results.downloads(encoder, gallery, view, drawn)

@@ -1,4 +1,4 @@
-"""Matrix: every caption against every picture at once, how to read it, and why."""
+"""Matrix: every caption against every image at once, how to read it, and why."""
 
 from collections.abc import Sequence
 
@@ -18,20 +18,20 @@ from components.ui.model_picker import pick_encoder
 from components.ui.setup import setup
 from components.ui.text import plain
 from components.ui.uploader import uploads
-from components.ui.vectors import bank, encode_captions, encode_pictures
+from components.ui.vectors import bank, encode_captions, encode_images
 
 
-def score(encoder: Encoder, captions: Sequence[str], pictures: Sequence[Encoded]) -> Scores:
+def score(encoder: Encoder, captions: Sequence[str], images: Sequence[Encoded]) -> Scores:
     """Return the scores of what is on the page, encoding what is new."""
     texts = encode_captions(encoder, captions)
-    return score_encoded(encoder, captions, texts, pictures, bank(encoder.key, encoder))
+    return score_encoded(encoder, captions, texts, images, bank(encoder.key, encoder))
 
 
 @st.fragment
 def explore(
     encoders: Sequence[Encoder],
     scored: Sequence[Scores],
-    pictures: Sequence[Encoded],
+    images: Sequence[Encoded],
     pairs: Sequence[Pair],
 ) -> None:
     """Draw the matrix and what it is made of; a click reruns this alone."""
@@ -43,24 +43,24 @@ def explore(
     with above:
         if len(encoders) > 1:
             both = (encoders[0], encoders[1]), (scored[0], scored[1])
-            heatmap = models_compared.show(*both, pictures, view, cell)
+            heatmap = models_compared.show(*both, images, view, cell)
         else:
             heatmap = matrix_view.heatmap_of(encoder, scores, view)
-            matrix_view.draw(heatmap, scores, pictures, cell, "matrix_heat")
+            matrix_view.draw(heatmap, scores, images, cell, "matrix_heat")
         names = [encoder.spec.name for encoder in encoders]
         matrix_view.show_retrieval(dict(zip(names, scored, strict=True)), pairs)
         matrix_view.as_table(heatmap)
-        matrix_downloads.show(Material(encoder, scores, pictures, heatmap, pairs))
+        matrix_downloads.show(Material(encoder, scores, images, heatmap, pairs))
         st.subheader("One cell, and why", divider="gray")
-    matrix_view.show_cell(encoders, scored, pictures, cell)
+    matrix_view.show_cell(encoders, scored, images, cell)
     if len(encoders) > 1:
         st.caption(f"Why, for {plain(encoder.spec.name)}:")
-    why.show(encoder, scores, encode_captions(encoder, scores.captions), pictures, cell)
+    why.show(encoder, scores, encode_captions(encoder, scores.captions), images, cell)
 
 
 setup()
 st.title("Matrix")
-st.markdown("Every caption against every picture: how well they match, how to read it, and why.")
+st.markdown("Every caption against every image: how well they match, how to read it, and why.")
 encoder = pick_encoder()
 second = models_compared.pick_second(encoder)
 
@@ -70,20 +70,20 @@ with left:
 with right:
     uploaded = uploads("matrix") | tray.tray()
     tray.show()
-    items = encode_pictures(encoder, uploaded)
+    items = encode_images(encoder, uploaded)
     inputs.explain_skipped(items)
     if not uploaded:
-        st.caption("An example with sample pictures. Add your own and they take their place.")
+        st.caption("An example with sample images. Add your own and they take their place.")
 
-pictures = [item for item in items if isinstance(item, Encoded)]
-inputs.explain_notes(pictures)
-inputs.stop_where_nothing_is(captions, pictures)
-encoders, scored = [encoder], [score(encoder, captions, pictures)]
+images = [item for item in items if isinstance(item, Encoded)]
+inputs.explain_notes(images)
+inputs.stop_where_nothing_is(captions, images)
+encoders, scored = [encoder], [score(encoder, captions, images)]
 if second is not None:
-    # Pictures that the first took and the second did not cannot be: both decode them alike.
-    others = [item for item in encode_pictures(second, uploaded) if isinstance(item, Encoded)]
-    if len(others) == len(pictures):
+    # Images that the first took and the second did not cannot be: both decode them alike.
+    others = [item for item in encode_images(second, uploaded) if isinstance(item, Encoded)]
+    if len(others) == len(images):
         encoders.append(second)
         scored.append(score(second, captions, others))
 matrix_inputs.explain_missing(scored[0], pairs)
-explore(encoders, scored, pictures, pairs)
+explore(encoders, scored, images, pairs)

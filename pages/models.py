@@ -11,7 +11,7 @@ from components.ui.text import plain
 
 setup()
 st.title("Models")
-st.markdown("What turns pictures and captions into vectors. Nothing is downloaded without a click.")
+st.markdown("What turns images and captions into vectors. Nothing is downloaded without a click.")
 downloads.show()
 percent = st.column_config.NumberColumn(format="%.1f")
 shown = cards.table(CATALOGUE)
@@ -21,9 +21,9 @@ st.dataframe(
     column_config={name: percent for name in shown.columns if " to " in name},
 )
 st.caption(
-    "Recall@1 in per cent, as published: how often the first of the 1,000 pictures of Flickr30k's"
+    "Recall@1 in per cent, as published: how often the first of the 1,000 images of Flickr30k's"
     " test set, or of the 5,000 of COCO's, is the right one, and the same for captions (five a"
-    " picture). None: nothing published on these galleries."
+    " image). None: nothing published on these galleries."
 )
 try:
     cards.describe(models.resolve(cards.choose()))

@@ -1,4 +1,4 @@
-"""Search: a collection's pictures, found in words, by a picture, or both."""
+"""Search: a collection's images, found in words, by an image, or both."""
 
 import streamlit as st
 
@@ -46,7 +46,7 @@ def open_photo(encoder: Encoder, collection: Collection, id_: str, query: Query 
 
 setup()
 st.title("Search")
-st.markdown("Find pictures of a collection in words, by a picture, or both.")
+st.markdown("Find images of a collection in words, by an image, or both.")
 left, right = st.columns([2, 3])
 with left, st.container(horizontal=True, vertical_alignment="bottom"):
     facts = collection_picker.pick()

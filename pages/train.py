@@ -20,8 +20,8 @@ def ask() -> None:
         if asked is None:
             return
         what = training_inputs.ask_recipe()
-        pictures = training_inputs.decode(encoder, asked, what)
-        job = training_inputs.ask_job(encoder, what, pictures)
+        images = training_inputs.decode(encoder, asked, what)
+        job = training_inputs.ask_job(encoder, what, images)
         started = st.session_state.get("train_started", 0)
         name = st.text_input(
             "Name",
@@ -30,7 +30,7 @@ def ask() -> None:
             help="Under which it appears in every model picker",
         )
         models.refuse_taken(name)
-        run = runs.Run(name, job, training_inputs.part(pictures, job.plan.seed))
+        run = runs.Run(name, job, training_inputs.part(images, job.plan.seed))
         if view.ready_to_start(run):
             runs.start(run)
             st.session_state["train_started"] = started + 1
@@ -39,7 +39,7 @@ def ask() -> None:
 
 setup()
 st.title("Train")
-st.markdown("Fine-tune a model on your own pictures with captions, and see what it gains.")
+st.markdown("Fine-tune a model on your own images with captions, and see what it gains.")
 if Settings().read_only:
     st.info("This copy is for looking alone: models are trained elsewhere.")
     st.stop()

@@ -11,7 +11,7 @@ COUNT = 32
 
 
 def write_pairs(folder: Path, splits: bool = False) -> Path:
-    """Write pictures and their ``captions.csv``; return the folder. ``splits``: 24 train, 8 dev."""
+    """Write images and their ``captions.csv``; return the folder. ``splits``: 24 train, 8 dev."""
     samples = Settings().samples
     with (samples / "captions.csv").open(encoding="utf-8", newline="") as lines:
         known = [(row["image"], row["caption"]) for row in csv.DictReader(lines)]
@@ -19,13 +19,13 @@ def write_pairs(folder: Path, splits: bool = False) -> Path:
     rows = []
     for number in range(COUNT):
         name, caption = known[number % len(known)]
-        picture = Image.open(samples / name).convert("RGB")
+        image = Image.open(samples / name).convert("RGB")
         if number >= len(known):
-            side = min(picture.size) // 2
-            picture = picture.crop((0, 0, side, side))
+            side = min(image.size) // 2
+            image = image.crop((0, 0, side, side))
             name, caption = f"corner-{name}", f"the upper left corner of {caption}"
-        picture.thumbnail((320, 320))
-        picture.save(folder / name)
+        image.thumbnail((320, 320))
+        image.save(folder / name)
         split = "train" if number % 4 else "dev"
         rows.append([name, caption, *([split] if splits else [])])
     with (folder / "captions.csv").open("w", encoding="utf-8", newline="") as file:

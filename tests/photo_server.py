@@ -169,7 +169,7 @@ def _range(header: str) -> tuple[int, int] | None:
 
 
 def jpeg(seed: int) -> bytes:
-    """Return a small picture, another one for each seed."""
+    """Return a small image, another one for each seed."""
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).resize((320, 240)).save(out, "JPEG")
@@ -186,7 +186,7 @@ def tsv(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def photo(number: int, server: str, **own: object) -> dict[str, object]:
-    """Return a row of ``photos`` whose picture the server has at /photo-N."""
+    """Return a row of ``photos`` whose image the server has at /photo-N."""
     return {
         "photo_id": f"photo-{number}",
         "photo_url": f"https://unsplash.com/photos/photo-{number}",
@@ -194,7 +194,7 @@ def photo(number: int, server: str, **own: object) -> dict[str, object]:
         "photo_submitted_at": f"{2010 + number % 10}-05-14 16:25:14.123",
         "photo_width": "4000",
         "photo_height": "3000",
-        "photo_description": f'a "picture"\tof {number}\nin two lines',
+        "photo_description": f'a "image"\tof {number}\nin two lines',
         "photographer_username": f"user{number % 3}",
         "photographer_first_name": "Zoë",
         "photographer_last_name": f"Doe {number % 3}",

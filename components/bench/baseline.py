@@ -1,4 +1,4 @@
-"""The other side of each comparison: plain transformers in float32, on the same pictures."""
+"""The other side of each comparison: plain transformers in float32, on the same images."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,8 @@ class Plain:
 
     def floats(self, pixels: Any) -> Any:
         """Return (n, 3, height, width) floats of (n, height, width, 3) bytes, ready for `tower`."""
-        pictures = [Image.fromarray(row) for row in pixels]
-        return self._processor(images=pictures, return_tensors="pt")["pixel_values"]
+        images = [Image.fromarray(row) for row in pixels]
+        return self._processor(images=images, return_tensors="pt")["pixel_values"]
 
     def tower(self, floats: Any) -> Any:
         """Return normalised image embeddings."""
@@ -44,14 +44,14 @@ class Plain:
             return torch.nn.functional.normalize(vectors, dim=-1).cpu()
 
     def files(self, files: Sequence[Path]) -> None:
-        """Encode picture files batch by batch."""
+        """Encode image files batch by batch."""
         for batch in batched(files, BATCH):
-            pictures = [Image.open(file).convert("RGB") for file in batch]
-            self.tower(self._processor(images=pictures, return_tensors="pt")["pixel_values"])
+            images = [Image.open(file).convert("RGB") for file in batch]
+            self.tower(self._processor(images=images, return_tensors="pt")["pixel_values"])
 
 
 def jpegs(folder: Path, size: tuple[int, int], number: int) -> list[Path]:
-    """Write ``number`` JPEG files of ``size`` made from the sample pictures."""
+    """Write ``number`` JPEG files of ``size`` made from the sample images."""
     folder.mkdir()
     originals = [source.data for source in sample_sources()]
     files = [folder / f"{index:03}.jpg" for index in range(number)]
@@ -59,8 +59,8 @@ def jpegs(folder: Path, size: tuple[int, int], number: int) -> list[Path]:
         original = originals[index % len(originals)]
         assert isinstance(original, Path)  # noqa: S101 - the samples are files
         if index < len(originals):
-            with Image.open(original) as picture:
-                picture.convert("RGB").resize(size).save(file, quality=90)
+            with Image.open(original) as image:
+                image.convert("RGB").resize(size).save(file, quality=90)
         else:
             file.write_bytes(files[index - len(originals)].read_bytes())
     return files

@@ -1,6 +1,6 @@
 """How fast, against the way that notebooks and peers do it: plain transformers in float32.
 
-Both run in one process, in turns, on the same pictures; the ratio is what to look at.
+Both run in one process, in turns, on the same images; the ratio is what to look at.
 """
 
 import statistics
@@ -21,7 +21,7 @@ from components.images import source_of
 @dataclass(frozen=True)
 class _Job:
     name: str
-    pictures: int
+    images: int
     ours: Callable[[], object]
     other: Callable[[], object]
 
@@ -75,5 +75,5 @@ def _in_turns(job: _Job, rounds: int) -> tuple[float, float]:
             start = time.perf_counter()
             (job.ours if mine else job.other)()
             if turn:
-                rates[mine].append(job.pictures / (time.perf_counter() - start))
+                rates[mine].append(job.images / (time.perf_counter() - start))
     return statistics.median(rates[True]), statistics.median(rates[False])

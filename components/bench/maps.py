@@ -19,7 +19,7 @@ from components.models import Located, locate, resolve
 def maps(folder: Path | None, rounds: int, say: Say) -> None:
     """Print how fast a map is, against plain torch, and how much better than chance.
 
-    ``folder``, where given, adds a hundred of its dev pictures to the samples.
+    ``folder``, where given, adds a hundred of its dev images to the samples.
     """
     for model_id in ("pocket", RANDOM_CLIP):
         with located(model_id) as place:
@@ -27,28 +27,28 @@ def maps(folder: Path | None, rounds: int, say: Say) -> None:
     encoder = load(locate(resolve("pocket")))
     captions = sample_captions()
     own = [(source, captions[source.name]) for source in sample_sources()]
-    _honesty("sample pictures", encoder, own, say)
+    _honesty("sample images", encoder, own, say)
     if folder:
         read = read_split(folder, "dev")
         first = {int(column): row for row, column in reversed([*enumerate(read.truth)])}
-        chosen = [(source_of(read.pictures[c]), read.captions[first[c]]) for c in range(100)]
+        chosen = [(source_of(read.images[c]), read.captions[first[c]]) for c in range(100)]
         _honesty("Flickr8k dev", encoder, chosen, say)
 
 
 def _speed(model_id: str, place: Located, rounds: int, say: Say) -> None:
     encoder, plain = load(place), Plain(place)
-    picture = decode_for(encoder, sample_sources()[5])[1]
+    image = decode_for(encoder, sample_sources()[5])[1]
     text = encoder.texts(["a cat"])[0]
     times: dict[str, list[float]] = {"map": [], "honesty check": [], "plain torch f32": []}
     for turn in range(rounds + 1):
         marks = [time.perf_counter()]
-        looked = explain.look(encoder, picture)
+        occlusion = explain.occlude(encoder, image)
         marks.append(time.perf_counter())
-        explain.curves(encoder, looked, explain.saliency(looked, text), text)
+        explain.curves(encoder, occlusion, explain.saliency(occlusion, text), text)
         marks.append(time.perf_counter())
-        for batch in plain.floats(np.repeat(looked.view[None], len(looked.hidden) + 1, 0)).split(
-            32
-        ):
+        for batch in plain.floats(
+            np.repeat(occlusion.view[None], len(occlusion.hidden) + 1, 0)
+        ).split(32):
             plain.tower(batch)
         marks.append(time.perf_counter())
         if turn:
@@ -64,10 +64,10 @@ def _speed(model_id: str, place: Located, rounds: int, say: Say) -> None:
 def _honesty(name: str, encoder: Encoder, items: Sequence[tuple[Source, str]], say: Say) -> None:
     found = []
     for source, caption in items:
-        picture = decode_for(encoder, source)[1]
-        looked, text = explain.look(encoder, picture), encoder.texts([caption])[0]
-        found.append(explain.curves(encoder, looked, explain.saliency(looked, text), text))
-    say(f"\n{name}, {len(found)} pictures with their own captions: mean height of the cosine")
+        image = decode_for(encoder, source)[1]
+        occlusion, text = explain.occlude(encoder, image), encoder.texts([caption])[0]
+        found.append(explain.curves(encoder, occlusion, explain.saliency(occlusion, text), text))
+    say(f"\n{name}, {len(found)} images with their own captions: mean height of the cosine")
     say(f"{'':<12}{'by the map':>12}{'by chance':>12}{'better on':>12}")
     for what, sign in (("deletion", -1), ("insertion", 1)):
         own = np.array([explain.area(getattr(each, what)) for each in found])

@@ -1,4 +1,4 @@
-"""Recall on a folder of pictures with captions, by precision."""
+"""Recall on a folder of images with captions, by precision."""
 
 import csv
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from components import models
 from components.bench.measure import Say
 from components.encoder import Encoded, Encoder, encode, load
 from components.images import source_of
-from components.scores import Known, Matrix, Retrieval, both_ways
+from components.scores import Floats, Known, Retrieval, both_ways
 
 
 def recall(model_id: str, folder: Path, say: Say) -> None:
-    """Print recall@1, 5, 10 both ways on ``folder``'s dev and test pictures, by precision.
+    """Print recall@1, 5, 10 both ways on ``folder``'s dev and test images, by precision.
 
     ``folder`` has ``images/`` and ``captions.csv`` with columns image, split and caption.
     """
@@ -34,16 +34,16 @@ def recall(model_id: str, folder: Path, say: Say) -> None:
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures, captions, and the picture (captions,) that each caption belongs to."""
+    """Images, captions, and the image (captions,) that each caption belongs to."""
 
-    pictures: tuple[Path, ...]
+    images: tuple[Path, ...]
     captions: tuple[str, ...]
     truth: NDArray[np.intp]
 
     @property
     def known(self) -> Known:
-        """(captions, pictures): what belongs together."""
-        known: Known = self.truth[:, None] == np.arange(len(self.pictures))
+        """(captions, images): what belongs together."""
+        known: Known = self.truth[:, None] == np.arange(len(self.images))
         return known
 
 
@@ -60,20 +60,20 @@ def read_split(folder: Path, split: str) -> Split:
     )
 
 
-def vectors(encoder: Encoder, files: Sequence[Path]) -> Matrix:
-    """Return (files, width) vectors of pictures that can all be read."""
+def vectors(encoder: Encoder, files: Sequence[Path]) -> Floats:
+    """Return (files, width) vectors of images that can all be read."""
     items = encode(encoder, [source_of(file) for file in files])
     return np.stack([item.vector for item in items if isinstance(item, Encoded)])
 
 
 def _recall(encoder: Encoder, folder: Path, split: str) -> tuple[str, str, tuple[int, int]]:
     read = read_split(folder, split)
-    cosines = encoder.texts(read.captions) @ vectors(encoder, read.pictures).T
-    size = (len(read.pictures), len(read.captions))
+    cosines = encoder.texts(read.captions) @ vectors(encoder, read.images).T
+    size = (len(read.images), len(read.captions))
     return *recall_both_ways(cosines, read.known), size
 
 
-def recall_both_ways(cosines: Matrix, known: Known) -> tuple[str, str]:
+def recall_both_ways(cosines: Floats, known: Known) -> tuple[str, str]:
     """Return recall@1 / 5 / 10 caption to image and image to caption, as text in per cent.
 
     ``cosines`` and ``known`` are (captions, images).

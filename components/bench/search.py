@@ -37,7 +37,7 @@ from components.collection.writer import SHARD_ROWS
 from components.encoder import Encoder, encode, load
 from components.images import source_of
 from components.models import locate, resolve
-from components.scores import Matrix, unit
+from components.scores import Floats, unit
 
 _WIDTH, _TOP, _QUERIES = 512, 10, 200
 _A_CLUSTER = 100  # vectors of one cluster, on average
@@ -60,7 +60,7 @@ def workplace() -> Iterator[Path]:
                 os.environ["CAPTIONLENS_DATA"] = before
 
 
-def clustered(rows: int, clusters: int, seed: int) -> Matrix:
+def clustered(rows: int, clusters: int, seed: int) -> Floats:
     """Return (rows, 512) unit vectors round ``clusters`` centres, the same for every seed."""
     centres = np.random.default_rng(0).standard_normal((clusters, _WIDTH), dtype=np.float32)
     draw = np.random.default_rng(seed)
@@ -69,7 +69,7 @@ def clustered(rows: int, clusters: int, seed: int) -> Matrix:
 
 
 def synthetic(name: str, rows: int) -> Manifest:
-    """Write a collection of random clustered vectors, with metadata as a folder's pictures have."""
+    """Write a collection of random clustered vectors, with metadata as a folder's images have."""
     folder = folder_of(name)
     folder.mkdir(parents=True)
     shards = []
@@ -97,7 +97,7 @@ def _shard(folder: Path, number: int, rows: range, whole: int) -> Shard:
         {
             "id": f"album {n // 500}/{n:07}.jpg",
             "image": f"album {n // 500}/{n:07}.jpg",
-            "location": f"/pictures/album {n // 500}/{n:07}.jpg",
+            "location": f"/images/album {n // 500}/{n:07}.jpg",
             "digest": f"{n:064x}",
             "signature": f"{n}-{n}",
             "width": 4000,
@@ -151,7 +151,7 @@ def _medians(items: list[str], *jobs: Callable[[str], object]) -> list[float]:
     return [statistics.median(taken) for taken in times]
 
 
-def _compare(every: Matrix, ours: Callable[..., object], rounds: int, say: Say) -> None:
+def _compare(every: Floats, ours: Callable[..., object], rounds: int, say: Say) -> None:
     """Print the search alone: exact numpy, FAISS exact and ours, in turns on every query."""
     import faiss
 
@@ -214,7 +214,7 @@ def at_1m(rounds: int, say: Say, rows: int = 1_000_000) -> None:
         )
 
 
-def _probe(name: str, queries: Matrix, truth: np.ndarray) -> _Probe:
+def _probe(name: str, queries: Floats, truth: np.ndarray) -> _Probe:
     import faiss  # noqa: F401 - part of the process before the collection is opened
 
     base = _resident()
@@ -267,9 +267,9 @@ def _distinct(files: list[Path]) -> list[Path]:
     return files
 
 
-def memory(pictures: Path, say: Say, counts: tuple[int, int] = (2_000, 20_000)) -> None:
-    """Print the peak memory of building from few and from many of a folder's pictures."""
-    originals = [file for file in sorted(pictures.iterdir()) if file.suffix == ".jpg"]
+def memory(images: Path, say: Say, counts: tuple[int, int] = (2_000, 20_000)) -> None:
+    """Print the peak memory of building from few and from many of a folder's images."""
+    originals = [file for file in sorted(images.iterdir()) if file.suffix == ".jpg"]
     say("\npeak memory of a build, each in a fresh process")
     peaks: list[int] = []
     for count in counts:
@@ -280,7 +280,7 @@ def memory(pictures: Path, say: Say, counts: tuple[int, int] = (2_000, 20_000)) 
                 data = originals[number % len(originals)].read_bytes()
                 (place / f"{number:06}.jpg").write_bytes(data + f"{number}".encode())
             peaks.append(in_a_fresh_process(_peak, str(place)))
-        say(f"{f'{count:,} pictures':<44}{peaks[-1] / 1e6:>12,.0f} MB")
+        say(f"{f'{count:,} images':<44}{peaks[-1] / 1e6:>12,.0f} MB")
     say(f"{'ratio':<44}{peaks[1] / peaks[0]:>12.2f}")
 
 
@@ -291,7 +291,7 @@ def _peak(place: str) -> int:
 
 
 def recall(model_id: str, folder: Path, say: Say) -> None:
-    """Print caption to picture recall through the search, beside that of exact ranking.
+    """Print caption to image recall through the search, beside that of exact ranking.
 
     ``folder`` has ``images/`` and ``captions.csv`` with columns image, split and caption; the test
     split becomes a table collection.
@@ -318,7 +318,7 @@ def _recall(encoder: Encoder, rows: list[dict[str, str]], say: Say) -> None:
         found = collection.ids(search(collection, query.vector, Limits(10)).rows)
         ranks.append(found.index(row["image"]) if row["image"] in found else 10)
     shares = " / ".join(f"{100 * np.mean(np.array(ranks) < k):.2f}" for k in (1, 5, 10))
-    say(f"\n{len(rows):,} captions, {len(collection):,} pictures: recall@1 / 5 / 10 in percent")
+    say(f"\n{len(rows):,} captions, {len(collection):,} images: recall@1 / 5 / 10 in percent")
     say(f"{'through the search':<44}{shares}")
     truth = np.array([collection.row_of(row["image"]) for row in rows])
     known = truth[:, None] == np.arange(len(collection))

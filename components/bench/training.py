@@ -1,4 +1,4 @@
-"""How fast a step of training is, and how well a model names what a picture shows."""
+"""How fast a step of training is, and how well a model names what an image shows."""
 
 import statistics
 import tempfile
@@ -62,17 +62,17 @@ def _steps(model_id: str, data: Path, keeps: bool) -> tuple[float, int]:
 def names(encoder: Encoder, folder: Path, say: Say) -> None:
     """Print top-1 accuracy among all names of ``folder``'s ``labels.csv``.
 
-    By halves: Pocket's recipe shows it the pictures of the classes with an even number alone. A
+    By halves: Pocket's recipe shows it the images of the classes with an even number alone. A
     class is called by the first of its names. Raises DataError.
     """
     named = read_named(folder)
     sources = [source_of(example.image) for example in named.examples]
     vectors = [item.vector for item in encode(encoder, sources) if isinstance(item, Encoded)]
     if len(vectors) != len(sources):
-        raise DataError(f"{folder.name} holds pictures that cannot be read.")
+        raise DataError(f"{folder.name} holds images that cannot be read.")
     texts = encoder.texts([_TEMPLATE.format(called[0]) for called in named.names])
     right = (np.stack(vectors) @ texts.T).argmax(axis=1) == np.arange(len(sources))
     shown = np.isin(np.arange(len(sources)), named.shown)
     say(f"{encoder.spec.id}: top-1 among {len(sources):,} names")
     for name, half in (("even classes", shown), ("odd classes", ~shown)):
-        say(f"{name:<14}{right[half].mean():>8.1%}  of {half.sum()} pictures")
+        say(f"{name:<14}{right[half].mean():>8.1%}  of {half.sum()} images")

@@ -1,1 +1,1 @@
-"""A set of pictures on disk: where they come from, their vectors, and search among them."""
+"""A set of images on disk: where they come from, their vectors, and search among them."""

@@ -1,4 +1,4 @@
-"""A source's pictures -> a collection: what is new is encoded, what is gone is dropped."""
+"""A source's images -> a collection: what is new is encoded, what is gone is dropped."""
 
 import threading
 import time
@@ -24,19 +24,19 @@ from components.collection.open_shard import Row
 from components.collection.records import Record, record_of
 from components.collection.sources.folder import Folder
 from components.collection.sources.samples import Samples
-from components.collection.sources.source import Item, PictureSource, SourceSpec
+from components.collection.sources.source import ImageSource, Item, SourceSpec
 from components.collection.writer import Writer, writing
 from components.encoder import Encoded, Encoder, Skipped, encode
 from components.images import Source
-from components.scores import Matrix
+from components.scores import Floats
 from components.words import duration
 
 Stage = Literal["Reading the source", "Encoding", "Indexing"]
-COMMIT = 64  # pictures that are stored together: what a kill can cost
+COMMIT = 64  # images that are stored together: what a kill can cost
 _DOWNLOADS = 8  # at a time
 _WINDOW = 5.0  # seconds over which the rate is measured
 
-# What people ask for, to measure an index with: texts lie elsewhere than pictures.
+# What people ask for, to measure an index with: texts lie elsewhere than images.
 _THINGS = ("a dog", "two children", "an old car", "a mountain", "a plate of food", "a bird")
 _PLACES = (
     "on a beach",
@@ -53,12 +53,12 @@ class BuildProgress:
     """How far a build is; ``seconds_left`` is None until a rate is known."""
 
     stage: Stage
-    done: int = 0  # pictures of the source that are settled: stored, known or skipped
+    done: int = 0  # images of the source that are settled: stored, known or skipped
     total: int = 0
     skipped: int = 0
     per_second: float = 0.0
     seconds_left: float | None = None
-    name: str = ""  # of the picture last settled
+    name: str = ""  # of the image last settled
 
 
 @dataclass(frozen=True)
@@ -86,23 +86,23 @@ def build(
     encoder: Encoder,
     on_progress: Callable[[BuildProgress], None] = lambda progress: None,
     stop: threading.Event | None = None,
-    pictures: PictureSource | None = None,
+    images: ImageSource | None = None,
 ) -> Report:
     """Make a collection, go on with an interrupted one, or bring one up to date with its source.
 
     Readers see the new state at the end; a stop publishes what is there, to be gone on with.
-    ``pictures`` stands in for what the job's source describes. Raises CollectionError and its
+    ``images`` stands in for what the job's source describes. Raises CollectionError and its
     kinds, and what the source raises where it cannot be read.
     """
     _check_source(job)
     run = _Run(encoder, on_progress, stop or threading.Event())
-    pictures = pictures or open_source(job.source)
+    images = images or open_source(job.source)
     limit = job.source.limit or None
     with writing(job.name, job.source, encoder, job.afresh) as writer:
         before = set(writer.known)
         on_progress(BuildProgress("Reading the source"))
-        listed = {item.id for item in islice(pictures.items(), limit) if isinstance(item, Item)}
-        run.encode_new(islice(pictures.items(), limit), listed, writer)
+        listed = {item.id for item in islice(images.items(), limit) if isinstance(item, Item)}
+        run.encode_new(islice(images.items(), limit), listed, writer)
         on_progress(BuildProgress("Indexing", run.done, run.total, len(run.skipped)))
         keep = frozenset((listed & writer.known.keys()) - run.skipped.keys())
         skipped = list(run.skipped.values())
@@ -124,18 +124,18 @@ def summary(report: Report) -> str:
     facts = report.manifest
     done = "" if facts.complete else " It was stopped: run it again to go on."
     return (
-        f"{facts.name}: {facts.rows:,} pictures ({report.added:,} new, {report.dropped:,} dropped,"
+        f"{facts.name}: {facts.rows:,} images ({report.added:,} new, {report.dropped:,} dropped,"
         f" {report.skipped:,} skipped).{done}"
     )
 
 
-def _queries(encoder: Encoder) -> Matrix:
+def _queries(encoder: Encoder) -> Floats:
     """Return the vectors of what people ask for, to measure an index with."""
     texts = [" ".join(pair) for pair in product(_THINGS, _PLACES)]
     return np.concatenate([encoder.texts([text]) for text in texts])  # as they will be asked
 
 
-def open_source(spec: SourceSpec) -> PictureSource:
+def open_source(spec: SourceSpec) -> ImageSource:
     """Return what a spec describes."""
     if spec.kind == "folder":
         return Folder(spec.location)
@@ -146,7 +146,7 @@ def open_source(spec: SourceSpec) -> PictureSource:
     if spec.kind == "table":
         from components.collection.sources.table import Table
 
-        return Table(spec.location, spec.pictures, Fetcher().get)
+        return Table(spec.location, spec.images, Fetcher().get)
     from components.collection.sources.unsplash import Unsplash
 
     return Unsplash(spec.location, spec.limit)

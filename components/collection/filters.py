@@ -1,4 +1,4 @@
-"""Which pictures a person wants to see at all: facets of the metadata, and masks over the rows."""
+"""Which images a person wants to see at all: facets of the metadata, and masks over the rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

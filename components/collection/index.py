@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.collection.vectors import Rows, Vectors
-from components.scores import Matrix, best_first
+from components.scores import Floats, best_first
 
 Allowed = NDArray[np.bool_]
-Queries = Callable[[], Matrix]
+Queries = Callable[[], Floats]
 
 EXACT_UP_TO = 10_000  # rows: one millisecond or so on a core
 INVERTED_FROM = 250_000  # rows: where scanning all codes begins to take a millisecond
@@ -33,13 +33,13 @@ _RECALL = 0.98  # the part of the true ten that a build aims at, against measuri
 class VectorIndex(Protocol):
     """What a search needs of an index. Rows are numbered from 0 in the order they were added."""
 
-    def add(self, vectors: Matrix) -> None:
+    def add(self, vectors: Floats) -> None:
         """Take in (n, width) unit rows."""
         ...
 
     def search(
-        self, query: Matrix, top: int, allowed: Allowed | None = None
-    ) -> tuple[Rows, Matrix]:
+        self, query: Floats, top: int, allowed: Allowed | None = None
+    ) -> tuple[Rows, Floats]:
         """Return up to ``top`` row numbers and their cosines with a unit ``query`` (width,).
 
         Best first. ``allowed`` (n,) leaves out the rows where it is False.
@@ -109,21 +109,21 @@ class FaissIndex:
         """Return what FAISS calls it."""
         return kind_for(len(self._vectors), self._vectors.width)
 
-    def add(self, vectors: Matrix) -> None:
+    def add(self, vectors: Floats) -> None:
         """See VectorIndex."""
         for start in range(0, len(vectors), _ADD):  # FAISS takes 6 KB a row meanwhile
             self._index.add(np.ascontiguousarray(vectors[start : start + _ADD]))
 
     def search(
-        self, query: Matrix, top: int, allowed: Allowed | None = None
-    ) -> tuple[Rows, Matrix]:
+        self, query: Floats, top: int, allowed: Allowed | None = None
+    ) -> tuple[Rows, Floats]:
         """See VectorIndex."""
         candidates = self._candidates(query, top, allowed)
         cosines = self._vectors.rows(candidates) @ query
         best = best_first(cosines)[:top]
         return candidates[best], cosines[best]
 
-    def _candidates(self, query: Matrix, top: int, allowed: Allowed | None) -> Rows:
+    def _candidates(self, query: Floats, top: int, allowed: Allowed | None) -> Rows:
         rows = len(self._vectors)
         if allowed is None:
             return self._shortlist(query, top if self.exact else self._wide(top))
@@ -137,7 +137,7 @@ class FaissIndex:
     def _wide(self, top: int) -> int:
         return max(self.effort.shortlist, 4 * top)
 
-    def _shortlist(self, query: Matrix, number: int, times: float = 1.0) -> Rows:
+    def _shortlist(self, query: Floats, number: int, times: float = 1.0) -> Rows:
         """Return the rows of the ``number`` nearest codes, or ``times`` as many, sought as hard."""
         import faiss
 
@@ -185,7 +185,7 @@ def kind_for(rows: int, width: int) -> str:
 def build_index(vectors: Vectors, queries: Queries) -> tuple[FaissIndex, float]:
     """Return an index of all vectors, and its recall@10 against exact search for ``queries()``.
 
-    Those are (q, width) unit vectors as people will ask: of texts, not of pictures, which lie
+    Those are (q, width) unit vectors as people will ask: of texts, not of images, which lie
     elsewhere; they are not asked for where the index is exact. The effort of a query grows until
     it reaches the recall aimed at.
     """
@@ -210,12 +210,12 @@ def remake_index(vectors: Vectors, effort: Effort) -> FaissIndex:
     return index
 
 
-def recall_of(index: VectorIndex, vectors: Vectors, queries: Matrix) -> float:
+def recall_of(index: VectorIndex, vectors: Vectors, queries: Floats) -> float:
     """Return which part of the true ten nearest an index finds, over ``queries`` (q, width)."""
     return _recall(index, vectors, queries, _tenth_best(vectors, queries))
 
 
-def _recall(index: VectorIndex, vectors: Vectors, queries: Matrix, least: Matrix) -> float:
+def _recall(index: VectorIndex, vectors: Vectors, queries: Floats, least: Floats) -> float:
     """Return which part of the ten found is as near as the true ten's last, ``least`` (q,)."""
     near = 0
     for query, worst in zip(queries, least, strict=True):
@@ -224,20 +224,20 @@ def _recall(index: VectorIndex, vectors: Vectors, queries: Matrix, least: Matrix
     return near / (_TOP * len(queries))
 
 
-def _tenth_best(vectors: Vectors, queries: Matrix) -> Matrix:
+def _tenth_best(vectors: Vectors, queries: Floats) -> Floats:
     """Return (q,) cosines of the tenth nearest by exact search, some vectors at a time.
 
-    Not its row: of equal pictures any will do.
+    Not its row: of equal images any will do.
     """
     best = np.zeros((len(queries), 0), dtype=np.float32)
     for chunk in vectors.chunks():
         every = np.concatenate([best, queries @ chunk.T], axis=1)
         best = -np.partition(-every, min(_TOP, every.shape[1] - 1), axis=1)[:, :_TOP]
-    tenth: Matrix = best.min(axis=1)
+    tenth: Floats = best.min(axis=1)
     return tenth
 
 
-def _sample(vectors: Vectors, number: int) -> Matrix:
+def _sample(vectors: Vectors, number: int) -> Floats:
     """Return up to ``number`` rows, drawn the same way each time."""
     rows = np.sort(np.random.default_rng(0).permutation(len(vectors))[:number])
     found, start = [], 0

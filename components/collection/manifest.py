@@ -90,7 +90,7 @@ class Manifest:
 
     @property
     def rows(self) -> int:
-        """How many pictures are in it."""
+        """How many images are in it."""
         return sum(shard.rows for shard in self.shards)
 
     @property
@@ -177,8 +177,11 @@ def read_manifest(folder: Path, file: str = PUBLISHED) -> Manifest | None:
 def _manifest(data: dict[str, Any]) -> Manifest:
     shards = tuple(_shard(shard) for shard in data.pop("shards"))
     index, skipped = data.pop("index"), data.pop("skipped")
+    source = data["source"]
+    if "pictures" in source:  # the name of "images" up to version 0.1
+        source["images"] = source.pop("pictures")
     return Manifest(
-        **{**data, "source": SourceSpec(**data["source"])},
+        **{**data, "source": SourceSpec(**source)},
         shards=shards,
         index=_index(index) if index else None,
         skipped=File(**skipped) if skipped else None,

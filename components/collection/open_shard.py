@@ -12,15 +12,15 @@ import pyarrow as pa
 from components.collection.manifest import File, Shard, facts_of, write_whole
 from components.collection.records import Record, joined, table_of, write_table
 from components.encoder import batched
-from components.scores import Matrix
+from components.scores import Floats
 
 
 @dataclass(frozen=True)
 class Row:
-    """A picture to store: its metadata, unit vector (width,) and JPEG thumbnail."""
+    """An image to store: its metadata, unit vector (width,) and JPEG thumbnail."""
 
     record: Record
-    vector: Matrix
+    vector: Floats
     thumbnail: bytes
 
 
@@ -31,7 +31,7 @@ def write_parquet(path: Path, table: pa.Table) -> File:
 
 
 class OpenShard:
-    """The shard that grows. Its journal, a line of JSON a picture, says what of it counts."""
+    """The shard that grows. Its journal, a line of JSON an image, says what of it counts."""
 
     def __init__(self, folder: Path, number: int, width: int) -> None:
         self.folder, self.number, self.width = folder, number, width

@@ -1,4 +1,4 @@
-"""What a person asks for -> one vector: weighted and negative terms, a picture, or both."""
+"""What a person asks for -> one vector: weighted and negative terms, an image, or both."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from components.encoder import Encoder, parse_captions
 from components.errors import CaptionLensError
-from components.scores import Matrix, unit
+from components.scores import Floats, unit
 
 # Averaging a text's vector over phrasings: "prompt ensembling", Radford et al. 2021, section 3.1.4.
 TEMPLATES = ("{}", "a photo of {}", "a close-up of {}", "a picture showing {}", "a scene with {}")
@@ -43,13 +43,13 @@ class Query:
     """
 
     labels: tuple[str, ...]
-    parts: Matrix
-    vector: Matrix
+    parts: Floats
+    vector: Floats
     is_text: bool
 
-    def contributions(self, vectors: Matrix) -> Matrix:
+    def contributions(self, vectors: Floats) -> Floats:
         """Return (n, terms) of unit ``vectors`` (n, width): a row's values sum to its cosine."""
-        shares: Matrix = vectors @ self.parts.T
+        shares: Floats = vectors @ self.parts.T
         return shares
 
 
@@ -88,11 +88,11 @@ def _term(piece: str) -> Term:
 def compose(
     encoder: Encoder,
     terms: Sequence[Term],
-    picture: Matrix | None = None,
-    picture_weight: float = 1.0,
+    image: Floats | None = None,
+    image_weight: float = 1.0,
     templates: bool = False,
 ) -> Query:
-    """Return the query of terms and the unit vector (width,) of a picture, or of one of them.
+    """Return the query of terms and the unit vector (width,) of an image, or of one of them.
 
     The vector is the weighted sum, made a unit again. ``templates`` averages each term over
     TEMPLATES. Raises QueryError where nothing is asked for, or the terms cancel each other out.
@@ -102,11 +102,11 @@ def compose(
         term.weight * row
         for term, row in zip(terms, _texts(encoder, terms, templates), strict=True)
     ]
-    if picture is not None and picture_weight:
-        labels.append("the picture" if picture_weight == 1 else f"{picture_weight:g} x the picture")
-        weighted.append(picture_weight * picture)
+    if image is not None and image_weight:
+        labels.append("the image" if image_weight == 1 else f"{image_weight:g} x the image")
+        weighted.append(image_weight * image)
     if not weighted:
-        raise QueryError("Nothing is asked for: type some words, or give a picture.")
+        raise QueryError("Nothing is asked for: type some words, or give an image.")
     parts = np.stack(weighted).astype(np.float32)  # (terms, width)
     whole = parts.sum(axis=0)
     length = np.sqrt(whole @ whole)
@@ -116,7 +116,7 @@ def compose(
     return Query(tuple(labels), parts / length, whole / length, is_text)
 
 
-def _texts(encoder: Encoder, terms: Sequence[Term], templates: bool) -> Matrix:
+def _texts(encoder: Encoder, terms: Sequence[Term], templates: bool) -> Floats:
     """Return (terms, width) unit vectors."""
     forms = TEMPLATES if templates else TEMPLATES[:1]
     rows = encoder.texts([form.format(term.text) for term in terms for form in forms])

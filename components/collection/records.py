@@ -1,4 +1,4 @@
-"""A picture's row of metadata, and tables of such rows as Parquet."""
+"""An image's row of metadata, and tables of such rows as Parquet."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -17,7 +17,7 @@ INTERNAL = ("signature", "thumbnail_bytes")
 
 
 def record_of(item: Item, encoded: Encoded) -> Record:
-    """Return the metadata of a picture; what its source says goes before what the file says."""
+    """Return the metadata of an image; what its source says goes before what the file says."""
     photo = encoded.photo
     folder = str(PurePosixPath(photo.name).parent)
     record: Record = {

@@ -1,4 +1,4 @@
-"""Search in a collection: the nearest pictures, filtered, with near-duplicates folded together."""
+"""Search in a collection: the nearest images, filtered, with near-duplicates folded together."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from components.collection.index import Allowed
 from components.collection.records import Record
 from components.collection.store import Collection
 from components.collection.vectors import Rows
-from components.scores import Matrix
+from components.scores import Floats
 
 MOST = 1000  # results: nobody pages further, and an index beyond its shortlist guesses
 _SAMPLE = 20_000  # rows of a large collection that stand for all in the histogram
@@ -37,7 +37,7 @@ class Found:
     """Results, best first: row numbers and cosines (n,); under each, the rows folded into it."""
 
     rows: Rows
-    cosines: Matrix
+    cosines: Floats
     folded: tuple[Rows, ...]
 
     def __len__(self) -> int:
@@ -54,8 +54,8 @@ class Limits:
     fold: float | None = None  # a result this near to a better one is folded into it
 
 
-def search(collection: Collection, vector: Matrix, limits: Limits = Limits()) -> Found:
-    """Return the pictures nearest to a unit ``vector`` (width,), best first."""
+def search(collection: Collection, vector: Floats, limits: Limits = Limits()) -> Found:
+    """Return the images nearest to a unit ``vector`` (width,), best first."""
     rows, cosines = collection.index.search(vector, limits.top, limits.allowed)
     enough = cosines >= limits.least
     rows, cosines = rows[enough], cosines[enough]
@@ -66,7 +66,7 @@ def search(collection: Collection, vector: Matrix, limits: Limits = Limits()) ->
     return Found(rows[leaders], cosines[leaders], tuple(rows[group[1:]] for group in groups))
 
 
-def near_duplicates(vectors: Matrix, threshold: float) -> list[list[int]]:
+def near_duplicates(vectors: Floats, threshold: float) -> list[list[int]]:
     """Return groups of row numbers of unit ``vectors`` (n, width), in the order of their leaders.
 
     The first row that is in no group yet leads the next one, of every later row whose cosine with
@@ -100,8 +100,8 @@ def browse(collection: Collection, seed: int, allowed: Allowed | None = None) ->
     return np.random.default_rng(seed).permutation(rows)[:MOST].astype(np.int64)
 
 
-def score_sample(collection: Collection, vector: Matrix, allowed: Allowed | None = None) -> Matrix:
-    """Return the cosines of all allowed pictures with a vector, or of 20,000 drawn among them."""
+def score_sample(collection: Collection, vector: Floats, allowed: Allowed | None = None) -> Floats:
+    """Return the cosines of all allowed images with a vector, or of 20,000 drawn among them."""
     rows = np.arange(len(collection)) if allowed is None else np.flatnonzero(allowed)
     if len(rows) == len(collection) <= _SAMPLE:
         return collection.vectors.cosines(vector)

@@ -59,7 +59,7 @@ class Collection:
 
     @cached_property
     def table(self) -> pa.Table:
-        """The metadata: a row for each picture, in the vectors' order."""
+        """The metadata: a row for each image, in the vectors' order."""
         return joined([read_table(file) for file in self._metadata])
 
     @property
@@ -74,7 +74,7 @@ class Collection:
     def row_of(self, id_: str) -> int:
         """Return the row of an id. Raises CollectionError where there is none."""
         if id_ not in self._row_of:
-            raise CollectionError(f"{self.manifest.name} has no picture {id_[:80]!r}.")
+            raise CollectionError(f"{self.manifest.name} has no image {id_[:80]!r}.")
         return self._row_of[id_]
 
     def ids(self, rows: Rows) -> list[str]:
@@ -101,14 +101,14 @@ class Collection:
         return shards, before - before[starts[shards]] if len(sizes) else before, sizes
 
     def thumbnail(self, row: int) -> bytes:
-        """Return the JPEG bytes of a row's small picture."""
+        """Return the JPEG bytes of a row's small image."""
         shards, offsets, sizes = self._offsets
         start = offsets[row]
         found: bytes = self._thumbnails[shards[row]][start : start + sizes[row]].tobytes()
         return found
 
     def skipped(self) -> list[dict[str, Any]]:
-        """Return the pictures that were left out: id, and the reason in a sentence."""
+        """Return the images that were left out: id, and the reason in a sentence."""
         if self._skipped is None:
             return []
         self._skipped.seek(0)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from components.scores import Matrix
+from components.scores import Floats
 
 Rows = NDArray[np.int64]
 
@@ -25,7 +25,7 @@ _CHUNK = 2048  # rows
 class Vectors:
     """(n, width) unit rows in several arrays, one after the other, and the files behind them."""
 
-    parts: tuple[Matrix, ...]
+    parts: tuple[Floats, ...]
     width: int
     files: tuple[BinaryIO, ...] = ()
 
@@ -40,7 +40,7 @@ class Vectors:
     def _large(self) -> bool:
         return bool(self.files) and len(self) * self.width * 4 > _KEEP_BYTES
 
-    def rows(self, ids: Rows) -> Matrix:
+    def rows(self, ids: Rows) -> Floats:
         """Return (len(ids), width): a copy of the rows of these numbers, in their order."""
         found = np.empty((len(ids), self.width), dtype=np.float32)
         part_of = np.searchsorted(self._starts, ids, side="right") - 1
@@ -54,12 +54,12 @@ class Vectors:
             found[here] = self.parts[part][within[here]]
         return found
 
-    def cosines(self, query: Matrix) -> Matrix:
+    def cosines(self, query: Floats) -> Floats:
         """Return (n,) cosines of every row with a unit ``query`` (width,)."""
         found = [part @ query for part in self.parts]
         return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
 
-    def chunks(self) -> Iterator[Matrix]:
+    def chunks(self) -> Iterator[Floats]:
         """Yield the rows some at a time, without keeping what has been read in memory."""
         for part in self.parts:
             for start in range(0, len(part), _CHUNK):

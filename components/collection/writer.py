@@ -1,6 +1,6 @@
 """Writing a collection: batch by batch, so that a kill at any moment loses no finished batch.
 
-New rows go into an open shard: its vectors and thumbnails first, then a line for each picture in
+New rows go into an open shard: its vectors and thumbnails first, then a line for each image in
 its journal, which is what makes the rows count. A full shard is sealed: the journal becomes
 Parquet, and the writer's notes (``build.json``) list the shard. Readers see none of it before
 `Writer.publish` replaces the manifest.
@@ -37,7 +37,7 @@ from components.collection.sources.source import SourceSpec
 from components.collection.store import locked, save_index
 from components.collection.vectors import open_vectors
 from components.encoder import Encoder
-from components.scores import Matrix
+from components.scores import Floats
 
 SHARD_ROWS = 8192  # of 512 floats: 16 MB of vectors and some 120 MB of thumbnails
 _SMALL, _MOST_SMALL = 2048, 16  # rows of a small shard; how many may lie about
@@ -47,7 +47,7 @@ _Part = tuple[Shard, Mask]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is stored of a picture: its row among all, and what tells whether it has changed."""
+    """What is stored of an image: its row among all, and what tells whether it has changed."""
 
     row: int
     signature: str
@@ -232,7 +232,7 @@ class Writer:
             write_parquet(stem.with_suffix(".parquet"), joined(tables)),
         )
 
-    def _living(self, shard: Shard, mask: Mask) -> tuple[Matrix, bytes, pa.Table]:
+    def _living(self, shard: Shard, mask: Mask) -> tuple[Floats, bytes, pa.Table]:
         """Return the vectors, thumbnails and metadata of a shard's rows where ``mask`` is True."""
         table = read_table(self.folder / shard.metadata.name)
         vectors = np.fromfile(self.folder / shard.vectors.name, dtype="<f4")

@@ -43,7 +43,7 @@ def speed(
 @bench_app.command("search")
 def search(
     rounds: Rounds = 3,
-    pictures: Annotated[
+    images: Annotated[
         Path | None, typer.Option(help="A folder of JPEG files: memory of a build as well.")
     ] = None,
     recall: Annotated[
@@ -61,8 +61,8 @@ def search(
     search.at_25k(rounds, typer.echo)
     search.building(rounds, typer.echo)
     search.at_1m(rounds, typer.echo)
-    if pictures:
-        search.memory(pictures, typer.echo)
+    if images:
+        search.memory(images, typer.echo)
 
 
 Folder = Annotated[Path, typer.Argument(help="With images/ and captions.csv: image,split,caption.")]
@@ -78,7 +78,7 @@ def scores(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] 
 
 @bench_app.command("views")
 def views(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] = "pocket") -> None:
-    """Measure what averaging eight views of a picture gains on the dev split."""
+    """Measure what averaging eight views of an image gains on the dev split."""
     from components.bench import scores
 
     scores.views(model, folder, typer.echo)
@@ -87,7 +87,7 @@ def views(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] =
 @bench_app.command("maps")
 def maps(
     folder: Annotated[
-        Path | None, typer.Option("--pictures", help="As of the others: more pictures.")
+        Path | None, typer.Option("--images", help="As of the others: more images.")
     ] = None,
     rounds: Rounds = 3,
 ) -> None:
@@ -99,10 +99,10 @@ def maps(
 
 @bench_app.command("names")
 def names(
-    folder: Annotated[Path, typer.Argument(help="A picture of each class, with labels.csv.")],
+    folder: Annotated[Path, typer.Argument(help="An image of each class, with labels.csv.")],
     model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
 ) -> None:
-    """Measure how often a picture of ImageNet finds its own name among all names."""
+    """Measure how often an image of ImageNet finds its own name among all names."""
     from components.bench.training import names as measure
     from components.commands.console import load_encoder
 

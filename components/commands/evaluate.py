@@ -19,7 +19,7 @@ from components.commands.console import (
 )
 from components.encoder import Encoder
 from components.errors import CaptionLensError
-from components.scores import Matrix
+from components.scores import Floats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +32,15 @@ _NAMED = 5
 
 def evaluate(
     data: Annotated[
-        Path, typer.Argument(help="A list of pictures with captions, or its folder: see README.")
+        Path, typer.Argument(help="A list of images with captions, or its folder: see README.")
     ],
     split: Annotated[str, typer.Option(help="Where the list names splits; empty: all of it.")] = "",
-    images: Annotated[Path | None, typer.Option(help="The folder of the pictures.")] = None,
+    images: Annotated[Path | None, typer.Option(help="The folder of the images.")] = None,
     model: ModelOption = "",
     template: Annotated[str, typer.Option(help="Such as: a photo of {}")] = "{}",
     form: FormatOption = Format.table,
 ) -> None:
-    """Measure recall, median rank, MRR and pair accuracy. Status 1: pictures are missing."""
+    """Measure recall, median rank, MRR and pair accuracy. Status 1: images are missing."""
     from components.datasets.captioned import read
     from components.datasets.evaluate import evaluate as measure
 
@@ -53,34 +53,34 @@ def evaluate(
     say_missing(pairs)
     encoder = load_encoder(model, pairs=True)
     encoded = _encode(encoder, examples, template)
-    each = 1000 * encoded.picture_seconds / len(encoded.images)
+    each = 1000 * encoded.image_seconds / len(encoded.images)
     size = models.parameters(models.locate(encoder.spec))
     found = measure(_scores(encoder, encoded), encoded.owner, encoded.skipped)
     for reason in found.skipped:
         say(f"skipped: {reason}")
     about: dict[str, object] = {"data": pairs.name, "split": split, "template": template}
-    about |= {"parameters": size, "ms_a_picture": each}
+    about |= {"parameters": size, "ms_a_image": each}
     if form is Format.json:
         typer.echo(_json(found, encoder, about))
     else:
         typer.echo(_table(found))
-        typer.echo(f"{size / 1e6:.1f} million parameters; {each:.1f} ms a picture, from its file")
+        typer.echo(f"{size / 1e6:.1f} million parameters; {each:.1f} ms an image, from its file")
     if pairs.missing or found.skipped:
         raise typer.Exit(SKIPPED)
 
 
-def _scores(encoder: Encoder, encoded: "Encodings") -> Matrix:
+def _scores(encoder: Encoder, encoded: "Encodings") -> Floats:
     if encoder.head:
         return encoder.head.logits(encoded.texts, encoded.images)
     return encoded.texts @ encoded.images.T
 
 
 def say_missing(pairs: "PairData") -> None:
-    """Say which pictures a dataset names and its folder lacks."""
+    """Say which images a dataset names and its folder lacks."""
     if pairs.missing:
         named = ", ".join(pairs.missing[:_NAMED])
         more = f" and {len(pairs.missing) - _NAMED:,} more" if len(pairs.missing) > _NAMED else ""
-        say(f"missing: {len(pairs.missing):,} pictures of {pairs.name}: {named}{more}")
+        say(f"missing: {len(pairs.missing):,} images of {pairs.name}: {named}{more}")
 
 
 def _encode(encoder: Encoder, examples: "Sequence[Example]", template: str) -> "Encodings":
@@ -91,7 +91,7 @@ def _encode(encoder: Encoder, examples: "Sequence[Example]", template: str) -> "
         if isinstance(step, Encodings):
             line.end()
             return step
-        line.show(f"Encoding {step:,} of {len(examples):,} pictures")
+        line.show(f"Encoding {step:,} of {len(examples):,} images")
     raise AssertionError("encode_examples ends with its encodings")
 
 

@@ -1,4 +1,4 @@
-"""``explain``: where in a picture a caption matches, beside the map of gibberish."""
+"""``explain``: where in an image a caption matches, beside the map of gibberish."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from components.files import write_bytes
 
 
 def explain(
-    image: Annotated[Path, typer.Argument(help="A picture.")],
+    image: Annotated[Path, typer.Argument(help="An image.")],
     caption: Annotated[str, typer.Argument(help="Such as: a dog on a beach")],
     out: Annotated[Path, typer.Option(help="The figure: .png, .svg or .pdf.")],
     model: ModelOption = "",
@@ -29,22 +29,22 @@ def explain(
     if not captions:
         raise CaptionLensError("No caption is left: give CAPTION some text.")
     encoder = load_encoder(model)
-    _, picture = decode_for(encoder, source_of(image))
+    _, decoded = decode_for(encoder, source_of(image))
     gibberish = why.gibberish(captions[0])
     text, nothing = encoder.texts([captions[0], gibberish])
-    looked = why.look(encoder, picture)
-    salient = why.saliency(looked, text)
+    occlusion = why.occlude(encoder, decoded)
+    salient = why.saliency(occlusion, text)
     explained = Explained(
         captions[0],
         gibberish,
-        looked,
+        occlusion,
         salient,
-        why.saliency(looked, nothing),
-        why.curves(encoder, looked, salient, text),
-        why.full_colour(bank_vectors(encoder), looked.vector),
+        why.saliency(occlusion, nothing),
+        why.curves(encoder, occlusion, salient, text),
+        why.full_colour(bank_vectors(encoder), occlusion.vector),
     )
     write_bytes(out, save(draw(explained), FORMS[out.suffix.lower()]))
-    typer.echo(f"{float(looked.vector @ text):>7.3f}  {captions[0]}")
-    for word in why.words(encoder, captions[0], looked.vector):
+    typer.echo(f"{float(occlusion.vector @ text):>7.3f}  {captions[0]}")
+    for word in why.words(encoder, captions[0], occlusion.vector):
         typer.echo(f"{word.change:>+7.3f}  {word.text}")
     say(f"{out} is written.")

@@ -23,7 +23,7 @@ from components.commands.console import (
 )
 from components.errors import CaptionLensError
 
-index_app = typer.Typer(no_args_is_help=True, help="Make collections of pictures to search in.")
+index_app = typer.Typer(no_args_is_help=True, help="Make collections of images to search in.")
 _UNSPLASH_LIMIT = 1000  # a first look at 25,000 photographs
 
 
@@ -33,27 +33,27 @@ def build_command(
     place: Annotated[str, typer.Argument(help="The folder, or the CSV or Parquet file.")] = "",
     name: Annotated[str, typer.Option(help="By default, that of the folder or file.")] = "",
     limit: Annotated[
-        int | None, typer.Option(min=0, help="Pictures at most; 0: all. Unsplash: 1000.")
+        int | None, typer.Option(min=0, help="Images at most; 0: all. Unsplash: 1000.")
     ] = None,
     zip_file: Annotated[
         str, typer.Option("--zip", help="Unsplash Lite, already downloaded: its zip or folder.")
     ] = "",
-    pictures: Annotated[
+    images: Annotated[
         str, typer.Option(help="The folder that a table's paths start from. Its own by default.")
     ] = "",
     fresh: Annotated[bool, typer.Option(help="Encode everything again.")] = False,
     model: ModelOption = "",
     data_dir: DataOption = None,
 ) -> None:
-    """Index pictures: those of the samples, a folder, a table, or Unsplash Lite.
+    """Index images: those of the samples, a folder, a table, or Unsplash Lite.
 
-    Run it again to go on where it was stopped. Status 1: some pictures were skipped.
+    Run it again to go on where it was stopped. Status 1: some images were skipped.
     """
-    spec = _spec(kind, place, zip_file, pictures, limit)
+    spec = _spec(kind, place, zip_file, images, limit)
     _run(Job(name or _default_name(spec), spec, fresh), model)
 
 
-def _spec(kind: str, place: str, zip_file: str, pictures: str, limit: int | None) -> SourceSpec:
+def _spec(kind: str, place: str, zip_file: str, images: str, limit: int | None) -> SourceSpec:
     if kind not in get_args(Kind):
         raise CaptionLensError(f"{kind!r} is no source: {', '.join(get_args(Kind))} are.")
     if kind in {"folder", "table"} and not place:
@@ -62,7 +62,7 @@ def _spec(kind: str, place: str, zip_file: str, pictures: str, limit: int | None
     if where and "://" not in where:
         where = str(Path(where).expanduser().absolute())
     default = _UNSPLASH_LIMIT if kind == "unsplash" else 0
-    root = str(Path(pictures).expanduser().absolute()) if pictures else ""
+    root = str(Path(images).expanduser().absolute()) if images else ""
     return SourceSpec(kind, where, root, default if limit is None else limit)  # type: ignore[arg-type]
 
 
@@ -127,7 +127,7 @@ def info(name: str, data_dir: DataOption = None) -> None:
     size = sum(file.bytes for file in facts.files)
     finds = "exact" if index.exact else f"recall@10 {index.recall_at_10:.3f}"
     rows = {
-        "pictures": f"{facts.rows:,}" + ("" if facts.complete else ", stopped before its end"),
+        "images": f"{facts.rows:,}" + ("" if facts.complete else ", stopped before its end"),
         "source": f"{facts.source.kind} {facts.source.location}".strip(),
         "model": f"{facts.model}, revision {facts.revision[:12]}, {facts.precision}",
         "vectors": f"{facts.width} dimensions, float32",
@@ -165,7 +165,7 @@ def remove_command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     data_dir: DataOption = None,
 ) -> None:
-    """Remove a collection; the pictures that it was made from stay."""
+    """Remove a collection; the images that it was made from stay."""
     folder_of(name)
     if not yes:
         typer.confirm(f"Remove the collection {name}?", abort=True, err=True)

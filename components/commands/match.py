@@ -1,4 +1,4 @@
-"""``match``: pictures ranked for captions."""
+"""``match``: images ranked for captions."""
 
 import sys
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ from components.scores import Match
 
 
 def match(
-    images: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
     caption: Annotated[list[str], typer.Option("--caption", "-c", help="May be given again.")],
     model: ModelOption = "",
-    top: Annotated[int, typer.Option("--top", min=0, help="Pictures a caption; 0: all.")] = 0,
+    top: Annotated[int, typer.Option("--top", min=0, help="Images a caption; 0: all.")] = 0,
     form: FormatOption = Format.table,
 ) -> None:
     """Rank IMAGES for each caption. Status 1: some were skipped, each named; 2: misuse."""
@@ -56,12 +56,12 @@ def _match(
         encode(encoder, sources), len(sources), label="Encoding", file=sys.stderr
     ) as bar:
         items = list(bar)
-    pictures = [item for item in items if isinstance(item, Encoded)]
+    images = [item for item in items if isinstance(item, Encoded)]
     skipped = [item.reason for item in items if isinstance(item, Skipped)]
-    if not pictures:
+    if not images:
         return [], skipped
     bank = bank_vectors(encoder)
-    scores = score_encoded(encoder, captions, encoder.texts(captions), pictures, bank)
+    scores = score_encoded(encoder, captions, encoder.texts(captions), images, bank)
     return [match for matches in ranked(scores, top=top or None) for match in matches], skipped
 
 
@@ -71,7 +71,7 @@ def _say_cut(encoder: Encoder, captions: Sequence[str]) -> None:
             say(f"cut at {reading.limit} of {reading.tokens} tokens: {caption[:60]}…")
 
 
-_HEADER = "rank  cosine  pctile     z  reads as   prob.  picture"
+_HEADER = "rank  cosine  pctile     z  reads as   prob.  image"
 
 
 def _written(matches: Sequence[Match], form: Format) -> str:

@@ -1,4 +1,4 @@
-"""``matrix``: every caption against every picture, as a table, a figure, a file or a report."""
+"""``matrix``: every caption against every image, as a table, a figure, a file or a report."""
 
 import sys
 from enum import StrEnum
@@ -15,8 +15,7 @@ from components.files import write_bytes
 if TYPE_CHECKING:
     from components.encoder import Encoded
     from components.output.report import Material
-    from components.scores import Heatmap, Mode, Scores
-    from components.scores import Matrix as Floats
+    from components.scores import Floats, Heatmap, Mode, Scores
 
 _FIGURES = (".png", ".svg", ".pdf")
 _TABLES = (".csv", ".parquet")
@@ -36,7 +35,7 @@ def matrix(
     captions: Annotated[
         Path, typer.Option(help="One caption a line; or a CSV or Parquet file: image, caption.")
     ],
-    images: Annotated[list[Path], typer.Option(help="Pictures or folders; may be given again.")],
+    images: Annotated[list[Path], typer.Option(help="Images or folders; may be given again.")],
     mode: ModeName = ModeName.cosine,
     out: Annotated[
         Path | None,
@@ -46,25 +45,25 @@ def matrix(
     assign: Annotated[bool, typer.Option(help="Frame the best one-to-one pairs.")] = False,
     model: ModelOption = "",
 ) -> None:
-    """Score every caption with every picture. Status 1: some were skipped, each named."""
+    """Score every caption with every image. Status 1: some were skipped, each named."""
     from components.encoder import score_encoded
     from components.output.report import Material
 
     _check(out)
     wanted, pairs = _captions(captions)
     encoder = load_encoder(model)
-    pictures, skipped = _encode(encoder, images)
+    encoded, skipped = _encode(encoder, images)
     for reason in skipped:
         say(f"skipped: {reason}")
-    if not pictures:
-        raise CaptionLensError("None of the files gave a picture.")
+    if not encoded:
+        raise CaptionLensError("None of the files gave an image.")
     bank = _bank(encoder)
-    scores = score_encoded(encoder, wanted, encoder.texts(wanted), pictures, bank)
+    scores = score_encoded(encoder, wanted, encoder.texts(wanted), encoded, bank)
     heatmap = _heatmap(encoder, scores, _mode(mode), cluster, assign)
     if out is None:
         typer.echo(_written(heatmap))
     else:
-        material = Material(encoder, scores, pictures, heatmap, pairs)
+        material = Material(encoder, scores, encoded, heatmap, pairs)
         write_bytes(out, _file(out.suffix.lower(), material))
         say(f"{out} is written.")
     _say_recall(scores, pairs)
@@ -118,9 +117,9 @@ def _encode(encoder: Encoder, images: list[Path]) -> tuple[list["Encoded"], list
         file=sys.stderr,
     ) as bar:
         items = list(bar)
-    pictures = [item for item in items if isinstance(item, Encoded)]
+    encoded = [item for item in items if isinstance(item, Encoded)]
     reasons = [item.reason for item in items if isinstance(item, Skipped)]
-    return pictures, [*map(str, missing), *reasons]
+    return encoded, [*map(str, missing), *reasons]
 
 
 def _bank(encoder: Encoder) -> "Floats":
@@ -151,7 +150,7 @@ def _heatmap(
 
 
 def _written(heatmap: "Heatmap") -> str:
-    """Return the matrix as lines: pictures by number, so that it fits a terminal."""
+    """Return the matrix as lines: images by number, so that it fits a terminal."""
     width = max(5, *(len(heatmap.scale.text(float(v))) + 1 for v in heatmap.values.ravel()))
     columns = range(1, len(heatmap.images) + 1)
     unit = f" in {heatmap.scale.unit.strip()}" if heatmap.scale.unit else ""
@@ -177,7 +176,7 @@ def _file(suffix: str, material: "Material") -> bytes:
         return matrix_to_parquet(heatmap, provenance(encoder))
     if suffix == ".html":
         return _report(material)
-    thumbnails = [material.pictures[i].thumbnail for i in heatmap.columns]
+    thumbnails = [material.images[i].thumbnail for i in heatmap.columns]
     return save(draw(heatmap, thumbnails, footer(encoder)), FORMS[suffix])
 
 

@@ -1,4 +1,4 @@
-"""``search``: find pictures of a collection in words, by a picture, or both."""
+"""``search``: find images of a collection in words, by an image, or both."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import decode, source_of
 from components.output.export import rows_to_csv, rows_to_json
-from components.scores import Matrix
+from components.scores import Floats
 
 
 def search(
     name: Annotated[str, typer.Argument(help="A collection, as in `index list`.")],
     text: Annotated[str, typer.Argument(help="Such as: 2*golden retriever, snow, -person")] = "",
-    image: Annotated[Path | None, typer.Option(help="A picture to search by.")] = None,
-    top: Annotated[int, typer.Option(min=1, max=MOST, help="Pictures at most.")] = 10,
+    image: Annotated[Path | None, typer.Option(help="An image to search by.")] = None,
+    top: Annotated[int, typer.Option(min=1, max=MOST, help="Images at most.")] = 10,
     filters: Annotated[
         list[str] | None, typer.Option("--filter", help="COLUMN=VALUE; may be given again.")
     ] = None,
@@ -31,13 +31,13 @@ def search(
     form: FormatOption = Format.table,
     data_dir: DataOption = None,
 ) -> None:
-    """Find the pictures of collection NAME nearest to TEXT, to --image, or to both."""
+    """Find the images of collection NAME nearest to TEXT, to --image, or to both."""
     collection = open_collection(name)
     allowed = mask(collection.table, _filters(filters or ()))
     encoder = load_encoder(collection.manifest.model)
     collection.manifest.check_model(encoder.spec.id, encoder.revision)
-    picture = _vector(encoder, image) if image else None
-    query = compose(encoder, parse(text), picture, templates=templates)
+    by_image = _vector(encoder, image) if image else None
+    query = compose(encoder, parse(text), by_image, templates=templates)
     found = find(collection, query.vector, Limits(top, allowed))
     typer.echo(_written(hits(collection, found.rows, [*map(float, found.cosines)]), form))
 
@@ -52,8 +52,8 @@ def _filters(pairs: Sequence[str]) -> dict[str, list[str]]:
     return wanted
 
 
-def _vector(encoder: Encoder, file: Path) -> Matrix:
-    vector: Matrix = encoder.images([decode(source_of(file))[1]])[0]
+def _vector(encoder: Encoder, file: Path) -> Floats:
+    vector: Floats = encoder.images([decode(source_of(file))[1]])[0]
     return vector
 
 
@@ -64,4 +64,4 @@ def _written(found: Sequence[Hit], form: Format) -> str:
     if form is Format.csv:
         return rows_to_csv(rows).rstrip("\r\n")
     lines = [f"{hit.rank:>4}  {hit.cosine:>6.3f}  {hit.image}" for hit in found]
-    return "\n".join(["rank  cosine  picture", *lines])
+    return "\n".join(["rank  cosine  image", *lines])

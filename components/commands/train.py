@@ -15,7 +15,7 @@ from components.errors import CaptionLensError
 
 if TYPE_CHECKING:
     from components.training.jobs import Compared, Job
-    from components.training.loader import Fit, Pictures
+    from components.training.loader import DecodedExamples, Fit
     from components.training.loop import Dev
 
 train_app = typer.Typer(
@@ -23,9 +23,9 @@ train_app = typer.Typer(
     help="Train matchers; broken off, a run goes on when it is started again.",
 )
 
-Data = Annotated[Path, typer.Option(help="A list of pictures with captions, or its folder.")]
+Data = Annotated[Path, typer.Option(help="A list of images with captions, or its folder.")]
 Out = Annotated[Path, typer.Option(help="The run's folder; the model comes to lie in its model/.")]
-Images = Annotated[Path | None, typer.Option(help="The folder of the pictures.")]
+Images = Annotated[Path | None, typer.Option(help="The folder of the images.")]
 Name = Annotated[str, typer.Option(help="Keep the model under this name, for the app.")]
 Epochs = Annotated[int, typer.Option(min=1)]
 Batch = Annotated[int, typer.Option(min=2, help="Pairs a step.")]
@@ -46,7 +46,7 @@ def matcher(
     patience: Patience = 0,
     seed: Seed = 0,
 ) -> None:
-    """Train the CNN + BiLSTM, which says of a picture and a caption whether they are a pair."""
+    """Train the CNN + BiLSTM, which says of an image and a caption whether they are a pair."""
     from components.training.jobs import Job
     from components.training.loop import Plan
 
@@ -131,7 +131,7 @@ def dual(
 @train_app.command()
 def pocket(
     flickr8k: Annotated[Path, typer.Option(help="Flickr8k's folder, with splits.")],
-    imagenet: Annotated[Path, typer.Option(help="A picture of each class, with labels.csv.")],
+    imagenet: Annotated[Path, typer.Option(help="An image of each class, with labels.csv.")],
     backbone: Annotated[Path, typer.Option(help="MobileNetV2's folder.")],
     minilm: Annotated[Path, typer.Option(help="all-MiniLM-L6-v2's folder.")],
     starter: Annotated[Path, typer.Option(help="The starter's folder.")],
@@ -169,15 +169,15 @@ def _train(job: "Job", data: Path, images: Path | None, out: Path, name: str) ->
         raise typer.Exit(SKIPPED)
 
 
-def _decoded(examples: Any, made: "tuple[int, Fit]", out: Path) -> "Pictures":
+def _decoded(examples: Any, made: "tuple[int, Fit]", out: Path) -> "DecodedExamples":
     from components.training.loader import decode_once
 
     line = ProgressLine()
     found = decode_once(
         examples,
         *made,
-        out / "pictures",
-        lambda done, total: line.show(f"Decoding {done:,} of {total:,} pictures"),
+        out / "images",
+        lambda done, total: line.show(f"Decoding {done:,} of {total:,} images"),
     )
     line.end()
     for reason in found.skipped:

@@ -1,1 +1,1 @@
-"""Tables of pictures with captions: reading, pairing, evaluating."""
+"""Tables of images with captions: reading, pairing, evaluating."""

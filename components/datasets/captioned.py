@@ -1,4 +1,4 @@
-"""Pictures with captions, in the formats that the field's datasets come in.
+"""Images with captions, in the formats that the field's datasets come in.
 
 Flickr30k's ``results.csv``, Flickr8k's ``captions.txt`` and ``Flickr8k.token.txt``, COCO's
 ``captions_*.json`` of 2014 and 2017, and any CSV or Parquet with columns image, caption and, if it
@@ -29,7 +29,7 @@ class DataError(CaptionLensError):
 
 @dataclass(frozen=True)
 class Example:
-    """A picture with its captions; ``split`` is empty where the dataset names none."""
+    """An image with its captions; ``split`` is empty where the dataset names none."""
 
     image: Path
     captions: tuple[str, ...]
@@ -61,10 +61,10 @@ class _Row:
     split: str = ""
 
 
-def read(place: Path, pictures: Path | None = None) -> PairData:
+def read(place: Path, images: Path | None = None) -> PairData:
     """Return the dataset of a file, or of a folder that holds one of the known files.
 
-    ``pictures`` is the folder of its images, by default the usual one beside the file. Pictures
+    ``images`` is the folder of its images, by default the usual one beside the file. Images
     that are not there are named in ``missing``. Raises DataError where nothing can be read.
     """
     file = _file(place)
@@ -72,9 +72,7 @@ def read(place: Path, pictures: Path | None = None) -> PairData:
         rows = list(_reader(file)(file))
     except (OSError, ValueError, KeyError, TypeError, TableError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"{file.name} cannot be read as pictures with captions: {reason}"
-        ) from error
+        raise DataError(f"{file.name} cannot be read as images with captions: {reason}") from error
     captions: dict[str, list[str]] = {}
     splits: dict[str, str] = {}
     for row in rows:
@@ -83,7 +81,7 @@ def read(place: Path, pictures: Path | None = None) -> PairData:
             splits[row.image] = row.split
     if not captions:
         raise DataError(f"{file.name} holds no captions.")
-    return _found(file, captions, splits, [pictures] if pictures else _folders(file))
+    return _found(file, captions, splits, [images] if images else _folders(file))
 
 
 def _found(
@@ -175,7 +173,7 @@ def _coco(file: Path) -> Iterator[_Row]:
 
 
 def _folders(file: Path) -> list[Path]:
-    """Return where a dataset's pictures usually lie, seen from its list."""
+    """Return where a dataset's images usually lie, seen from its list."""
     roots = [file.parent, file.parent.parent]
     year = re.sub(r"^captions_", "", file.stem)  # train2017: the folder beside annotations/
     names = (*_FOLDERS, year, year.replace("2014", "2017"), year.replace("2017", "2014"))
@@ -183,9 +181,9 @@ def _folders(file: Path) -> list[Path]:
 
 
 def _path(name: str, folders: list[Path]) -> Path | None:
-    """Return the picture of a name, which stays below its folder; None where there is none.
+    """Return the image of a name, which stays below its folder; None where there is none.
 
-    COCO's names of 2014 and 2017 stand for the same pictures.
+    COCO's names of 2014 and 2017 stand for the same images.
     """
     bare = _COCO.sub("", name)
     for folder in folders:

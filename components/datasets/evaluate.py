@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from components.datasets.captioned import DataError, Example
 from components.encoder import Encoded, Encoder, Skipped, encode
 from components.images import source_of
-from components.scores import KS, Matrix, auc, ranks
+from components.scores import KS, Floats, auc, ranks
 
-CAPTIONS = 5  # of a picture, the first: as COCO's benchmarks count
+CAPTIONS = 5  # of an image, the first: as COCO's benchmarks count
 _RESAMPLES = 1000
 Values = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Direction:
 
 @dataclass(frozen=True)
 class PairFigures:
-    """True pairs against as many of other pictures' captions."""
+    """True pairs against as many of other images' captions."""
 
     pairs: int  # of each kind
     accuracy: float
@@ -48,7 +48,7 @@ class PairFigures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All figures of a model on a dataset. ``skipped`` are the reasons of pictures left out."""
+    """All figures of a model on a dataset. ``skipped`` are the reasons of images left out."""
 
     caption_to_image: Direction
     image_to_caption: Direction
@@ -60,19 +60,19 @@ class Evaluation:
 class Encodings:
     """Unit vectors: ``images`` (n, width), ``texts`` (m, width), and whose each text is (m,)."""
 
-    images: Matrix
-    texts: Matrix
+    images: Floats
+    texts: Floats
     owner: NDArray[np.intp]
     skipped: tuple[str, ...]
-    picture_seconds: float  # of the pictures, from file to vector
+    image_seconds: float  # of the images, from file to vector
 
 
 def encode_examples(
     encoder: Encoder, examples: Sequence[Example], template: str = "{}"
 ) -> Iterator[int | Encodings]:
-    """Yield how many pictures are done, and at last their vectors and those of their captions.
+    """Yield how many images are done, and at last their vectors and those of their captions.
 
-    ``template`` has a place {} for the caption. Raises DataError where no picture can be read.
+    ``template`` has a place {} for the caption. Raises DataError where no image can be read.
     """
     vectors, kept, skipped = [], [], []
     began = time.perf_counter()
@@ -86,23 +86,23 @@ def encode_examples(
         yield done
     seconds = time.perf_counter() - began
     if not vectors:
-        raise DataError("None of the pictures can be read.")
+        raise DataError("None of the images can be read.")
     owner = [i for i, example in enumerate(kept) for _ in example.captions[:CAPTIONS]]
     texts = [
         template.replace("{}", caption)
         for example in kept
         for caption in example.captions[:CAPTIONS]
     ]
-    pictures, captions = np.stack(vectors), encoder.texts(texts)
-    yield Encodings(pictures, captions, np.array(owner), tuple(skipped), seconds)
+    images, captions = np.stack(vectors), encoder.texts(texts)
+    yield Encodings(images, captions, np.array(owner), tuple(skipped), seconds)
 
 
-def evaluate(scores: Matrix, owner: NDArray[np.intp], skipped: Sequence[str] = ()) -> Evaluation:
+def evaluate(scores: Floats, owner: NDArray[np.intp], skipped: Sequence[str] = ()) -> Evaluation:
     """Return the figures of ``scores`` (captions, images); ``owner`` (captions,) the own image.
 
-    Caption to image: each caption is a query with one picture of its own. Image to caption: each
+    Caption to image: each caption is a query with one image of its own. Image to caption: each
     image is a query, and the best rank of its several captions counts (Hodosh et al. 2013). The
-    intervals are percentiles of 1,000 bootstrap resamples of the pictures, with their captions;
+    intervals are percentiles of 1,000 bootstrap resamples of the images, with their captions;
     the gallery stays. Higher scores are better; a pair matcher's probabilities do as well.
     """
     known = owner[:, None] == np.arange(scores.shape[1])
@@ -115,12 +115,12 @@ def evaluate(scores: Matrix, owner: NDArray[np.intp], skipped: Sequence[str] = (
     )
 
 
-def _direction(places: Values, owner: NDArray[np.intp], pictures: int, gallery: int) -> Direction:
+def _direction(places: Values, owner: NDArray[np.intp], images: int, gallery: int) -> Direction:
     """Return the figures of ranks (queries,); queries of one owner are drawn together."""
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     drawn = np.stack(
         [
-            np.bincount(dice.integers(0, pictures, pictures), minlength=pictures)[owner]
+            np.bincount(rng.integers(0, images, images), minlength=images)[owner]
             for _ in range(_RESAMPLES)
         ]
     ).astype(np.float64)  # (resamples, queries): how often each query was drawn
@@ -147,18 +147,18 @@ def _median(places: Values, drawn: Values) -> Figure:
     return Figure(float(np.median(places)), float(low), float(high))
 
 
-def _pairs(scores: Matrix, owner: NDArray[np.intp]) -> PairFigures:
-    """Return accuracy and AUC of each caption with its own picture and with another's.
+def _pairs(scores: Floats, owner: NDArray[np.intp]) -> PairFigures:
+    """Return accuracy and AUC of each caption with its own image and with another's.
 
     The threshold for one half of the captions is the one that is best on the other half.
     """
-    pictures = scores.shape[1]
+    images = scores.shape[1]
     rows = np.arange(len(owner))
-    if pictures < 2:
+    if images < 2:
         return PairFigures(0, float("nan"), float("nan"))
-    others = (owner + np.random.default_rng(0).integers(1, pictures, len(owner))) % pictures
+    others = (owner + np.random.default_rng(0).integers(1, images, len(owner))) % images
     own, other = scores[rows, owner], scores[rows, others]
-    half = owner % 2 == 0  # by picture, so that no picture is in both halves
+    half = owner % 2 == 0  # by image, so that no image is in both halves
     accuracies = [
         _accuracy(own[test], other[test], _threshold(own[~test], other[~test]))
         for test in (half, ~half)
@@ -166,10 +166,10 @@ def _pairs(scores: Matrix, owner: NDArray[np.intp]) -> PairFigures:
     return PairFigures(len(owner), float(np.mean(accuracies)), auc(own, other))
 
 
-def _threshold(own: Matrix, other: Matrix) -> float:
+def _threshold(own: Floats, other: Floats) -> float:
     candidates = np.quantile(np.concatenate([own, other]), np.linspace(0, 1, 501))
     return float(max(candidates, key=lambda least: _accuracy(own, other, float(least))))
 
 
-def _accuracy(own: Matrix, other: Matrix, least: float) -> float:
+def _accuracy(own: Floats, other: Floats, least: float) -> float:
     return float(((own >= least).mean() + (other < least).mean()) / 2)

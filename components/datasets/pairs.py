@@ -1,4 +1,4 @@
-"""Which captions belong to which pictures, as a table says: columns image, caption and split."""
+"""Which captions belong to which images, as a table says: columns image, caption and split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Pairs:
         return tuple(dict.fromkeys(caption for _, caption in self.pairs))
 
     def missing(self, images: set[str]) -> list[str]:
-        """Return the pictures that the table names and ``images`` lack."""
+        """Return the images that the table names and ``images`` lack."""
         return [
             name for name in dict.fromkeys(name for name, _ in self.pairs) if name not in images
         ]

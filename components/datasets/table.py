@@ -1,4 +1,4 @@
-"""Rows of CSV and Parquet files, and the columns that name pictures and captions."""
+"""Rows of CSV and Parquet files, and the columns that name images and captions."""
 
 import csv
 import io
@@ -19,12 +19,12 @@ class TableError(CaptionLensError):
 
 
 def image_column(name: str, row: Mapping[str, Any]) -> str:
-    """Return the column of ``row`` that names pictures. Raises TableError naming the table."""
+    """Return the column of ``row`` that names images. Raises TableError naming the table."""
     wanted = {column.strip().lower(): column for column in row}
     for candidate in IMAGE_COLUMNS:
         if candidate in wanted:
             return wanted[candidate]
-    raise TableError(f"{name} has no column of pictures: call it image, path or url.")
+    raise TableError(f"{name} has no column of images: call it image, path or url.")
 
 
 def read_rows(file: Path, data: bytes | None = None) -> Iterator[dict[str, Value]]:

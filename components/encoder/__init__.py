@@ -1,4 +1,4 @@
-"""Pictures and captions -> unit vectors, whatever the checkpoint and wherever it runs."""
+"""Images and captions -> unit vectors, whatever the checkpoint and wherever it runs."""
 
 from components.encoder.captions import CaptionList, parse_captions
 from components.encoder.chance import bank_vectors

@@ -1,6 +1,6 @@
-"""A bank of everyday captions: what a picture scores by chance, so that a score can be read.
+"""A bank of everyday captions: what an image scores by chance, so that a score can be read.
 
-No caption here was written for any picture in particular. How a picture scores against all of
+No caption here was written for any image in particular. How an image scores against all of
 them is its distribution of chance scores (`components.scores.percentile`, `zscore`).
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from components.encoder.encoder import Encoder
 from components.files import write_bytes
-from components.scores import Matrix
+from components.scores import Floats
 from components.settings import Settings
 
 _PEOPLE = (
@@ -97,7 +97,7 @@ def is_encoded(encoder: Encoder) -> bool:
     return _file(encoder).is_file()
 
 
-def bank_vectors(encoder: Encoder) -> Matrix:
+def bank_vectors(encoder: Encoder) -> Floats:
     """Return (1000, width) unit vectors of the bank.
 
     Encoded once a model, revision and precision, which takes seconds, and kept in ``model_cache``.
@@ -120,11 +120,11 @@ def _file(encoder: Encoder) -> Path:
     return Settings().model_cache / "background" / f"{digest}.npy"
 
 
-def _read(file: Path, width: int) -> Matrix | None:
+def _read(file: Path, width: int) -> Floats | None:
     """Return what `bank_vectors` wrote, None where there is nothing or something else."""
     try:
         with file.open("rb") as kept:  # np.load would open other kinds of files too
-            rows: Matrix = np.lib.format.read_array(kept, allow_pickle=False)
+            rows: Floats = np.lib.format.read_array(kept, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return (

@@ -1,7 +1,7 @@
-"""Pictures and captions -> unit vectors, whatever the checkpoint and wherever it runs.
+"""Images and captions -> unit vectors, whatever the checkpoint and wherever it runs.
 
 encoder = load(locate(resolve("pocket")))
-cosines = encoder.texts(["a tabby cat"]) @ encoder.images([picture]).T
+cosines = encoder.texts(["a tabby cat"]) @ encoder.images([image]).T
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,22 +17,22 @@ from components.encoder.recipe import Recipe
 from components.encoder.runtimes import Array, OutOfMemory, Runtime
 from components.encoder.tokenizer import CaptionTokenizer, Reading
 from components.models import ModelSpec
-from components.scores import Matrix, unit
+from components.scores import Floats, unit
 
 Item = TypeVar("Item")
-Inputs = tuple[Array, ...]  # one picture as the image tower takes it
+Inputs = tuple[Array, ...]  # one image as the image tower takes it
 TEXT_BATCH = 64
 
 
 class _ImageProcessor(Protocol):
-    def __call__(self, picture: Image.Image) -> Inputs: ...
+    def __call__(self, image: Image.Image) -> Inputs: ...
 
 
 class PairHead(Protocol):
     """What a matcher without a shared space scores pairs by."""
 
-    def logits(self, texts: Matrix, images: Matrix) -> Matrix:
-        """Return (captions, pictures) logits of both branches' features."""
+    def logits(self, texts: Floats, images: Floats) -> Floats:
+        """Return (captions, images) logits of both branches' features."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Encoder:
     runtime: Runtime
     tokenizer: CaptionTokenizer
     prepare: _ImageProcessor
-    batch: int  # pictures a forward pass
+    batch: int  # images a forward pass
     note: str = ""  # why it does not run the fast way, where it does not
     head: PairHead | None = None
 
@@ -57,24 +57,24 @@ class Encoder:
         """What makes two encoders give the same vectors: for caches of vectors."""
         return self.spec.id, self.revision, self.runtime.precision
 
-    def images(self, pictures: Iterable[Image.Image]) -> Matrix:
-        """Return (n, width) float32 unit vectors of upright RGB pictures."""
-        prepared = batched(map(self.prepare, pictures), self.batch)
+    def images(self, images: Iterable[Image.Image]) -> Floats:
+        """Return (n, width) float32 unit vectors of upright RGB images."""
+        prepared = batched(map(self.prepare, images), self.batch)
         parts = [self.vectors(group) for group in prepared]
         return np.concatenate(parts) if parts else self._none()
 
-    def vectors(self, prepared: Sequence[Inputs]) -> Matrix:
-        """Return (n, width) float32 unit vectors of pictures that went through ``prepare``.
+    def vectors(self, prepared: Sequence[Inputs]) -> Floats:
+        """Return (n, width) float32 unit vectors of images that went through ``prepare``.
 
         A batch that does not fit the device is halved until it does. Raises OutOfMemory where
-        not even one picture fits.
+        not even one image fits.
         """
         if not prepared:
             return self._none()
         inputs = [np.stack(rows) for rows in zip(*prepared, strict=True)]
         return self._unit(_halving(self.runtime.images, inputs))
 
-    def texts(self, captions: Sequence[str]) -> Matrix:
+    def texts(self, captions: Sequence[str]) -> Floats:
         """Return (n, width) float32 unit vectors of captions, cut at the model's limit."""
         parts = [
             _halving(self.runtime.texts, list(self.tokenizer.batch(group)))
@@ -86,10 +86,10 @@ class Encoder:
         """Return for each caption its length in tokens and what the model's limit cuts."""
         return self.tokenizer.read(captions)
 
-    def _unit(self, rows: NDArray[np.float32]) -> Matrix:
+    def _unit(self, rows: NDArray[np.float32]) -> Floats:
         return rows if self.head else unit(rows)
 
-    def _none(self) -> Matrix:
+    def _none(self) -> Floats:
         return np.zeros((0, self.recipe.width), dtype=np.float32)
 
 

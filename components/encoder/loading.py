@@ -40,7 +40,7 @@ def default_precision(located: Located) -> str | None:
 
     A convolutional image tower loses too much in bf16. Pocket's (`cli.py bench --recall`): vectors
     as far off as a cosine of 0.983, R@1 up to 0.3 points lower on Flickr8k dev and 1.2 on its test
-    split, and 6 of the 8 reference captions find their picture where float32 finds 7.
+    split, and 6 of the 8 reference captions find their image where float32 finds 7.
     """
     return None if has_transformer(located) else "f32"
 
@@ -103,15 +103,15 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
 def _pixels(recipe: Recipe) -> _ImageProcessor:
     pixels = recipe.pixels
     assert pixels is not None  # noqa: S101 - only a checkpoint with a pixel recipe comes here
-    return lambda picture: (pixels.pixels(picture),)
+    return lambda image: (pixels.pixels(image),)
 
 
 def _library_processor(processor: Any) -> _ImageProcessor:
     lock = threading.Lock()  # transformers promises nothing about threads
 
-    def prepare(picture: Image.Image) -> Inputs:
+    def prepare(image: Image.Image) -> Inputs:
         with lock:
-            batch = processor(images=picture, return_tensors="np")
+            batch = processor(images=image, return_tensors="np")
         return tuple(batch[name][0] for name in processor.model_input_names)
 
     return prepare

@@ -20,7 +20,7 @@ from components.images import (
     decode,
     thumbnail,
 )
-from components.scores import Calibration, Matrix, Scores, distinct, score, score_pairs
+from components.scores import Calibration, Floats, Scores, distinct, score, score_pairs
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,17 +28,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture with its unit vector (width,); where asked for, a JPEG thumbnail and colours."""
+    """An image with its unit vector (width,); where asked for, a JPEG thumbnail and colours."""
 
     photo: Photo
-    vector: Matrix
+    vector: Floats
     thumbnail: bytes = b""
     colours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that gave no picture: ``reason`` is one sentence that names it."""
+    """A file that gave no image: ``reason`` is one sentence that names it."""
 
     source: Source
     reason: str
@@ -57,7 +57,7 @@ def encode(
 ) -> Iterator[Encoded | Skipped]:
     """Yield for each source, in order, its vector or why it was skipped.
 
-    At most two batches of decoded pictures wait in memory. The caller shows progress by counting
+    At most two batches of decoded images wait in memory. The caller shows progress by counting
     and stops by not asking for more.
     """
     opened = lookahead(
@@ -77,16 +77,16 @@ def encode(
 def score_encoded(
     encoder: Encoder,
     captions: Sequence[str],
-    texts: Matrix,
-    pictures: Sequence[Encoded],
-    bank: Matrix,
+    texts: Floats,
+    images: Sequence[Encoded],
+    bank: Floats,
 ) -> Scores:
-    """Return captions against encoded pictures.
+    """Return captions against encoded images.
 
     ``texts`` (captions, width) are the captions' vectors, ``bank`` those of `bank_vectors`.
     """
-    names = distinct([item.photo.name for item in pictures])
-    vectors = np.stack([item.vector for item in pictures])
+    names = distinct([item.photo.name for item in images])
+    vectors = np.stack([item.vector for item in images])
     if encoder.head:
         logits, chance = encoder.head.logits(texts, vectors), encoder.head.logits(bank, vectors)
         return score_pairs(captions, names, logits, chance)
@@ -94,17 +94,17 @@ def score_encoded(
 
 
 def decode_for(encoder: Encoder, source: Source) -> tuple[Photo, Image.Image]:
-    """Return a photo and its picture, large enough for the model. Raises ImageError."""
+    """Return a photo and its image, large enough for the model. Raises ImageError."""
     pixels = encoder.recipe.pixels
     return decode(source, max(DECODE_SIDE, pixels.side if pixels else 0))
 
 
 def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipped:
     try:
-        photo, picture = decode_for(encoder, source)
-        small = thumbnail(picture) if thumbnails else b""
-        names = tuple(colour_names(picture)) if thumbnails else ()
-        return _Opened(photo, encoder.prepare(picture), small, names)
+        photo, image = decode_for(encoder, source)
+        small = thumbnail(image) if thumbnails else b""
+        names = tuple(colour_names(image)) if thumbnails else ()
+        return _Opened(photo, encoder.prepare(image), small, names)
     except ImageError as error:
         return Skipped(source, str(error))
 

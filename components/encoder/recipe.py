@@ -15,9 +15,9 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class PixelRecipe:
-    """The picture side: what transformers' PIL image processors do, up to the 8-bit crop.
+    """The image side: what transformers' PIL image processors do, up to the 8-bit crop.
 
-    Rescaling and normalising happen inside the tower, so that a picture travels as bytes.
+    Rescaling and normalising happen inside the tower, so that an image travels as bytes.
     """
 
     height: int
@@ -31,15 +31,15 @@ class PixelRecipe:
 
     @property
     def side(self) -> int:
-        """The shorter side in pixels that a picture needs so that nothing is scaled up."""
+        """The shorter side in pixels that an image needs so that nothing is scaled up."""
         return self.shortest_edge or max(self.height, self.width)
 
-    def pixels(self, picture: Image.Image) -> Pixels:
-        """Return (height, width, 3) bytes of an RGB picture, resized and cut from its middle."""
+    def pixels(self, image: Image.Image) -> Pixels:
+        """Return (height, width, 3) bytes of an RGB image, resized and cut from its middle."""
         if self.shortest_edge is not None:
-            picture = _middle(picture)
-        size = self._resized(*picture.size)
-        resized = picture.resize(size, Image.Resampling(self.resample))
+            image = _middle(image)
+        size = self._resized(*image.size)
+        resized = image.resize(size, Image.Resampling(self.resample))
         left, top = (size[0] - self.width) // 2, (size[1] - self.height) // 2
         box = (left, top, left + self.width, top + self.height)
         return np.asarray(resized.crop(box), dtype=np.uint8)
@@ -54,17 +54,17 @@ class PixelRecipe:
         return longer, self.shortest_edge
 
 
-def _middle(picture: Image.Image) -> Image.Image:
-    """Return the middle of a picture more than eight times as long as wide, others unchanged.
+def _middle(image: Image.Image) -> Image.Image:
+    """Return the middle of an image more than eight times as long as wide, others unchanged.
 
     The crop keeps the middle alone, and resized whole, a line of 1 x 50,000 would fill gigabytes.
     """
-    width, height = picture.size
+    width, height = image.size
     reach = 8 * min(width, height)
     if max(width, height) <= reach:
-        return picture
+        return image
     left, top = max(0, (width - reach) // 2), max(0, (height - reach) // 2)
-    return picture.crop((left, top, left + min(width, reach), top + min(height, reach)))
+    return image.crop((left, top, left + min(width, reach), top + min(height, reach)))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Recipe:
 
     family: str
     width: int  # of the shared embedding space
-    batch: int  # pictures a forward pass, where a CPU is fastest
+    batch: int  # images a forward pass, where a CPU is fastest
     pixels: PixelRecipe | None
     text: TextRecipe
     score: ScoreRule

@@ -1,33 +1,33 @@
-"""Why a caption matches: where in the picture, which words, what a change does."""
+"""Why a caption matches: where in the image, which words, what a change does."""
 
 from components.explain.occlusion import (
     Curves,
-    Look,
+    Occlusion,
     area,
     curves,
     full_colour,
     gibberish,
-    look,
+    occlude,
     on_grid,
     overlay,
     saliency,
     verdict,
     words,
 )
-from components.explain.probe import caption_variants, picture_variants, views
+from components.explain.probe import caption_variants, image_variants, views
 
 __all__ = [
     "Curves",
-    "Look",
+    "Occlusion",
     "area",
     "caption_variants",
     "curves",
     "full_colour",
     "gibberish",
-    "look",
+    "image_variants",
+    "occlude",
     "on_grid",
     "overlay",
-    "picture_variants",
     "saliency",
     "verdict",
     "views",

@@ -18,7 +18,7 @@ from components.encoder.runtimes.load_towers import load_towers
 from components.encoder.runtimes.towers import unwrap
 from components.errors import CaptionLensError
 from components.models import Located, has_transformer
-from components.scores import Matrix
+from components.scores import Floats
 
 
 class NoAttentionError(CaptionLensError):
@@ -40,7 +40,7 @@ class AttentionTower:
         self._tower = tower.requires_grad_(requires_grad=False)
         self._lock = threading.Lock()
 
-    def relevance(self, view: Pixels, text: Matrix) -> Matrix:
+    def relevance(self, view: Pixels, text: Floats) -> Floats:
         """Return (patches down, patches across), each 0 or more, for the cosine with ``text``.
 
         ``view`` (height, width, 3) bytes as the model sees them, ``text`` (width,).
@@ -71,7 +71,7 @@ def _paths(attentions: tuple[Tensor, ...], gradients: list[Tensor]) -> Tensor:
     return paths.detach()
 
 
-def _on_patches(paths: Tensor, gradient: Tensor | None, hidden: Tensor) -> Matrix:
+def _on_patches(paths: Tensor, gradient: Tensor | None, hidden: Tensor) -> Floats:
     """Return the map: from the class token where there is one, else from what the head reads."""
     side = int((len(paths) - 1) ** 0.5)
     if side * side == len(paths) - 1:
@@ -83,5 +83,5 @@ def _on_patches(paths: Tensor, gradient: Tensor | None, hidden: Tensor) -> Matri
     return _square((start @ paths).numpy(), int(len(paths) ** 0.5))
 
 
-def _square(values: NDArray[np.float32], side: int) -> Matrix:
+def _square(values: NDArray[np.float32], side: int) -> Floats:
     return values.reshape(side, side).astype(np.float32)

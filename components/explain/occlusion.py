@@ -1,6 +1,6 @@
-"""Why a caption matches: where in the picture, which words, and how far to believe the answer.
+"""Why a caption matches: where in the image, which words, and how far to believe the answer.
 
-Where: parts of the picture are hidden, and the fall of the score is put down to what was hidden
+Where: parts of the image are hidden, and the fall of the score is put down to what was hidden
 (occlusion: Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks",
 section 4.2), with windows of three sizes. It asks nothing of the model but vectors, all in one
 batched pass, and the same vectors give the map of every caption.
@@ -16,41 +16,41 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.encoder import Encoder, Pixels, batched
-from components.scores import Matrix
+from components.scores import Floats
 
-GRID = 14  # cells along each side of the picture
+GRID = 14  # cells along each side of the image
 _WINDOWS = (2, 4, 6)  # cells: what is hidden at once, moved by two cells
 _PATCH = 2  # cells: what the honesty curves hide at once
 _RANDOM_ORDERS = 2
-_SIDE = 224  # pixels of the shorter side where the model takes pictures as they are
+_SIDE = 224  # pixels of the shorter side where the model takes images as they are
 Masks = NDArray[np.bool_]  # (n, GRID, GRID): the hidden cells
 
 
 @dataclass(frozen=True)
-class Look:
-    """A picture as the model sees it, and what it makes of it when parts are hidden.
+class Occlusion:
+    """An image as the model sees it, and what it makes of it when parts are hidden.
 
     ``view`` (height, width, 3) bytes, ``vector`` (width,), ``hidden`` (windows, width).
     """
 
     view: Pixels
-    vector: Matrix
-    hidden: Matrix
+    vector: Floats
+    hidden: Floats
 
 
 @dataclass(frozen=True)
 class Curves:
-    """The honesty check of a map: cosines (11,) while the picture goes and comes by tenths.
+    """The honesty check of a map: cosines (11,) while the image goes and comes by tenths.
 
     ``deletion`` hides the most salient patches first, ``insertion`` shows them first, the other
     two go by chance (Petsiuk et al. 2018, "RISE", section 4.2). A map that knows something falls
     below chance in the one and rises above it in the other.
     """
 
-    deletion: Matrix
-    insertion: Matrix
-    random_deletion: Matrix
-    random_insertion: Matrix
+    deletion: Floats
+    insertion: Floats
+    random_deletion: Floats
+    random_insertion: Floats
 
 
 @dataclass(frozen=True)
@@ -61,21 +61,21 @@ class Word:
     change: float
 
 
-def look(encoder: Encoder, picture: Image.Image) -> Look:
-    """Return an RGB picture looked at whole and with each window hidden by its mean colour."""
-    view = _view(encoder, picture)
+def occlude(encoder: Encoder, image: Image.Image) -> Occlusion:
+    """Return an RGB image looked at whole and with each window hidden by its mean colour."""
+    view = _view(encoder, image)
     whole = np.zeros((1, GRID, GRID), dtype=np.bool_)
     vectors = _encode(encoder, view, np.concatenate([whole, _windows()]))
-    return Look(view, vectors[0], vectors[1:])
+    return Occlusion(view, vectors[0], vectors[1:])
 
 
-def saliency(looked: Look, text: Matrix) -> Matrix:
+def saliency(occlusion: Occlusion, text: Floats) -> Floats:
     """Return (GRID, GRID): how far the cosine with ``text`` (width,) falls where a cell is hidden.
 
     The mean over the windows that hide the cell, first of each size, then over the sizes.
-    Negative where the picture fits better without.
+    Negative where the image fits better without.
     """
-    falls = looked.vector @ text - looked.hidden @ text  # (windows,)
+    falls = occlusion.vector @ text - occlusion.hidden @ text  # (windows,)
     masks = _windows().astype(np.float32)
     sizes = masks.sum(axis=(1, 2))
     maps = [
@@ -83,17 +83,17 @@ def saliency(looked: Look, text: Matrix) -> Matrix:
         / masks[sizes == size].sum(axis=0)
         for size in np.unique(sizes)
     ]
-    mean: Matrix = np.mean(maps, axis=0, dtype=np.float32)
+    mean: Floats = np.mean(maps, axis=0, dtype=np.float32)
     return mean
 
 
-def curves(encoder: Encoder, looked: Look, salient: Matrix, text: Matrix) -> Curves:
+def curves(encoder: Encoder, occlusion: Occlusion, salient: Floats, text: Floats) -> Curves:
     """Return what happens to the cosine as the map says where to begin, and by chance."""
     noise = np.random.default_rng(0)
     by_chance = noise.random((_RANDOM_ORDERS, GRID, GRID))
     orders: list[NDArray[np.floating]] = [salient, *by_chance]
     masks = np.concatenate([_tenths(order) for order in orders])  # (orders * 11, GRID, GRID)
-    vectors = _encode(encoder, looked.view, np.concatenate([masks, ~masks]))
+    vectors = _encode(encoder, occlusion.view, np.concatenate([masks, ~masks]))
     cosines = (vectors @ text).reshape(2, len(orders), 11)  # deletion, insertion
     expected = cosines[:, 1:].mean(axis=1)
     return Curves(cosines[0, 0], cosines[1, 0], expected[0], expected[1])
@@ -109,13 +109,13 @@ def verdict(checked: Curves) -> str:
     word = ("passes neither: do not believe it", "passes one of two", "passes both")[passed]
     return (
         f"Hiding the most salient tenth takes {fall:.3f} of a cosine of {checked.deletion[0]:.3f},"
-        f" a tenth by chance {by_chance:.3f}. As the picture goes and comes by tenths, the map"
+        f" a tenth by chance {by_chance:.3f}. As the image goes and comes by tenths, the map"
         f" {word} (below chance when hiding, above it when showing)."
     )
 
 
-def words(encoder: Encoder, caption: str, picture: Matrix) -> list[Word]:
-    """Return each word and what the cosine with ``picture`` (width,) loses without it.
+def words(encoder: Encoder, caption: str, image: Floats) -> list[Word]:
+    """Return each word and what the cosine with ``image`` (width,) loses without it.
 
     Empty for a caption of one word, of which nothing would be left.
     """
@@ -123,34 +123,34 @@ def words(encoder: Encoder, caption: str, picture: Matrix) -> list[Word]:
     if len(parts) < 2:
         return []
     without = [" ".join(parts[:i] + parts[i + 1 :]) for i in range(len(parts))]
-    whole, *others = encoder.texts([caption, *without]) @ picture
+    whole, *others = encoder.texts([caption, *without]) @ image
     return [Word(part, float(whole - other)) for part, other in zip(parts, others, strict=True)]
 
 
-def on_grid(relevance: Matrix) -> Matrix:
+def on_grid(relevance: Floats) -> Floats:
     """Return (GRID, GRID) of a map (rows, columns) of any size."""
-    picture = Image.fromarray(relevance.astype(np.float32), mode="F")
-    grown: Matrix = np.asarray(picture.resize((GRID, GRID), Image.Resampling.BILINEAR))
+    image = Image.fromarray(relevance.astype(np.float32), mode="F")
+    grown: Floats = np.asarray(image.resize((GRID, GRID), Image.Resampling.BILINEAR))
     return grown
 
 
-def full_colour(bank: Matrix, picture: Matrix) -> float:
+def full_colour(bank: Floats, image: Floats) -> float:
     """Return the change of the cosine that an overlay shows in full colour.
 
-    Half a standard deviation of the chance scores of ``picture`` (width,) with ``bank`` (n,
-    width): one scale for all maps of a picture, and alike for all models.
+    Half a standard deviation of the chance scores of ``image`` (width,) with ``bank`` (n,
+    width): one scale for all maps of an image, and alike for all models.
     """
-    return max(float((bank @ picture).std()) / 2, 1e-6)
+    return max(float((bank @ image).std()) / 2, 1e-6)
 
 
 def gibberish(caption: str) -> str:
     """Return letters that mean nothing, in words as long as the caption's; always the same."""
-    dice = random.Random(caption)  # noqa: S311 - no secret
+    rng = random.Random(caption)  # noqa: S311 - no secret
     lengths = [len(word) for word in caption.split()]
-    return " ".join("".join(dice.choices(string.ascii_lowercase, k=n)) for n in lengths)
+    return " ".join("".join(rng.choices(string.ascii_lowercase, k=n)) for n in lengths)
 
 
-def overlay(view: Pixels, salient: Matrix, limit: float, opacity: float) -> Image.Image:
+def overlay(view: Pixels, salient: Floats, limit: float, opacity: float) -> Image.Image:
     """Return the view in grey with its map laid over it.
 
     Orange where the caption finds support, purple where it meets the opposite, the fuller the
@@ -184,16 +184,16 @@ def _outlined(pixels: Pixels, region: NDArray[np.bool_]) -> Pixels:
     return drawn
 
 
-def _view(encoder: Encoder, picture: Image.Image) -> Pixels:
+def _view(encoder: Encoder, image: Image.Image) -> Pixels:
     recipe = encoder.recipe.pixels
     if recipe is not None:
-        return recipe.pixels(picture)
-    scale = _SIDE / min(picture.size)
-    size = (round(picture.width * scale), round(picture.height * scale))
-    return np.asarray(picture.resize(size), dtype=np.uint8)
+        return recipe.pixels(image)
+    scale = _SIDE / min(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return np.asarray(image.resize(size), dtype=np.uint8)
 
 
-def _encode(encoder: Encoder, view: Pixels, masks: Masks) -> Matrix:
+def _encode(encoder: Encoder, view: Pixels, masks: Masks) -> Floats:
     """Return (n, width) unit vectors of the view with each mask's cells hidden."""
     colour = view.mean(axis=(0, 1)).round().astype(np.uint8)
     height, width = view.shape[:2]
@@ -239,6 +239,6 @@ def _tenths(salient: NDArray[np.floating]) -> Masks:
     return masks.repeat(_PATCH, axis=1).repeat(_PATCH, axis=2)
 
 
-def area(curve: Sequence[float] | Matrix) -> float:
+def area(curve: Sequence[float] | Floats) -> float:
     """Return the mean height of a curve of evenly spaced points (trapezoidal rule)."""
     return float(np.trapezoid(curve) / (len(curve) - 1))

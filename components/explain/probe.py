@@ -1,4 +1,4 @@
-"""What a model does not understand: variants of captions and of pictures, and averaged views."""
+"""What a model does not understand: variants of captions and of images, and averaged views."""
 
 import io
 import random
@@ -28,7 +28,7 @@ _JOINT = re.compile(
 
 @dataclass(frozen=True)
 class CaptionVariant:
-    """A changed caption. ``same``: whether it still says the same of the picture."""
+    """A changed caption. ``same``: whether it still says the same of the image."""
 
     name: str
     caption: str
@@ -36,11 +36,11 @@ class CaptionVariant:
 
 
 @dataclass(frozen=True)
-class PictureVariant:
-    """A changed picture, which a person would still caption the same."""
+class ImageVariant:
+    """A changed image, which a person would still caption the same."""
 
     name: str
-    picture: Image.Image
+    image: Image.Image
 
 
 def caption_variants(caption: str) -> list[CaptionVariant]:
@@ -116,45 +116,45 @@ def _shuffled(caption: str) -> str:
     return " ".join(parts)
 
 
-def picture_variants(picture: Image.Image) -> list[PictureVariant]:
-    """Return an RGB picture with low contrast, blurred, cropped, turned, coarse, half hidden."""
-    width, height = picture.size
-    short = min(picture.size)
+def image_variants(image: Image.Image) -> list[ImageVariant]:
+    """Return an RGB image with low contrast, blurred, cropped, turned, coarse, half hidden."""
+    width, height = image.size
+    short = min(image.size)
     inner = (width // 5, height // 5, width - width // 5, height - height // 5)
     return [
-        PictureVariant("low contrast", ImageEnhance.Contrast(picture).enhance(0.3)),
-        PictureVariant("blur", picture.filter(ImageFilter.GaussianBlur(short / 60))),
-        PictureVariant("crop to the middle", picture.crop(inner)),
-        PictureVariant("turned by 90°", picture.transpose(Image.Transpose.ROTATE_90)),
-        PictureVariant("JPEG at quality 10", _coarse(picture)),
-        PictureVariant("middle hidden", _hidden(picture)),
+        ImageVariant("low contrast", ImageEnhance.Contrast(image).enhance(0.3)),
+        ImageVariant("blur", image.filter(ImageFilter.GaussianBlur(short / 60))),
+        ImageVariant("crop to the middle", image.crop(inner)),
+        ImageVariant("turned by 90°", image.transpose(Image.Transpose.ROTATE_90)),
+        ImageVariant("JPEG at quality 10", _coarse(image)),
+        ImageVariant("middle hidden", _hidden(image)),
     ]
 
 
-def _coarse(picture: Image.Image) -> Image.Image:
+def _coarse(image: Image.Image) -> Image.Image:
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=10)
+    image.save(out, "JPEG", quality=10)
     return Image.open(out).convert("RGB")
 
 
-def _hidden(picture: Image.Image) -> Image.Image:
-    width, height = picture.size
-    copy = picture.copy()
+def _hidden(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    copy = image.copy()
     copy.paste(
         (128, 128, 128), (3 * width // 10, 3 * height // 10, 7 * width // 10, 7 * height // 10)
     )
     return copy
 
 
-def views(picture: Image.Image) -> list[Image.Image]:
-    """Return eight views of an RGB picture, whose mean vector tells a little more than one.
+def views(image: Image.Image) -> list[Image.Image]:
+    """Return eight views of an RGB image, whose mean vector tells a little more than one.
 
     As it is, mirrored, five crops of 85% of the shorter side (corners and middle), and with its
     contrast stretched (test-time augmentation: Krizhevsky et al. 2012, section 4.1, ten crops).
     `cli.py bench views` measures what it gains.
     """
-    side = max(1, round(0.85 * min(picture.size)))
-    right, low = picture.width - side, picture.height - side
+    side = max(1, round(0.85 * min(image.size)))
+    right, low = image.width - side, image.height - side
     corners = [(0, 0), (right, 0), (0, low), (right, low), (right // 2, low // 2)]
-    crops = [picture.crop((x, y, x + side, y + side)) for x, y in corners]
-    return [picture, ImageOps.mirror(picture), *crops, ImageOps.autocontrast(picture, cutoff=1)]
+    crops = [image.crop((x, y, x + side, y + side)) for x, y in corners]
+    return [image, ImageOps.mirror(image), *crops, ImageOps.autocontrast(image, cutoff=1)]

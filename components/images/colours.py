@@ -1,7 +1,7 @@
-"""Which colours a picture is made of, in the eleven words that English has for basic colours.
+"""Which colours an image is made of, in the eleven words that English has for basic colours.
 
 The words: Berlin and Kay 1969, "Basic Color Terms". The borders between them, in hue, saturation
-and brightness, are ours, chosen by eye on the sample pictures.
+and brightness, are ours, chosen by eye on the sample images.
 """
 
 from functools import cache
@@ -14,14 +14,14 @@ NAMES = (
     *("black", "white", "grey", "red", "orange", "brown"),
     *("yellow", "green", "blue", "purple", "pink"),
 )
-_SIDE = 24  # pixels: what fills a sixth of a picture is seen at this size too
-_SHARE = 0.15  # of the picture that a colour must fill to be named
+_SIDE = 24  # pixels: what fills a sixth of an image is seen at this size too
+_SHARE = 0.15  # of the image that a colour must fill to be named
 _MOST = 3
 
 
-def colour_names(picture: Image.Image) -> list[str]:
-    """Return up to three names, the largest share of the RGB picture first."""
-    small = picture.resize((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=1.0)
+def colour_names(image: Image.Image) -> list[str]:
+    """Return up to three names, the largest share of the RGB image first."""
+    small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=1.0)
     red, green, blue = (np.asarray(small, dtype=np.intp) >> 3).reshape(-1, 3).T
     counts = np.bincount(_table()[red << 10 | green << 5 | blue], minlength=len(NAMES))
     order = np.argsort(-counts, kind="stable")[:_MOST]

@@ -1,4 +1,4 @@
-"""Bytes or path -> an upright RGB picture, or a typed error that names the file."""
+"""Bytes or path -> an upright RGB image, or a typed error that names the file."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # What a file holds decides, not its name; formats that run programs or other parsers stay shut.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
 _READABLE = "JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC or AVIF"
-# How their files begin, where that is telling: such a file that will not open is a broken picture.
+# How their files begin, where that is telling: such a file that will not open is a broken image.
 _BEGINNINGS = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r|GIF8|II\*\0|MM\0\*|RIFF....WEBP|....ftyp(?:he[iv]|mif|msf|avi)",
     re.DOTALL,
@@ -31,7 +31,7 @@ DECODE_SIDE = 320  # pixels of the shorter side: enough for a thumbnail and most
 _DATE = re.compile(r"(?:18|19|20)\d\d:\d\d:\d\d \d\d:\d\d:\d\d")  # EXIF 2.32, 4.6.5
 _MOST_PAGES = 1000  # of a TIFF are counted: the time grows with their square
 
-# What undoes each EXIF orientation; those of the second row stand a picture that lies on its side.
+# What undoes each EXIF orientation; those of the second row stand an image that lies on its side.
 _TURNS = {
     **{2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180},
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -48,43 +48,43 @@ _LOADING = Lock()  # of the decoders' plugins
 def decode(
     source: Source, side: int = DECODE_SIDE, max_pixels: int | None = None
 ) -> tuple[Photo, Image.Image]:
-    """Return a photo and its upright RGB picture.
+    """Return a photo and its upright RGB image.
 
-    The picture's shorter side has at least ``side`` pixels where the original's has: a JPEG is
+    The image's shorter side has at least ``side`` pixels where the original's has: a JPEG is
     decoded at 1/2, 1/4 or 1/8 of its size, which takes a quarter of the time at 12 megapixels.
-    Raises ImageError where the file gives no picture, or one of more than ``max_pixels``, by
+    Raises ImageError where the file gives no image, or one of more than ``max_pixels``, by
     default the setting.
     """
     limit = Settings().max_pixels if max_pixels is None else max_pixels
     data = read_source(source)
     with _named(source.name, data):
-        picture = _open(data)
-        _check_size(source.name, *picture.size, limit)
-        note = _note(picture, data)
-        size = _load(picture, side)
-        exif = _exif(picture)
+        image = _open(data)
+        _check_size(source.name, *image.size, limit)
+        note = _note(image, data)
+        size = _load(image, side)
+        exif = _exif(image)
         turn = _TURNS.get(_whole(exif.get(ExifTags.Base.Orientation)))
         taken = _taken(exif)
-        kind = "JPEG" if picture.format == "MPO" else str(picture.format)
-        rgb = _turned(_rgb(picture), turn)
+        kind = "JPEG" if image.format == "MPO" else str(image.format)
+        rgb = _turned(_rgb(image), turn)
     digest = hashlib.sha256(data).hexdigest()
     return Photo(source, digest, *_turned_size(size, turn), note, kind, taken), rgb
 
 
-def _load(picture: Image.Image, side: int) -> tuple[int, int]:
-    """Decode a picture, a JPEG at a reduced scale, and return its full (width, height)."""
-    size = picture.size
-    # HEIF offers drafts too: an embedded thumbnail, which need not show the same picture.
-    if picture.format in {"JPEG", "MPO"} and picture.draft(picture.mode, (side, side)):
-        picture.load()
+def _load(image: Image.Image, side: int) -> tuple[int, int]:
+    """Decode an image, a JPEG at a reduced scale, and return its full (width, height)."""
+    size = image.size
+    # HEIF offers drafts too: an embedded thumbnail, which need not show the same image.
+    if image.format in {"JPEG", "MPO"} and image.draft(image.mode, (side, side)):
+        image.load()
         return size
-    picture.load()  # a TIFF turns itself upright meanwhile
-    return picture.size
+    image.load()  # a TIFF turns itself upright meanwhile
+    return image.size
 
 
-def _turned(picture: Image.Image, turn: Image.Transpose | None) -> Image.Image:
-    picture.info = {}  # comments and the like would be saved along
-    return picture if turn is None else picture.transpose(turn)
+def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
+    image.info = {}  # comments and the like would be saved along
+    return image if turn is None else image.transpose(turn)
 
 
 def _turned_size(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
@@ -108,9 +108,9 @@ def _named(name: str, data: bytes) -> Iterator[None]:
 def _fault(error: Exception, data: bytes) -> str:
     known = _BEGINNINGS.match(data)
     if isinstance(error, UnidentifiedImageError) and not known:
-        return f"is not a picture that can be read ({_READABLE})."
+        return f"is not an image that can be read ({_READABLE})."
     if "truncated" in str(error).lower() or (known and _stops_short(data)):
-        return "is cut off: the file ends before the picture does."
+        return "is cut off: the file ends before the image does."
     return "is damaged, or of a rare kind, and cannot be decoded."
 
 
@@ -158,10 +158,10 @@ def _check_size(name: str, width: int, height: int, limit: int) -> None:
         raise ImageError(f"{name} has no pixels.")
 
 
-def _exif(picture: Image.Image) -> Image.Exif:
+def _exif(image: Image.Image) -> Image.Exif:
     try:
-        return picture.getexif()
-    except Exception:  # noqa: BLE001 - broken EXIF must not cost the picture
+        return image.getexif()
+    except Exception:  # noqa: BLE001 - broken EXIF must not cost the image
         return Image.Exif()
 
 
@@ -172,30 +172,30 @@ def _whole(value: object) -> int:
 def _taken(exif: Image.Exif) -> str:
     try:
         value = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
-    except Exception:  # noqa: BLE001 - broken EXIF must not cost the picture
+    except Exception:  # noqa: BLE001 - broken EXIF must not cost the image
         return ""
     found = _DATE.match(value) if isinstance(value, str) else None
     return found.group() if found else ""
 
 
-def _note(picture: Image.Image, data: bytes) -> str:
-    """Return which of several pictures is used. A phone's MPO is one picture and its extras."""
-    kind = picture.format or ""
-    many = {"TIFF": "pages", "HEIF": "pictures"}.get(kind, "frames")
+def _note(image: Image.Image, data: bytes) -> str:
+    """Return which of several images is used. A phone's MPO is one image and its extras."""
+    kind = image.format or ""
+    many = {"TIFF": "pages", "HEIF": "images"}.get(kind, "frames")
     try:
-        count = 1 if kind == "MPO" else _count(picture, data)
-    except Exception:  # noqa: BLE001 - what follows the first picture must not cost it
+        count = 1 if kind == "MPO" else _count(image, data)
+    except Exception:  # noqa: BLE001 - what follows the first image must not cost it
         return f"First of several {many}; what follows it is damaged."
     most = " or more" if count == _MOST_PAGES else ""
     return f"First of {count:,}{most} {many}." if count > 1 else ""
 
 
-def _count(picture: Image.Image, data: bytes) -> int:
-    """Return how many pictures a file holds. GIF and TIFF are read through, by another reader."""
-    if picture.format == "GIF":
+def _count(image: Image.Image, data: bytes) -> int:
+    """Return how many images a file holds. GIF and TIFF are read through, by another reader."""
+    if image.format == "GIF":
         return int(getattr(_open(data), "n_frames", 1))
-    if picture.format != "TIFF":
-        return int(getattr(picture, "n_frames", 1))
+    if image.format != "TIFF":
+        return int(getattr(image, "n_frames", 1))
     pages, reader = 1, _open(data)
     with suppress(EOFError):
         while pages < _MOST_PAGES:
@@ -204,13 +204,13 @@ def _count(picture: Image.Image, data: bytes) -> int:
     return pages
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    """Return a picture of any mode as 8-bit RGB: colours in sRGB, transparency over white."""
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(np.asarray(picture))).convert("RGB")
-    if not picture.has_transparency_data:
-        return _srgb(picture)
-    clear = picture.convert("RGBA")
+def _rgb(image: Image.Image) -> Image.Image:
+    """Return an image of any mode as 8-bit RGB: colours in sRGB, transparency over white."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if not image.has_transparency_data:
+        return _srgb(image)
+    clear = image.convert("RGBA")
     white = Image.new("RGB", clear.size, "white")
     white.paste(_srgb(clear), mask=clear.getchannel("A"))
     return white
@@ -229,10 +229,10 @@ def _eight_bits(values: "NDArray[np.generic]") -> "NDArray[np.uint8]":
     return floats.round(out=floats).astype(np.uint8)
 
 
-def _srgb(picture: Image.Image) -> Image.Image:
-    """Return an RGB picture, by the embedded colour profile where there is one to heed."""
-    plain = picture if picture.mode in {"RGB", "L", "CMYK"} else picture.convert("RGB")
-    embedded = picture.info.get("icc_profile")
+def _srgb(image: Image.Image) -> Image.Image:
+    """Return an RGB image, by the embedded colour profile where there is one to heed."""
+    plain = image if image.mode in {"RGB", "L", "CMYK"} else image.convert("RGB")
+    embedded = image.info.get("icc_profile")
     if not embedded:
         return plain.convert("RGB")
     try:

@@ -1,4 +1,4 @@
-"""The pictures of folders, in natural order, without links that leave them."""
+"""The images of folders, in natural order, without links that leave them."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from components.images.source import SUFFIXES, ImageError, Source, safe_name, so
 
 
 def find_images(paths: Iterable[Path]) -> tuple[list[Source], list[ImageError]]:
-    """Return the pictures that paths name, and an error for each path that cannot be followed.
+    """Return the images that paths name, and an error for each path that cannot be followed.
 
     A file is taken as it is. A folder is searched through, by suffix and in natural order,
     without hidden files and without links that leave it.
@@ -46,11 +46,11 @@ def _inside(folder: Path, errors: list[ImageError]) -> list[Path]:
     found = []
     for place, folders, files in os.walk(folder, onerror=tell):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in files if _is_picture(name)]
+        found += [Path(place, name) for name in files if _is_image(name)]
     return sorted((file for file in found if _stays(file, root)), key=_natural)
 
 
-def _is_picture(name: str) -> bool:
+def _is_image(name: str) -> bool:
     return not name.startswith(".") and name.lower().rpartition(".")[2] in SUFFIXES
 
 

@@ -1,4 +1,4 @@
-"""Where a picture comes from, under a name that is safe to show, and its bytes within limits."""
+"""Where an image comes from, under a name that is safe to show, and its bytes within limits."""
 
 import re
 import stat
@@ -21,12 +21,12 @@ _LINE_MARKS = frozenset({"Cc", "Zl", "Zp"})  # Unicode categories: control, line
 
 
 class ImageError(CaptionLensError):
-    """A file that gives no picture; the sentence names it and says why."""
+    """A file that gives no image; the sentence names it and says why."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a picture comes from: encoded bytes, a file, or a call that gets the bytes.
+    """Where an image comes from: encoded bytes, a file, or a call that gets the bytes.
 
     ``name`` is for people. The call may raise ImageError.
     """
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture that was decoded once."""
+    """An image that was decoded once."""
 
     source: Source
     digest: str  # of the file's bytes: SHA-256 in hex, the fastest of the sound ones
@@ -64,7 +64,7 @@ def safe_name(name: str) -> str:
     visible = "".join(mark for mark in visible if unicodedata.category(mark) not in _LINE_MARKS)
     parts = [part.strip() for part in re.split(r"[/\\]+", visible)]
     kept = "/".join(part for part in parts if part not in {"", ".", ".."})
-    return kept[-_NAME_LENGTH:].lstrip("/") or "picture"
+    return kept[-_NAME_LENGTH:].lstrip("/") or "image"
 
 
 def read_source(source: Source) -> bytes:

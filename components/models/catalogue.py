@@ -31,8 +31,8 @@ class ModelCard:
     licence: str
     languages: str
     width: int  # of an embedding
-    flickr30k: tuple[float, float] | None  # gallery: the 1,000 test pictures
-    coco: tuple[float, float] | None  # gallery: the 5,000 test pictures
+    flickr30k: tuple[float, float] | None  # gallery: the 1,000 test images
+    coco: tuple[float, float] | None  # gallery: the 5,000 test images
     source: str  # of the recalls
     good_for: str
 

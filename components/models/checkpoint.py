@@ -12,7 +12,7 @@ from typing import Any
 from components.models.catalogue import ModelSpec
 from components.models.ids import ModelError, is_folder
 
-# Families whose one checkpoint puts pictures and text into the same space.
+# Families whose one checkpoint puts images and text into the same space.
 DUAL_ENCODERS = frozenset(
     {
         "clip",
@@ -90,7 +90,7 @@ def family(located: Located) -> str:
 
 
 def has_transformer(located: Located) -> bool:
-    """Return whether a checkpoint's image tower cuts pictures into patches, by its config."""
+    """Return whether a checkpoint's image tower cuts images into patches, by its config."""
     config = read_config(located.image)
     # CLIP's and SigLIP's configs leave out what is at its default: a patch size is one.
     vision = config.get("vision_config") or {}
@@ -125,7 +125,7 @@ def _check_image(name: str, names: Collection[str], config: Mapping[str, Any]) -
     kind = config.get("model_type")
     if kind not in DUAL_ENCODERS | MATCHERS:
         raise ModelError(
-            f"{name} is not a dual encoder for pictures and text (its type is"
+            f"{name} is not a dual encoder for images and text (its type is"
             f" {kind or 'not given'}): choose a CLIP or SigLIP checkpoint."
         )
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.explain import Curves, Look, overlay
-from components.scores import Matrix
+from components.explain import Curves, Occlusion, overlay
+from components.scores import Floats
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,9 +18,9 @@ class Explained:
 
     caption: str
     gibberish: str
-    looked: Look
-    salient: Matrix
-    nothing: Matrix
+    occlusion: Occlusion
+    salient: Floats
+    nothing: Floats
     checked: Curves
     limit: float
 
@@ -31,10 +31,10 @@ def draw(explained: Explained) -> "Figure":
 
     figure = Figure(figsize=(14, 4.4), layout="constrained")
     view, own, other, curves = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.3])
-    seen = explained.looked.view
-    _picture(view, seen, "what the model sees")
-    _picture(own, _map(explained, explained.salient), explained.caption)
-    _picture(other, _map(explained, explained.nothing), f"gibberish: {explained.gibberish}")
+    seen = explained.occlusion.view
+    _image(view, seen, "what the model sees")
+    _image(own, _map(explained, explained.salient), explained.caption)
+    _image(other, _map(explained, explained.nothing), f"gibberish: {explained.gibberish}")
     _curves(curves, explained.checked)
     figure.supxlabel(
         "Orange: hiding it lowers the cosine; purple: hiding it raises it; full colour at"
@@ -44,11 +44,11 @@ def draw(explained: Explained) -> "Figure":
     return figure
 
 
-def _map(explained: Explained, salient: Matrix) -> Any:
-    return np.asarray(overlay(explained.looked.view, salient, explained.limit, 0.7))
+def _map(explained: Explained, salient: Floats) -> Any:
+    return np.asarray(overlay(explained.occlusion.view, salient, explained.limit, 0.7))
 
 
-def _picture(axes: Any, pixels: Any, title: str) -> None:
+def _image(axes: Any, pixels: Any, title: str) -> None:
     axes.imshow(pixels)
     axes.set_title(title, fontsize=9, parse_math=False, wrap=True)
     axes.axis("off")
@@ -63,7 +63,7 @@ def _curves(axes: Any, checked: Curves) -> None:
         (checked.random_insertion, "showing, by chance", "C0:"),
     ):
         axes.plot(tenths, values, style, label=label)
-    axes.set_xlabel("share of the picture, %")
+    axes.set_xlabel("share of the image, %")
     axes.set_ylabel("cosine")
     axes.set_title("honesty check", fontsize=9)
     axes.legend(fontsize=8)

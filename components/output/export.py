@@ -67,7 +67,7 @@ def _inert(value: Any) -> Any:
 
 
 def matrix_to_csv(heatmap: Heatmap) -> str:
-    """Return CSV: a header of picture names, then a caption and its numbers a line, as drawn."""
+    """Return CSV: a header of image names, then a caption and its numbers a line, as drawn."""
     names = [str(_inert(name)) for name in heatmap.images]
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -93,17 +93,17 @@ def matrix_to_parquet(heatmap: Heatmap, about: Mapping[str, Any]) -> bytes:
 
 @dataclass(frozen=True)
 class Panel:
-    """A row of the figure: its title and its pictures as (JPEG bytes, label)."""
+    """A row of the figure: its title and its images as (JPEG bytes, label)."""
 
     title: str
-    pictures: Sequence[tuple[bytes, str]]
+    images: Sequence[tuple[bytes, str]]
 
 
 def to_figure(panels: Sequence[Panel], footer: str, columns: int = 6) -> bytes:
-    """Return a PNG: the pictures of each panel in a grid, each labelled, with a line below."""
+    """Return a PNG: the images of each panel in a grid, each labelled, with a line below."""
     from matplotlib.figure import Figure
 
-    heights = [max(1, -(-len(panel.pictures) // columns)) for panel in panels]
+    heights = [max(1, -(-len(panel.images) // columns)) for panel in panels]
     size = (2.1 * columns, 2.6 * sum(heights) + 0.5 * len(panels) + 0.3)
     figure = Figure(figsize=size, layout="constrained")
     parts = figure.subfigures(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
@@ -123,8 +123,8 @@ def _draw(part: Any, panel: Panel, rows: int, columns: int) -> None:
     axes = part.subplots(rows, columns, squeeze=False).flat
     for axis in axes:
         axis.axis("off")
-    for axis, (picture, label) in zip(part.axes, panel.pictures, strict=False):
-        axis.imshow(Image.open(io.BytesIO(picture)))
+    for axis, (image, label) in zip(part.axes, panel.images, strict=False):
+        axis.imshow(Image.open(io.BytesIO(image)))
         axis.set_title(label, fontsize=7.5, parse_math=False)
 
 

@@ -20,7 +20,7 @@ _LABELS = 3.0  # inches beside the matrix, for the captions
 _WIDEST = 18.0
 _VALUES_FIT = 0.3  # inches: smaller cells stay without their number
 MARKS = (
-    " \N{BLACK RIGHT-POINTING TRIANGLE} The best picture of its row,"
+    " \N{BLACK RIGHT-POINTING TRIANGLE} The best image of its row,"
     " \N{BLACK DOWN-POINTING TRIANGLE} the best caption of its column."
 )
 ASSIGNED = " \N{WHITE SQUARE} The one-to-one assignment."
@@ -57,7 +57,7 @@ def draw(heatmap: Heatmap, thumbnails: Sequence[bytes], below: str) -> "Figure":
     strip, axes = figure.subplots(
         2, 1, sharex=True, height_ratios=[1.2, rows], gridspec_kw={"hspace": 0.01}
     )
-    _pictures(strip, thumbnails)
+    _images(strip, thumbnails)
     _cells(figure, axes, heatmap)
     if cell >= _VALUES_FIT:
         _values(axes, heatmap, cell)
@@ -76,15 +76,15 @@ def save(figure: "Figure", form: Form) -> bytes:
     return out.getvalue()
 
 
-def _pictures(strip: Any, thumbnails: Sequence[bytes]) -> None:
+def _images(strip: Any, thumbnails: Sequence[bytes]) -> None:
     from PIL import Image
 
     for column, jpeg in enumerate(thumbnails):
-        picture = Image.open(io.BytesIO(jpeg))
-        picture.thumbnail((160, 160))
-        half = 0.46 * np.array(picture.size) / max(picture.size)
+        image = Image.open(io.BytesIO(jpeg))
+        image.thumbnail((160, 160))
+        half = 0.46 * np.array(image.size) / max(image.size)
         extent = (column - half[0], column + half[0], -half[1], half[1])
-        strip.imshow(picture, extent=extent)
+        strip.imshow(image, extent=extent)
     strip.set(xlim=(-0.5, len(thumbnails) - 0.5), ylim=(-0.5, 0.5))
     strip.axis("off")
 

@@ -1,7 +1,7 @@
 """The HTML report for stakeholders: one file, no network, no script.
 
 Every name and caption is a stranger's: all text goes through `escape`, and the page's own policy
-(Content-Security-Policy) allows pictures from inside the file and nothing else.
+(Content-Security-Policy) allows images from inside the file and nothing else.
 """
 
 import datetime
@@ -17,16 +17,16 @@ from PIL import Image
 
 from components import explain
 from components.encoder import Encoded, Encoder, bank_vectors, decode_for
-from components.explain import Look
+from components.explain import Occlusion
 from components.models import locate, weights_digest
 from components.output.export import provenance
 from components.output.matrix_figure import draw, footer, save
 from components.scores import (
     FAIR,
     KS,
+    Floats,
     Heatmap,
     Match,
-    Matrix,
     Retrieval,
     Scores,
     both_ways,
@@ -65,19 +65,19 @@ class Maps:
     verdict: str
 
 
-def maps(encoder: Encoder, looked: Look, caption: str, bank: Matrix) -> Maps:
-    """Return a caption's map over a picture, the map of gibberish, and the honesty check."""
-    limit = explain.full_colour(bank, looked.vector)
+def maps(encoder: Encoder, occlusion: Occlusion, caption: str, bank: Floats) -> Maps:
+    """Return a caption's map over an image, the map of gibberish, and the honesty check."""
+    limit = explain.full_colour(bank, occlusion.vector)
     text, nothing = encoder.texts([caption, explain.gibberish(caption)])
-    own, other = explain.saliency(looked, text), explain.saliency(looked, nothing)
-    checked = explain.curves(encoder, looked, own, text)
-    drawn = [_jpeg(explain.overlay(looked.view, each, limit, 0.7)) for each in (own, other)]
+    own, other = explain.saliency(occlusion, text), explain.saliency(occlusion, nothing)
+    checked = explain.curves(encoder, occlusion, own, text)
+    drawn = [_jpeg(explain.overlay(occlusion.view, each, limit, 0.7)) for each in (own, other)]
     return Maps(drawn[0], drawn[1], explain.verdict(checked))
 
 
-def _jpeg(picture: Image.Image) -> bytes:
+def _jpeg(image: Image.Image) -> bytes:
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=85)
+    image.save(out, "JPEG", quality=85)
     return out.getvalue()
 
 
@@ -87,7 +87,7 @@ class Material:
 
     encoder: Encoder
     scores: Scores
-    pictures: Sequence[Encoded]
+    images: Sequence[Encoded]
     heatmap: Heatmap
     pairs: Sequence[tuple[str, str]]
 
@@ -96,7 +96,7 @@ def make(material: Material, tell: Callable[[tuple[int, int]], None], stop: Even
     """Return the page, nothing where ``stop`` was set meanwhile.
 
     ``tell`` is called with how many best matches are explained, and of how many. Raises ImageError
-    where a picture cannot be read any more.
+    where an image cannot be read any more.
     """
     encoder, scores = material.encoder, material.scores
     bank, found = bank_vectors(encoder), {}
@@ -105,11 +105,11 @@ def make(material: Material, tell: Callable[[tuple[int, int]], None], stop: Even
         tell((row, len(wanted)))
         if stop.is_set():
             return ""
-        looked = explain.look(
-            encoder, decode_for(encoder, material.pictures[column].photo.source)[1]
+        occlusion = explain.occlude(
+            encoder, decode_for(encoder, material.images[column].photo.source)[1]
         )
-        found[row] = maps(encoder, looked, match.caption, bank)
-    thumbnails = [item.thumbnail for item in material.pictures]
+        found[row] = maps(encoder, occlusion, match.caption, bank)
+    thumbnails = [item.thumbnail for item in material.images]
     drawn = [thumbnails[i] for i in material.heatmap.columns]
     figure = save(draw(material.heatmap, drawn, footer(encoder)), "png")
     recalls = both_ways(scores.cosine, known_pairs(scores, material.pairs))
@@ -124,15 +124,15 @@ def receipt(encoder: Encoder) -> dict[str, Any]:
     return {
         **provenance(encoder),
         "weights (SHA-256)": weights_digest(locate(encoder.spec)),
-        "pictures are prepared by": pixels,
+        "images are prepared by": pixels,
         "captions are prepared by": asdict(recipe.text),
         "date": now.isoformat(),
     }
 
 
 def best_matches(scores: Scores) -> list[tuple[int, Match]]:
-    """Return for each caption the column of its best picture, and the match."""
-    best = [scores.pictures_of(row)[0] for row in range(len(scores.captions))]
+    """Return for each caption the column of its best image, and the match."""
+    best = [scores.images_of(row)[0] for row in range(len(scores.captions))]
     return [(column, scores.match(row, column, 1)) for row, column in enumerate(best)]
 
 
@@ -164,15 +164,15 @@ def html(made: Report) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>CaptionLens report</title><style>{_STYLE}</style></head><body>",
-            "<h1>How well captions and pictures match</h1>",
-            f"<p>{rows:,} captions against {columns:,} pictures, by {_text(made.about['model'])}, "
+            "<h1>How well captions and images match</h1>",
+            f"<p>{rows:,} captions against {columns:,} images, by {_text(made.about['model'])}, "
             f"{_text(made.about['date'])}.</p>",
             "<h2>Matrix</h2>",
             '<div class="scroll"><img class="matrix" alt="Heatmap of the scores; the table of '
             f'best matches follows" src="{_address(made.figure, "png")}"></div>',
             *_recalls(made.recalls),
             *_matches(made),
-            *_pictures(made),
+            *_images(made),
             "<h2>Receipt</h2><p>What made these numbers.</p>",
             _facts(made.about),
             "</body></html>",
@@ -216,15 +216,15 @@ _HEAD = ("", *(f"R@{k}" for k in KS), "median rank", "MRR", "queries", "gallery"
 def _matches(made: Report) -> list[str]:
     lines = [
         "<h2>Best match of each caption</h2>",
-        "<p>The cosine says how closely caption and picture point the same way, from -1 to 1."
-        " The percentile is the share of 1,000 everyday captions, written for no picture, that"
-        " fit the picture less well; z is the distance from their mean in standard deviations."
+        "<p>The cosine says how closely caption and image point the same way, from -1 to 1."
+        " The percentile is the share of 1,000 everyday captions, written for no image, that"
+        " fit the image less well; z is the distance from their mean in standard deviations."
         " Below 80% reads as no match, from there as weak, from 97% as fair, from 99% as"
         " strong.</p>",
-        "<p>Maps: orange where hiding the picture lowers the score, purple where it raises it;"
+        "<p>Maps: orange where hiding the image lowers the score, purple where it raises it;"
         " the line runs round the most salient tenth. Beside each, the map of letters that mean"
         " nothing: a map that looks like it tells little.</p>",
-        "<table><tr><th>Caption</th><th>Picture</th><th>Reads as</th><th>Where</th>"
+        "<table><tr><th>Caption</th><th>Image</th><th>Reads as</th><th>Where</th>"
         "<th>Gibberish</th></tr>",
     ]
     for row, (column, match) in enumerate(best_matches(made.scores)):
@@ -250,8 +250,8 @@ def _own(shown: Maps, match: Match) -> str:
     return f"{image}<br><small>{_text(shown.verdict)}</small>"
 
 
-def _pictures(made: Report) -> list[str]:
-    lines = ["<h2>Pictures</h2>", '<div class="grid">']
+def _images(made: Report) -> list[str]:
+    lines = ["<h2>Images</h2>", '<div class="grid">']
     for column, jpeg in enumerate(made.thumbnails):
         row = made.scores.captions_of(column)[0]
         best = made.scores.match(row, column, 1)

@@ -25,7 +25,7 @@ from components.scores.matrix import (
 )
 from components.scores.measures import (
     FAIR,
-    Matrix,
+    Floats,
     ScoreRule,
     band,
     best_first,
@@ -42,10 +42,10 @@ __all__ = [
     "Calibration",
     "Cell",
     "Direction",
+    "Floats",
     "Heatmap",
     "Known",
     "Match",
-    "Matrix",
     "Mode",
     "Order",
     "Retrieval",

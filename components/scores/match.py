@@ -1,4 +1,4 @@
-"""Captions against pictures: who matches whom, in which order, with which scores."""
+"""Captions against images: who matches whom, in which order, with which scores."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import Literal
 
 from components.scores.measures import (
     Band,
-    Matrix,
+    Floats,
     ScoreRule,
     band,
     best_first,
@@ -17,14 +17,14 @@ from components.scores.measures import (
     zscore,
 )
 
-Direction = Literal["pictures", "captions"]
+Direction = Literal["images", "captions"]
 
 
 @dataclass(frozen=True)
 class Match:
-    """One caption and one picture. ``rank`` counts from 1 within the list that was asked for.
+    """One caption and one image. ``rank`` counts from 1 within the list that was asked for.
 
-    ``percentile`` (0 to 1) and ``zscore`` place it among the picture's chance scores. A matcher
+    ``percentile`` (0 to 1) and ``zscore`` place it among the image's chance scores. A matcher
     that has no vectors, only pairs, has no ``cosine``.
     """
 
@@ -41,27 +41,27 @@ class Match:
 @dataclass(frozen=True)
 class Calibration:
     """How a model's cosines are read: its rule, and the unit vectors ``bank`` (n, width) of
-    captions that were written for no picture (`components.encoder.chance`).
+    captions that were written for no image (`components.encoder.chance`).
     """
 
     rule: ScoreRule
-    bank: Matrix
+    bank: Floats
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Every caption against every picture: all arrays are (captions, pictures)."""
+    """Every caption against every image: all arrays are (captions, images)."""
 
     captions: tuple[str, ...]
     images: tuple[str, ...]
-    order: Matrix  # what ranks go by: the cosine, or where there is none, the logit
-    probability: Matrix
-    percentile: Matrix
-    zscore: Matrix
+    order: Floats  # what ranks go by: the cosine, or where there is none, the logit
+    probability: Floats
+    percentile: Floats
+    zscore: Floats
     pairs_only: bool = False  # of a matcher that has no vectors, so no cosine
 
     @property
-    def cosine(self) -> Matrix:
+    def cosine(self) -> Floats:
         """The cosines. Raises TypeError of a matcher that has none."""
         if self.pairs_only:
             raise TypeError("a matcher that scores pairs alone has no cosines")
@@ -80,24 +80,26 @@ class Scores:
             band(float(self.percentile[caption, image])),
         )
 
-    def pictures_of(self, caption: int) -> list[int]:
-        """Return picture indices, best for this caption first."""
+    def images_of(self, caption: int) -> list[int]:
+        """Return image indices, best for this caption first."""
         return [int(i) for i in best_first(self.order[caption])]
 
     def captions_of(self, image: int) -> list[int]:
-        """Return caption indices, best for this picture first."""
+        """Return caption indices, best for this image first."""
         return [int(i) for i in best_first(self.order[:, image])]
 
 
 def score(
     captions: Sequence[str],
     images: Sequence[str],
-    texts: Matrix,
-    pictures: Matrix,
+    text_vectors: Floats,
+    image_vectors: Floats,
     calibration: Calibration,
 ) -> Scores:
-    """Return the scores of unit rows: ``texts`` (captions, width), ``pictures`` (images, width)."""
-    cosines, chance = cosine(texts, pictures), cosine(calibration.bank, pictures)
+    """Return the scores of unit rows: ``text_vectors`` (captions, width),
+    ``image_vectors`` (images, width).
+    """
+    cosines, chance = cosine(text_vectors, image_vectors), cosine(calibration.bank, image_vectors)
     return Scores(
         tuple(captions),
         tuple(images),
@@ -109,7 +111,7 @@ def score(
 
 
 def score_pairs(
-    captions: Sequence[str], images: Sequence[str], logits: Matrix, chance: Matrix
+    captions: Sequence[str], images: Sequence[str], logits: Floats, chance: Floats
 ) -> Scores:
     """Return the scores of a matcher that knows pairs alone, each a probability by itself.
 
@@ -121,15 +123,15 @@ def score_pairs(
 
 
 def ranked(
-    scores: Scores, direction: Direction = "pictures", top: int | None = None
+    scores: Scores, direction: Direction = "images", top: int | None = None
 ) -> list[list[Match]]:
-    """Return a list of matches for each caption (or for each picture), best first, ``top`` long.
+    """Return a list of matches for each caption (or for each image), best first, ``top`` long.
 
     Lists and ranks go by cosine where there is one, the probability stands beside it.
     """
-    if direction == "pictures":
+    if direction == "images":
         return [
-            [scores.match(row, i, rank) for rank, i in _numbered(scores.pictures_of(row), top)]
+            [scores.match(row, i, rank) for rank, i in _numbered(scores.images_of(row), top)]
             for row in range(len(scores.captions))
         ]
     return [

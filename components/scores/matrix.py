@@ -1,4 +1,4 @@
-"""Captions against pictures as one matrix: which number, in which order, with which marks."""
+"""Captions against images as one matrix: which number, in which order, with which marks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.scores.match import Scores
-from components.scores.measures import Matrix, ScoreRule, probability
+from components.scores.measures import Floats, ScoreRule, probability
 
 Order = NDArray[np.intp]
-Cell = tuple[int, int]  # (caption, picture)
+Cell = tuple[int, int]  # (caption, image)
 
 # Both are safe for colour-blind readers. A face draws straight lines in RGB between the stops.
 VIRIDIS = (
@@ -77,16 +77,16 @@ class Heatmap:
     captions: tuple[str, ...]
     images: tuple[str, ...]
     rows: Order  # the caption that each drawn row shows
-    columns: Order  # the picture that each drawn column shows
-    values: Matrix  # (captions, pictures), as drawn
+    columns: Order  # the image that each drawn column shows
+    values: Floats  # (captions, images), as drawn
     scale: Scale
     best_of_row: tuple[Cell, ...]
     best_of_column: tuple[Cell, ...]
     assigned: tuple[Cell, ...]
 
 
-def values(scores: Scores, mode: Mode, rule: ScoreRule) -> Matrix:
-    """Return (captions, pictures) of what ``mode`` names."""
+def values(scores: Scores, mode: Mode, rule: ScoreRule) -> Floats:
+    """Return (captions, images) of what ``mode`` names."""
     if mode is Mode.cosine:
         return scores.cosine
     if mode is Mode.percentile:
@@ -96,11 +96,11 @@ def values(scores: Scores, mode: Mode, rule: ScoreRule) -> Matrix:
     return probability(scores.cosine.T, rule).T
 
 
-def scale_of(mode: Mode, chance: Matrix) -> Scale:
+def scale_of(mode: Mode, chance: Floats) -> Scale:
     """Return a mode's fixed scale.
 
     The cosine's is fixed for a model: from one standard deviation below the mean of its chance
-    scores ``chance`` (bank, sample pictures) to five above, widened to twentieths.
+    scores ``chance`` (bank, sample images) to five above, widened to twentieths.
     """
     if mode is Mode.cosine:
         mean, spread = float(chance.mean()), float(chance.std())
@@ -118,18 +118,18 @@ DIFFERENCE = Scale(
 
 def arrange(
     scores: Scores,
-    shown: Matrix,
+    shown: Floats,
     scale: Scale,
     order: tuple[Order, Order] | None = None,
     assign: bool = False,
 ) -> Heatmap:
-    """Return the heatmap of ``shown`` (captions, pictures), rows and columns in their ``order``.
+    """Return the heatmap of ``shown`` (captions, images), rows and columns in their ``order``.
 
-    ``assign`` gives each caption a picture of its own and each picture a caption, as far as there
+    ``assign`` gives each caption an image of its own and each image a caption, as far as there
     are enough. The best of rows and columns are those of the numbers shown.
     """
     rows, columns = order or (np.arange(shown.shape[0]), np.arange(shown.shape[1]))
-    drawn: Matrix = shown[np.ix_(rows, columns)]
+    drawn: Floats = shown[np.ix_(rows, columns)]
     pairs = assignment(scores.cosine[np.ix_(rows, columns)]) if assign else ()
     return Heatmap(
         captions=tuple(scores.captions[i] for i in rows),
@@ -144,18 +144,18 @@ def arrange(
     )
 
 
-def clustered(shown: Matrix) -> tuple[Order, Order]:
+def clustered(shown: Floats) -> tuple[Order, Order]:
     """Return the orders of rows and columns in which those that look alike stand side by side."""
     return leaf_order(shown), leaf_order(shown.T)
 
 
 def difference(first: Scores, second: Scores, order: tuple[Order, Order] | None = None) -> Heatmap:
     """Return the heatmap of the second's percentiles less the first's, of the same cells."""
-    shown: Matrix = second.percentile - first.percentile
+    shown: Floats = second.percentile - first.percentile
     return replace(arrange(first, shown, DIFFERENCE, order), best_of_row=(), best_of_column=())
 
 
-def leaf_order(rows: Matrix) -> Order:
+def leaf_order(rows: Floats) -> Order:
     """Return an order of ``rows`` (n, d) in which neighbours are alike.
 
     Average linkage of Euclidean distances with the optimal order of leaves (Bar-Joseph et al.
@@ -169,8 +169,8 @@ def leaf_order(rows: Matrix) -> Order:
     return leaves_list(tree).astype(np.intp)
 
 
-def assignment(cosines: Matrix) -> tuple[Cell, ...]:
-    """Return the one-to-one pairs (caption, picture) of the highest total cosine, by SciPy.
+def assignment(cosines: Floats) -> tuple[Cell, ...]:
+    """Return the one-to-one pairs (caption, image) of the highest total cosine, by SciPy.
 
     The Hungarian method's problem (Kuhn 1955); there are as many pairs as the shorter side.
     """
@@ -181,7 +181,7 @@ def assignment(cosines: Matrix) -> tuple[Cell, ...]:
 
 
 def known_pairs(scores: Scores, pairs: Sequence[tuple[str, str]]) -> NDArray[np.bool_]:
-    """Return (captions, pictures): which of (image, caption) ``pairs`` are there."""
+    """Return (captions, images): which of (image, caption) ``pairs`` are there."""
     rows = {caption: index for index, caption in enumerate(scores.captions)}
     columns = {image: index for index, image in enumerate(scores.images)}
     known = np.zeros(scores.cosine.shape, dtype=np.bool_)
@@ -191,7 +191,7 @@ def known_pairs(scores: Scores, pairs: Sequence[tuple[str, str]]) -> NDArray[np.
     return known
 
 
-def agreement(first: Matrix, second: Matrix) -> NDArray[np.float64]:
+def agreement(first: Floats, second: Floats) -> NDArray[np.float64]:
     """Return Spearman's rank correlation of each row of two (rows, columns) matrices, by SciPy.
 
     NaN for a row in which one of them says the same of everything, or of one column alone.

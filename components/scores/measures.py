@@ -1,7 +1,7 @@
-"""Cosine, probability, percentile, ranks: pure functions on arrays, captions down, pictures across.
+"""Cosine, probability, percentile, ranks: pure functions on arrays, captions down, images across.
 
-A picture's *chance scores* are its cosines with the captions of `components.encoder.chance`, which
-were written for no picture in particular.
+An image's *chance scores* are its cosines with the captions of `components.encoder.chance`, which
+were written for no image in particular.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.float32]
+Floats = NDArray[np.float32]
 Band = Literal["no match", "weak", "fair", "strong"]
 
 # The least percentile of each band. "fair" begins where true captions part best from those of other
-# pictures on Flickr8k's dev split, with Pocket; `cli.py bench scores` measures it, on test too.
+# images on Flickr8k's dev split, with Pocket; `cli.py bench scores` measures it, on test too.
 BANDS: tuple[tuple[float, Band], ...] = (
     (0.99, "strong"),
     (0.97, "fair"),
@@ -28,7 +28,7 @@ FAIR = 0.97
 class ScoreRule:
     """How a checkpoint was trained to turn cosines into probabilities.
 
-    ``softmax``: CLIP's, over the captions of one picture, logits = scale * cosine
+    ``softmax``: CLIP's, over the captions of one image, logits = scale * cosine
     (Radford et al. 2021, "Learning Transferable Visual Models", figure 3).
     ``sigmoid``: SigLIP's, each pair alone, logit = scale * cosine + bias
     (Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", equation 1).
@@ -39,40 +39,40 @@ class ScoreRule:
     bias: float = 0.0
 
 
-def unit(vectors: NDArray[np.floating]) -> Matrix:
+def unit(vectors: NDArray[np.floating]) -> Floats:
     """Return the rows of ``vectors`` (n, d) as float32 of length one; a row of zeros stays zero."""
     rows = np.asarray(vectors, dtype=np.float32)
     length = np.linalg.norm(rows, axis=-1, keepdims=True)
-    units: Matrix = rows / np.maximum(length, 1e-12)
+    units: Floats = rows / np.maximum(length, 1e-12)
     return units
 
 
-def cosine(texts: Matrix, images: Matrix) -> Matrix:
-    """Return (captions, pictures) cosines of unit rows, between -1 and 1."""
-    cosines: Matrix = np.clip(texts @ images.T, -1.0, 1.0)
+def cosine(texts: Floats, images: Floats) -> Floats:
+    """Return (captions, images) cosines of unit rows, between -1 and 1."""
+    cosines: Floats = np.clip(texts @ images.T, -1.0, 1.0)
     return cosines
 
 
-def probability(cosines: Matrix, rule: ScoreRule) -> Matrix:
-    """Return (captions, pictures) probabilities between 0 and 1, as the checkpoint was trained.
+def probability(cosines: Floats, rule: ScoreRule) -> Floats:
+    """Return (captions, images) probabilities between 0 and 1, as the checkpoint was trained.
 
-    Softmax: each picture's column sums to one over the captions present. Sigmoid: each cell alone.
+    Softmax: each image's column sums to one over the captions present. Sigmoid: each cell alone.
     """
-    logits: Matrix = np.float32(rule.scale) * cosines + np.float32(rule.bias)
+    logits: Floats = np.float32(rule.scale) * cosines + np.float32(rule.bias)
     if rule.kind == "sigmoid":
-        halves: Matrix = 0.5 * (1.0 + np.tanh(0.5 * logits))  # exp would overflow
+        halves: Floats = 0.5 * (1.0 + np.tanh(0.5 * logits))  # exp would overflow
         return halves
     if not logits.size:
         return logits
     weights = np.exp(logits - logits.max(axis=0, keepdims=True))
-    shares: Matrix = weights / weights.sum(axis=0, keepdims=True)
+    shares: Floats = weights / weights.sum(axis=0, keepdims=True)
     return shares
 
 
-def percentile(cosines: Matrix, chance: Matrix) -> Matrix:
-    """Return (captions, pictures) shares, 0 to 1, of a picture's chance scores that are lower.
+def percentile(cosines: Floats, chance: Floats) -> Floats:
+    """Return (captions, images) shares, 0 to 1, of an image's chance scores that are lower.
 
-    ``cosines`` (captions, pictures), ``chance`` (bank, pictures). Equal ones count half.
+    ``cosines`` (captions, images), ``chance`` (bank, images). Equal ones count half.
     """
     shares = np.empty(cosines.shape, dtype=np.float32)
     for column, scores in enumerate(np.sort(chance, axis=0).T):
@@ -82,13 +82,13 @@ def percentile(cosines: Matrix, chance: Matrix) -> Matrix:
     return shares
 
 
-def zscore(cosines: Matrix, chance: Matrix) -> Matrix:
-    """Return (captions, pictures) distances from the mean of a picture's chance scores.
+def zscore(cosines: Floats, chance: Floats) -> Floats:
+    """Return (captions, images) distances from the mean of an image's chance scores.
 
-    In their standard deviations. ``cosines`` (captions, pictures), ``chance`` (bank, pictures).
+    In their standard deviations. ``cosines`` (captions, images), ``chance`` (bank, images).
     """
     spread = np.maximum(chance.std(axis=0), 1e-6)
-    distances: Matrix = (cosines - chance.mean(axis=0)) / spread
+    distances: Floats = (cosines - chance.mean(axis=0)) / spread
     return distances
 
 
@@ -97,6 +97,6 @@ def band(share: float) -> Band:
     return next(word for least, word in BANDS if share >= least)
 
 
-def best_first(scores: Matrix) -> NDArray[np.intp]:
+def best_first(scores: Floats) -> NDArray[np.intp]:
     """Return the indices of ``scores`` (n,) from the highest down; equals keep their order."""
     return np.argsort(-scores, kind="stable")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.scores.measures import Matrix
+from components.scores.measures import Floats
 
 Known = NDArray[np.bool_]  # (queries, gallery): what belongs together
 KS = (1, 5, 10)
@@ -25,7 +25,7 @@ class Retrieval:
     mrr: float
 
 
-def ranks(scores: Matrix, known: Known) -> NDArray[np.float64]:
+def ranks(scores: Floats, known: Known) -> NDArray[np.float64]:
     """Return for each query that has its own the rank, from 1, of the best of its own.
 
     ``scores`` and ``known`` are (queries, gallery). With several of its own, the best one counts
@@ -41,7 +41,7 @@ def ranks(scores: Matrix, known: Known) -> NDArray[np.float64]:
     return places
 
 
-def retrieval_figures(scores: Matrix, known: Known) -> Retrieval | None:
+def retrieval_figures(scores: Floats, known: Known) -> Retrieval | None:
     """Return recall, median rank and MRR of (queries, gallery), None where nothing is known."""
     places = ranks(scores, known)
     if not len(places):
@@ -55,16 +55,16 @@ def retrieval_figures(scores: Matrix, known: Known) -> Retrieval | None:
     )
 
 
-def both_ways(scores: Matrix, known: Known) -> dict[str, Retrieval]:
-    """Return the figures of (captions, pictures) by direction, none where nothing is known."""
+def both_ways(scores: Floats, known: Known) -> dict[str, Retrieval]:
+    """Return the figures of (captions, images) by direction, none where nothing is known."""
     found = {
-        "caption to picture": retrieval_figures(scores, known),
-        "picture to caption": retrieval_figures(scores.T, known.T),
+        "caption to image": retrieval_figures(scores, known),
+        "image to caption": retrieval_figures(scores.T, known.T),
     }
     return {way: figures for way, figures in found.items() if figures}
 
 
-def mean_recall(texts: Matrix, images: Matrix, owner: NDArray[np.intp]) -> float:
+def mean_recall(texts: Floats, images: Floats, owner: NDArray[np.intp]) -> float:
     """Return the mean of recall@1, @5 and @10 both ways, in per cent: one figure to train by.
 
     Unit rows ``texts`` (m, width) and ``images`` (n, width); ``owner`` (m,) each text's image.

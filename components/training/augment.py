@@ -1,4 +1,4 @@
-"""Random views of a batch of pictures, on tensors, drawn from torch's generator."""
+"""Random views of a batch of images, on tensors, drawn from torch's generator."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 def augment(pixels: Tensor, side: int, least: float = 0.5, jitter: float = 0.3) -> Tensor:
     """Return (n, 3, side, side) values in [0, 1] of bytes (n, height, width, 3).
 
-    Each picture is cropped at random to ``least`` of its area or more, at an aspect between 3:4
+    Each image is cropped at random to ``least`` of its area or more, at an aspect between 3:4
     and 4:3 (Szegedy et al. 2015, section 6), mirrored half the time, and its brightness, contrast
     and saturation are multiplied by up to 1 +- ``jitter``. Hues stay: captions name them.
     """

@@ -15,7 +15,7 @@ from components.encoder.matchers.densenet import load_torchvision
 from components.encoder.matchers.densenet_lstm import DenseNetLstm, EmbeddingConfig
 from components.encoder.matchers.glove import WordVectors
 from components.scores import mean_recall
-from components.training.loader import Batch, Pictures, batches, parts, steps
+from components.training.loader import Batch, DecodedExamples, batches, parts, steps
 from components.training.loop import Plan
 from components.training.losses import Negatives, triplet
 
@@ -38,27 +38,25 @@ class DenseNetLstmLearner:
         self,
         module: DenseNetLstm,
         reader: CaptionTokenizer,
-        pictures: tuple[Pictures, Pictures],
+        images: tuple[DecodedExamples, DecodedExamples],
         plan: Plan,
         margin: Margin,
     ) -> None:
-        """Learn from the first of ``pictures``, measure on the second."""
+        """Learn from the first of ``images``, measure on the second."""
         self.module, self.reader, self.plan = module, reader, plan
-        self.train, self.dev_set = pictures
+        self.train, self.dev_set = images
         self.margin = margin
         module.to(plan.device)
         module.image.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # known
         module.image.backbone.requires_grad_(margin.train_backbone)
-        # Of a backbone that stays as it is, a picture's features are computed once.
+        # Of a backbone that stays as it is, an image's features are computed once.
         self.features = None if margin.train_backbone else self._features(self.train)
         self.dev_features = None if margin.train_backbone else self._features(self.dev_set)
 
-    def _features(self, pictures: Pictures) -> Tensor:
+    def _features(self, images: DecodedExamples) -> Tensor:
         image, bf16 = self.module.image.eval(), self.plan.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self.plan.device, torch.bfloat16, enabled=bf16):
-            found = [
-                image.features(each.to(self.plan.device)) for each in parts(pictures.pixels, 32)
-            ]
+            found = [image.features(each.to(self.plan.device)) for each in parts(images.pixels, 32)]
         return torch.cat(found).float().clone()
 
     def groups(self) -> list[dict[str, Any]]:
@@ -179,7 +177,7 @@ def _told(config: MobileNetV2Config) -> dict[str, Any]:
 
 
 def fitted_scale(texts: Any, images: Any, owner: Any) -> float:
-    """Return the factor of the cosines whose softmax over dev's captions names the right picture.
+    """Return the factor of the cosines whose softmax over dev's captions names the right image.
 
     The margin loss leaves no scale of its own: this one has the least cross-entropy, of 1 to 100.
     """

@@ -23,7 +23,7 @@ from components.training import losses
 from components.training.augment import augment
 from components.training.gradcache import gradients
 from components.training.learner import TrainingError
-from components.training.loader import Batch, Pictures, batches, parts, steps
+from components.training.loader import Batch, DecodedExamples, batches, parts, steps
 from components.training.loop import Plan
 
 Trains = Literal["projections", "last", "full", "lora"]
@@ -46,7 +46,7 @@ class Tuning:
     loss: LossName = "contrastive"
     batch: int = 64  # pairs that compete
     chunk: int = 0  # pairs in memory at a time (GradCache); 0: all of the batch
-    crop: float = 0.8  # the least area of a random crop; 1 leaves pictures as they are
+    crop: float = 0.8  # the least area of a random crop; 1 leaves images as they are
 
 
 class _Both(nn.Module):
@@ -63,19 +63,23 @@ class DualLearner:
     """The checkpoint and its pairs. Dev is the mean of R@1, R@5 and R@10 both ways, in per cent."""
 
     def __init__(
-        self, located: Located, pictures: tuple[Pictures, Pictures], plan: Plan, tuning: Tuning
+        self,
+        located: Located,
+        images: tuple[DecodedExamples, DecodedExamples],
+        plan: Plan,
+        tuning: Tuning,
     ) -> None:
-        """Learn from the first of ``pictures``, measure on the second.
+        """Learn from the first of ``images``, measure on the second.
 
-        Raises TrainingError where the checkpoint's pictures vary in size (NaFlex).
+        Raises TrainingError where the checkpoint's images vary in size (NaFlex).
         """
         self.towers = load_towers(located)
         if self.towers.head or self.towers.image_processor is None:
             raise TrainingError(f"{located.spec.name} is no dual encoder: train it anew instead.")
         if self.towers.recipe.pixels is None:
-            raise TrainingError(f"{located.spec.name} reads pictures of any shape: not tuned here.")
+            raise TrainingError(f"{located.spec.name} reads images of any shape: not tuned here.")
         self.located, self.plan, self.tuning = located, plan, tuning
-        self.train, self.dev_set = pictures
+        self.train, self.dev_set = images
         self.module = _Both(self.towers)
         self.norms = [m for m in self.module.modules() if isinstance(m, nn.BatchNorm2d)]
         self.lora: Any = None
@@ -90,7 +94,7 @@ class DualLearner:
         """Begin the sigmoid's bias where the first batch's softmax has its threshold.
 
         SigLIP's own beginning, -10 beside a scale of 10, is for towers that know nothing: beside a
-        trained softmax's scale it would first drive all pictures and captions together.
+        trained softmax's scale it would first drive all images and captions together.
         """
         batch = next(self.batches(0, 0))
         self.module.to(self.plan.device).eval()

@@ -24,7 +24,7 @@ from components.training import densenet_lstm, pair_matcher
 from components.training.densenet_lstm import DenseNetLstmLearner, Margin
 from components.training.dual import DualLearner, Tuning
 from components.training.learner import TrainingError
-from components.training.loader import Fit, Pictures
+from components.training.loader import DecodedExamples, Fit
 from components.training.loop import (
     BEST,
     Dev,
@@ -68,7 +68,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Figures:
-    """Dev's R@1, R@5 and R@10, and each picture's rank, as the median of its captions'."""
+    """Dev's R@1, R@5 and R@10, and each image's rank, as the median of its captions'."""
 
     caption_to_image: tuple[float, ...]
     image_to_caption: tuple[float, ...]
@@ -128,14 +128,14 @@ def halves(
         dev = tuple(whole[i] for i in sorted(order[:count]))
         learn = tuple(whole[i] for i in sorted(order[count:]))
     if len(learn) < 2 or len(dev) < 1:
-        raise TrainingError("Training needs at least three pictures with captions.")
+        raise TrainingError("Training needs at least three images with captions.")
     return learn, dev
 
 
 def decoding(kind: Kind, base: str) -> tuple[int, Fit]:
-    """Return the side in pixels of a job's pictures, and how they are made square.
+    """Return the side in pixels of a job's images, and how they are made square.
 
-    Raises TrainingError where the base checkpoint's pictures vary in size.
+    Raises TrainingError where the base checkpoint's images vary in size.
     """
     if kind == "matcher":
         return PAIR_SIDE, "squeeze"
@@ -148,16 +148,16 @@ def decoding_of(recipe: Recipe, name: str) -> tuple[int, Fit]:
     """Return the same of a dual encoder by its recipe."""
     pixels = recipe.pixels
     if pixels is None or pixels.height != pixels.width:
-        raise TrainingError(f"{name} reads pictures of any shape: that cannot be tuned here.")
+        raise TrainingError(f"{name} reads images of any shape: that cannot be tuned here.")
     return pixels.height, "squeeze" if pixels.shortest_edge is None else "crop"
 
 
-def run(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> Iterator[Event]:
+def run(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> Iterator[Event]:
     """Yield the job's events; at its end the model lies in ``out/model``.
 
-    ``pictures`` are those to learn from and those to measure on. Goes on where it was broken off.
+    ``images`` are those to learn from and those to measure on. Goes on where it was broken off.
     """
-    made = _ready(job, pictures, out)
+    made = _ready(job, images, out)
     yield from map(Said, made.said)
     before = _figures(made.learner) if job.kind == "dual" else None
     yield from train(made.learner, job.plan, out)
@@ -167,10 +167,10 @@ def run(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> Iterator[Ev
     made.save(out / MODEL)
 
 
-def probe(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> Cost:
+def probe(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> Cost:
     """Return what a job will cost, by running a few of its steps; ``out`` holds nothing after."""
     keep_freed_memory()
-    made = _ready(job, pictures, out)
+    made = _ready(job, images, out)
     learner, module = made.learner, made.learner.module
     total = sum(count_steps(learner, job.plan))
     times = []
@@ -201,23 +201,23 @@ def _figures(learner: DualLearner) -> Figures:
     return Figures(there.recall, back.recall, medians)
 
 
-def _ready(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready:
+def _ready(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> _Ready:
     made = {"matcher": _matcher, "densenet-lstm": _densenet_lstm, "dual": _dual}
-    return made[job.kind](job, pictures, out)
+    return made[job.kind](job, images, out)
 
 
-def _matcher(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready:
-    tokenizer = vocabulary.learn(pictures[0].captions)
+def _matcher(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> _Ready:
+    tokenizer = vocabulary.learn(images[0].captions)
     write_bytes(out / "tokenizer.json", tokenizer.to_str().encode())
     network, config = pair_matcher.blank(tokenizer, job.plan.seed)
     learner = pair_matcher.PairMatcherLearner(
-        network, vocabulary.reader(out), pictures, job.plan, job.batch
+        network, vocabulary.reader(out), images, job.plan, job.batch
     )
     return _Ready(learner, lambda folder: save_matcher(folder, network, config, tokenizer))
 
 
-def _densenet_lstm(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready:
-    tokenizer = vocabulary.learn(pictures[0].captions)
+def _densenet_lstm(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> _Ready:
+    tokenizer = vocabulary.learn(images[0].captions)
     write_bytes(out / "tokenizer.json", tokenizer.to_str().encode())
     said = []
     vectors = glove.read(job.glove, vocabulary.words(tokenizer)) if job.glove else None
@@ -233,7 +233,7 @@ def _densenet_lstm(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> 
         if vectors
         else "Word vectors are learned: no GloVe file was given."
     )
-    learner = DenseNetLstmLearner(network, vocabulary.reader(out), pictures, job.plan, job.margin)
+    learner = DenseNetLstmLearner(network, vocabulary.reader(out), images, job.plan, job.margin)
 
     def save(folder: Path) -> None:
         scale = densenet_lstm.fitted_scale(*learner.vectors())
@@ -242,6 +242,6 @@ def _densenet_lstm(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> 
     return _Ready(learner, save, tuple(said))
 
 
-def _dual(job: Job, pictures: tuple[Pictures, Pictures], out: Path) -> _Ready:
-    learner = DualLearner(locate(resolve(job.base)), pictures, job.plan, job.tuning)
+def _dual(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> _Ready:
+    learner = DualLearner(locate(resolve(job.base)), images, job.plan, job.tuning)
     return _Ready(learner, learner.save)

@@ -1,4 +1,4 @@
-"""Pictures decoded small once, kept on disk, and streamed in batches that a seed fixes."""
+"""Images decoded small once, kept on disk, and streamed in batches that a seed fixes."""
 
 import hashlib
 import json
@@ -21,15 +21,15 @@ from components.encoder import lookahead
 from components.files import write_bytes
 from components.images import ImageError, Source, decode, source_of
 
-Fit = Literal["crop", "squeeze"]  # the middle square of the picture, or all of it made square
+Fit = Literal["crop", "squeeze"]  # the middle square of the image, or all of it made square
 Tell = Callable[[int, int], None]  # how many are done, of how many
 
 
 @dataclass(frozen=True)
-class Pictures:
+class DecodedExamples:
     """Decoded examples: ``pixels`` (n, side, side, 3) bytes, mapped from disk, row by example.
 
-    ``key`` is another one for other pictures or another way of decoding.
+    ``key`` is another one for other images or another way of decoding.
     """
 
     examples: tuple[Example, ...]
@@ -39,16 +39,16 @@ class Pictures:
 
     @property
     def captions(self) -> list[str]:
-        """All captions, picture by picture."""
+        """All captions, image by image."""
         return [text for example in self.examples for text in example.captions]
 
     @property
     def owner(self) -> NDArray[np.intp]:
-        """The row of each caption's picture (captions,)."""
+        """The row of each caption's image (captions,)."""
         return np.repeat(np.arange(len(self.examples)), [len(e.captions) for e in self.examples])
 
     def names(self, rows: Tensor) -> str:
-        """Return the first pictures' names of a batch's rows, for a message."""
+        """Return the first images' names of a batch's rows, for a message."""
         named = ", ".join(self.examples[row].image.name for row in rows[:3])
         return named if len(rows) <= 3 else f"{named} and {len(rows) - 3} more"
 
@@ -64,11 +64,11 @@ class Batch:
 
 def decode_once(
     examples: Sequence[Example], side: int, fit: Fit, cache: Path, tell: Tell = lambda *_: None
-) -> Pictures:
-    """Return the examples' pictures at ``side`` x ``side``, from ``cache`` where they are there.
+) -> DecodedExamples:
+    """Return the examples' images at ``side`` x ``side``, from ``cache`` where they are there.
 
     The cache's key is every file's path, size and time, and how it is decoded; its file appears
-    whole or not at all. Pictures that cannot be read are left out, each with its reason. Raises
+    whole or not at all. Images that cannot be read are left out, each with its reason. Raises
     DataError where none can be read.
     """
     file = cache / f"{_key(examples, side, fit)}.npy"
@@ -78,8 +78,8 @@ def decode_once(
     told = json.loads(notes.read_text(encoding="utf-8"))
     kept = tuple(examples[row] for row in told["rows"])
     if not kept:
-        raise DataError("None of the pictures can be read.")
-    return Pictures(kept, np.load(file, mmap_mode="r"), tuple(told["skipped"]), file.stem)
+        raise DataError("None of the images can be read.")
+    return DecodedExamples(kept, np.load(file, mmap_mode="r"), tuple(told["skipped"]), file.stem)
 
 
 def _key(examples: Sequence[Example], side: int, fit: Fit) -> str:
@@ -121,57 +121,57 @@ def _write(examples: Sequence[Example], side: int, fit: Fit, file: Path, tell: T
 
 
 def square(source: Source, side: int, fit: Fit) -> NDArray[np.uint8] | str:
-    """Return a picture's (side, side, 3) bytes, or why there are none."""
+    """Return an image's (side, side, 3) bytes, or why there are none."""
     try:
-        picture = decode(source, side)[1]
+        image = decode(source, side)[1]
     except ImageError as error:
         return str(error)
     if fit == "crop":
-        short = min(picture.size)
-        left, top = (picture.width - short) // 2, (picture.height - short) // 2
-        picture = picture.crop((left, top, left + short, top + short))
-    resized = picture.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        short = min(image.size)
+        left, top = (image.width - short) // 2, (image.height - short) // 2
+        image = image.crop((left, top, left + short, top + short))
+    resized = image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return np.asarray(resized, dtype=np.uint8)
 
 
 class _Rows(Dataset[tuple[NDArray[np.uint8], str, int]]):
-    """A caption of a picture by (row, caption number)."""
+    """A caption of an image by (row, caption number)."""
 
-    def __init__(self, pictures: Pictures) -> None:
-        self._pictures = pictures
+    def __init__(self, images: DecodedExamples) -> None:
+        self._images = images
 
     def __getitem__(self, place: tuple[int, int]) -> tuple[NDArray[np.uint8], str, int]:
         row, number = place
-        example = self._pictures.examples[row]
-        return np.array(self._pictures.pixels[row]), example.captions[number], row
+        example = self._images.examples[row]
+        return np.array(self._images.pixels[row]), example.captions[number], row
 
     def __len__(self) -> int:
-        return len(self._pictures.examples)
+        return len(self._images.examples)
 
 
 def batches(
-    pictures: Pictures, size: int, seed: int, epoch: int, first: int = 0
+    images: DecodedExamples, size: int, seed: int, epoch: int, first: int = 0
 ) -> Iterator[Batch]:
     """Yield an epoch's batches from the one numbered ``first`` on, the same for a seed and epoch.
 
-    Each picture comes once, with one of its captions; the last, smaller batch is left out.
+    Each image comes once, with one of its captions; the last, smaller batch is left out.
     """
-    dice = np.random.default_rng([seed, epoch])
-    order = dice.permutation(len(pictures.examples))
-    numbers = [int(dice.integers(len(pictures.examples[row].captions))) for row in order]
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(images.examples))
+    numbers = [int(rng.integers(len(images.examples[row].captions))) for row in order]
     places = [(int(row), number) for row, number in zip(order, numbers, strict=True)]
     whole = [places[start : start + size] for start in range(0, len(places) - size + 1, size)]
     loader: DataLoader[Batch] = DataLoader(
-        _Rows(pictures),  # type: ignore[arg-type] # its items become a Batch in _collate
+        _Rows(images),  # type: ignore[arg-type] # its items become a Batch in _collate
         batch_sampler=whole[first:],
         collate_fn=_collate,
     )
     return iter(loader)
 
 
-def steps(pictures: Pictures, size: int) -> int:
+def steps(images: DecodedExamples, size: int) -> int:
     """Return how many batches an epoch has."""
-    return len(pictures.examples) // size
+    return len(images.examples) // size
 
 
 def _collate(items: Sequence[tuple[NDArray[np.uint8], str, int]]) -> Batch:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from components.encoder import CaptionTokenizer
 from components.encoder.matchers.pair_matcher import PairConfig, PairMatcher
-from components.training.loader import Batch, Pictures, batches, parts, steps
+from components.training.loader import Batch, DecodedExamples, batches, parts, steps
 from components.training.loop import Plan
 
 
@@ -20,13 +20,13 @@ class PairMatcherLearner:
         self,
         module: PairMatcher,
         reader: CaptionTokenizer,
-        pictures: tuple[Pictures, Pictures],
+        images: tuple[DecodedExamples, DecodedExamples],
         plan: Plan,
         batch: int,
     ) -> None:
-        """Learn from the first of ``pictures``, measure on the second."""
+        """Learn from the first of ``images``, measure on the second."""
         self.module, self.reader, self.plan, self.batch = module, reader, plan, batch
-        self.train, self.dev_set = pictures
+        self.train, self.dev_set = images
         module.image.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # known
 
     def groups(self) -> list[dict[str, Any]]:
@@ -42,7 +42,7 @@ class PairMatcherLearner:
         return batches(self.train, self.batch, self.plan.seed, epoch, first)
 
     def gradients(self, batch: Batch) -> float:
-        """Binary cross-entropy of each picture with its caption, and with another picture's."""
+        """Binary cross-entropy of each image with its caption, and with another image's."""
         images = self._images(batch.pixels)
         texts = self._texts(batch.captions)
         far = int(torch.randint(1, len(texts), ()))

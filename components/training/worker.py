@@ -1,6 +1,6 @@
 """A training job in a process of its own, niced: the server's sessions keep the cores they need.
 
-The pictures travel through a pipe and stay in memory: uploads are never written to disk. The
+The images travel through a pipe and stay in memory: uploads are never written to disk. The
 child's standard output is a line of JSON for each event.
 """
 
@@ -26,7 +26,7 @@ from components.training.densenet_lstm import Margin
 from components.training.dual import Tuning
 from components.training.jobs import Compared, Cost, Event, Figures, Job, Said, probe, run
 from components.training.learner import TrainingError
-from components.training.loader import Pictures
+from components.training.loader import DecodedExamples
 from components.training.loop import Dev, Ended, Plan, Step
 
 Mode = Literal["run", "probe"]
@@ -38,11 +38,11 @@ _EVENTS: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class Order:
-    """A job, or a probe of what it will cost: on which pictures, and in which folder."""
+    """A job, or a probe of what it will cost: on which images, and in which folder."""
 
     mode: Mode
     job: Job
-    pictures: tuple[Pictures, Pictures]
+    images: tuple[DecodedExamples, DecodedExamples]
     out: Path
 
 
@@ -85,16 +85,16 @@ def _stopper(
 
 def _send(process: "subprocess.Popen[bytes]", order: Order) -> None:
     assert process.stdin is not None  # noqa: S101 - a pipe was asked for
-    told = {"job": asdict(order.job), "sets": [_told(each) for each in order.pictures]}
+    told = {"job": asdict(order.job), "sets": [_told(each) for each in order.images]}
     process.stdin.write(json.dumps(told, default=str).encode() + b"\n")
-    learn, dev = (np.ascontiguousarray(each.pixels) for each in order.pictures)
+    learn, dev = (np.ascontiguousarray(each.pixels) for each in order.images)
     process.stdin.write(save({"a": learn, "b": dev}))
     process.stdin.close()
 
 
-def _told(pictures: Pictures) -> dict[str, Any]:
-    examples = [[str(example.image), list(example.captions)] for example in pictures.examples]
-    return {"examples": examples, "key": pictures.key}
+def _told(images: DecodedExamples) -> dict[str, Any]:
+    examples = [[str(example.image), list(example.captions)] for example in images.examples]
+    return {"examples": examples, "key": images.key}
 
 
 def _event(told: dict[str, Any]) -> Event | Cost:
@@ -104,7 +104,7 @@ def _event(told: dict[str, Any]) -> Event | Cost:
     return _EVENTS[name](**told)  # type: ignore[no-any-return] # the table says which
 
 
-def _received() -> tuple[Job, tuple[Pictures, Pictures]]:
+def _received() -> tuple[Job, tuple[DecodedExamples, DecodedExamples]]:
     told = json.loads(sys.stdin.buffer.readline())
     arrays = load(sys.stdin.buffer.read())
     facts = told["job"]
@@ -118,7 +118,7 @@ def _received() -> tuple[Job, tuple[Pictures, Pictures]]:
         | {"margin": Margin(**facts["margin"]), **paths}
     )
     learn, dev = (
-        Pictures(
+        DecodedExamples(
             tuple(Example(Path(name), tuple(captions)) for name, captions in each["examples"]),
             arrays[letter],
             key=each["key"],
@@ -134,13 +134,13 @@ def _write(event: Event | Cost) -> None:
 
 
 def _work(mode: str, out: Path) -> None:
-    job, pictures = _received()
+    job, images = _received()
     if mode == "probe":
-        _write(probe(job, pictures, out))
+        _write(probe(job, images, out))
         return
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    events: Iterator[Event] = run(job, pictures, out)
+    events: Iterator[Event] = run(job, images, out)
     with closing(events):  # type: ignore[type-var] # a generator: closing it writes a checkpoint
         for event in events:
             _write(event)

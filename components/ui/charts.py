@@ -5,13 +5,13 @@ from html import escape
 
 import numpy as np
 
-from components.scores import Matrix
+from components.scores import Floats
 
 _ON, _OFF, _TEXT = "#3b82c4", "#94a3b8", "#7a8797"
 _FONT = "font-family='sans-serif' font-size='12'"
 
 
-def histogram(cosines: Matrix, low: float, high: float, least: float) -> str:
+def histogram(cosines: Floats, low: float, high: float, least: float) -> str:
     """Return an SVG histogram of cosines over the fixed scale ``low`` to ``high``.
 
     What is below ``least`` is drawn hollow, so that colour is not all that tells it.

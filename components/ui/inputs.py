@@ -51,7 +51,7 @@ def explain_captions(encoder: Encoder, asked: CaptionList) -> None:
 
 
 def explain_skipped(items: Sequence[Encoded | Skipped]) -> None:
-    """Draw each file that gave no picture, with its reason."""
+    """Draw each file that gave no image, with its reason."""
     reasons = [item.reason for item in items if isinstance(item, Skipped)]
     warn_skipped(reasons, "file", "ranked", len(reasons))
 
@@ -70,28 +70,28 @@ def warn_skipped(reasons: Sequence[str], what: str, others: str, most: int = _NA
 
 
 def explain_missing(missing: Sequence[str], where: str) -> None:
-    """Draw which pictures of a table are not ``where`` they should be."""
+    """Draw which images of a table are not ``where`` they should be."""
     if missing:
         named = ", ".join(plain(shorten(name, 40)) for name in missing[:_NAMED])
         more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
         st.warning(
-            f"{count(len(missing), 'picture')} of the table not among the {where}: {named}{more}.",
+            f"{count(len(missing), 'image')} of the table not among the {where}: {named}{more}.",
             icon=":material/image_not_supported:",
         )
 
 
-def explain_notes(pictures: Sequence[Encoded]) -> None:
-    """Draw what a person should know of a picture: an animation's first frame, and the like."""
-    notes = [f"{item.photo.name}: {item.photo.note}" for item in pictures if item.photo.note]
+def explain_notes(images: Sequence[Encoded]) -> None:
+    """Draw what a person should know of an image: an animation's first frame, and the like."""
+    notes = [f"{item.photo.name}: {item.photo.note}" for item in images if item.photo.note]
     if notes:
         st.caption(" ".join(plain(shorten(note, 120)) for note in notes))
 
 
-def stop_where_nothing_is(captions: Sequence[str], pictures: Sequence[Encoded]) -> None:
-    """Stop the page with a sentence where there are no captions or no pictures."""
+def stop_where_nothing_is(captions: Sequence[str], images: Sequence[Encoded]) -> None:
+    """Stop the page with a sentence where there are no captions or no images."""
     if not captions:
-        st.info("Type a caption to rank the pictures.", icon=":material/edit:")
+        st.info("Type a caption to rank the images.", icon=":material/edit:")
         st.stop()
-    if not pictures:
-        st.info("None of the files gave a picture. Add others above.", icon=":material/image:")
+    if not images:
+        st.info("None of the files gave an image. Add others above.", icon=":material/image:")
         st.stop()

@@ -43,7 +43,7 @@ def pick_encoder(default: str | None = None, pairs: bool = False, key: str = "mo
 
 def _say_pairs_only(encoder: Encoder) -> None:
     st.info(
-        f"{plain(encoder.spec.name)} has no vectors: it scores one picture with one caption at a"
+        f"{plain(encoder.spec.name)} has no vectors: it scores one image with one caption at a"
         " time. This page needs vectors. Choose another model here, or rank with it on Match.",
         icon=":material/join_inner:",
     )
@@ -79,7 +79,7 @@ def _pick(default: str, key: str) -> str:
         bind="query-params",
         accept_new_options=True,
         width=380,
-        help="Turns pictures and captions into vectors. The Models page tells more, and gets them.",
+        help="Turns images and captions into vectors. The Models page tells more, and gets them.",
     )
     return str(chosen)
 

@@ -1,13 +1,13 @@
-"""How a score reads: where it stands among a picture's chance scores, in a word and two numbers."""
+"""How a score reads: where it stands among an image's chance scores, in a word and two numbers."""
 
 from components.collection.query import Query
 from components.encoder import Encoder
-from components.scores import Matrix, band, cosine, percentile, zscore
+from components.scores import Floats, band, cosine, percentile, zscore
 from components.ui.vectors import bank
 
 READING = (
-    "How it reads: the percentage is the share of 1,000 everyday captions, written for no picture,"
-    " that fit the picture less well; z is the distance from their mean in standard deviations."
+    "How it reads: the percentage is the share of 1,000 everyday captions, written for no image,"
+    " that fit the image less well; z is the distance from their mean in standard deviations."
     " Below 80% it is **no match**, from there **weak**, from 97% **fair**, from 99% **strong**."
 )
 
@@ -23,11 +23,11 @@ def standing(percentile: float, zscore: float) -> str:
 
 
 def read_query(
-    encoder: Encoder, query: Query | None, vectors: Matrix | None
+    encoder: Encoder, query: Query | None, vectors: Floats | None
 ) -> list[tuple[float, float]]:
-    """Return (percentile, z) of each picture's unit vector (n, width) among its chance scores.
+    """Return (percentile, z) of each image's unit vector (n, width) among its chance scores.
 
-    Empty where the query is not one of words: pictures' cosines with pictures are of another kind.
+    Empty where the query is not one of words: images' cosines with images are of another kind.
     """
     if query is None or vectors is None or not query.is_text:
         return []

@@ -1,3 +1,3 @@
-"""The sizes of picture tiles."""
+"""The sizes of image tiles."""
 
 TILE_WIDTHS = {"Small": 110, "Medium": 160, "Large": 280}

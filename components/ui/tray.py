@@ -1,4 +1,4 @@
-"""The tray: pictures taken along from Search to the other pages, in this session."""
+"""The tray: images taken along from Search to the other pages, in this session."""
 
 import streamlit as st
 
@@ -8,13 +8,13 @@ from components.words import count, shorten
 
 
 def tray() -> dict[str, Source]:
-    """Return the pictures in the tray by collection and id, oldest first."""
+    """Return the images in the tray by collection and id, oldest first."""
     kept: dict[str, Source] = st.session_state.setdefault("tray", {})
     return kept
 
 
 def add(key: str, source: Source) -> None:
-    """Put a picture into the tray."""
+    """Put an image into the tray."""
     tray()[key] = source
 
 
@@ -26,5 +26,5 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         shown = ", ".join(plain(shorten(name, 60)) for name in names[:6])
         more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-        st.caption(f"{count(len(names), 'picture')} taken along from Search: {shown}{more}.")
+        st.caption(f"{count(len(names), 'image')} taken along from Search: {shown}{more}.")
         st.button("Put back", icon=":material/playlist_remove:", on_click=tray().clear)

@@ -1,4 +1,4 @@
-"""Pictures from a person: dropped, browsed, a whole folder, pasted, or from the camera."""
+"""Images from a person: dropped, browsed, a whole folder, pasted, or from the camera."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ _TYPES = list(SUFFIXES)
 
 
 def uploads(page: str) -> dict[str, Source]:
-    """Draw the ways to add pictures; return this session's pictures by upload id, oldest first.
+    """Draw the ways to add images; return this session's images by upload id, oldest first.
 
     ``page`` begins the widgets' keys.
     """
@@ -23,7 +23,7 @@ def uploads(page: str) -> dict[str, Source]:
     )
     with files:
         dropped = st.file_uploader(
-            "Drop pictures here", type=_TYPES, accept_multiple_files=True, key=f"{page}_files"
+            "Drop images here", type=_TYPES, accept_multiple_files=True, key=f"{page}_files"
         )
     with folder:
         tree = st.file_uploader(
@@ -31,20 +31,20 @@ def uploads(page: str) -> dict[str, Source]:
         )
     with paste:
         pasted = st.chat_input(
-            "Click here and paste a picture",
+            "Click here and paste an image",
             accept_file="multiple",
             file_type=_TYPES,
             key=f"{page}_paste",
         )
     with camera:
         # Drawn only when asked for: the browser asks for permission as soon as it is there.
-        shot = st.camera_input("Take a picture", key=f"{page}_camera") if camera.open else None
+        shot = st.camera_input("Take an image", key=f"{page}_camera") if camera.open else None
     _remember([*(pasted.files if pasted else ()), *([shot] if shot else ())])
     return _within_limit([*(dropped or ()), *(tree or ()), *_remembered().values()])
 
 
 def _remembered() -> dict[str, UploadedFile]:
-    """Pasted and camera pictures: their widgets forget them with the next rerun."""
+    """Pasted and camera images: their widgets forget them with the next rerun."""
     kept: dict[str, UploadedFile] = st.session_state.setdefault("kept_uploads", {})
     return kept
 
@@ -54,9 +54,9 @@ def _remember(new: Iterable[UploadedFile]) -> None:
     removed: set[str] = st.session_state.setdefault("removed_uploads", set())
     kept.update({file.file_id: file for file in new if file.file_id not in removed})
     if kept and st.button(
-        f"Remove {count(len(kept), 'pasted or camera picture')}", icon=":material/delete:"
+        f"Remove {count(len(kept), 'pasted or camera image')}", icon=":material/delete:"
     ):
-        removed.update(kept)  # the camera goes on showing its last picture
+        removed.update(kept)  # the camera goes on showing its last image
         kept.clear()
         st.rerun()
 
@@ -67,7 +67,7 @@ def _within_limit(files: list[UploadedFile]) -> dict[str, Source]:
         left_out = ", ".join(plain(shorten(file.name, 40)) for file in files[limit : limit + 5])
         more = len(files) - limit - 5
         st.warning(
-            f"{count(len(files) - limit, 'picture')} above the limit of {limit} left out:"
+            f"{count(len(files) - limit, 'image')} above the limit of {limit} left out:"
             f" {left_out}{f' and {more} more' if more > 0 else ''}.",
             icon=":material/filter_none:",
         )

@@ -1,4 +1,4 @@
-"""Vectors of this session's pictures and captions, so that nothing is encoded twice.
+"""Vectors of this session's images and captions, so that nothing is encoded twice.
 
 Uploads stay in their session: these caches live in `st.session_state`, and hold what is on the page
 and no more, for the two models used last.
@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.encoder import Encoded, Encoder, Skipped, bank_vectors, encode
 from components.images import Source, sample_sources
-from components.scores import Matrix
+from components.scores import Floats
 from components.ui.text import plain
 from components.words import count, shorten
 
@@ -21,8 +21,8 @@ Item = Encoded | Skipped
 _MODELS = 2  # a page compares two
 
 
-@st.cache_resource(max_entries=4, show_spinner="Encoding the sample pictures")
-def sample_pictures(key: tuple[str, str, str], _encoder: Encoder) -> list[Encoded]:
+@st.cache_resource(max_entries=4, show_spinner="Encoding the sample images")
+def sample_images(key: tuple[str, str, str], _encoder: Encoder) -> list[Encoded]:
     """Return the encoded samples, shared by all sessions (read only)."""
     return [
         item
@@ -32,31 +32,31 @@ def sample_pictures(key: tuple[str, str, str], _encoder: Encoder) -> list[Encode
 
 
 @st.cache_resource(max_entries=4, show_spinner="Encoding everyday captions to compare with")
-def bank(key: tuple[str, str, str], _encoder: Encoder) -> Matrix:
+def bank(key: tuple[str, str, str], _encoder: Encoder) -> Floats:
     """Return (1000, width) vectors of the background captions, shared by all sessions."""
     return bank_vectors(_encoder)
 
 
-def encode_captions(encoder: Encoder, captions: Sequence[str]) -> Matrix:
+def encode_captions(encoder: Encoder, captions: Sequence[str]) -> Floats:
     """Return (captions, width) unit vectors; only captions that are new are encoded."""
-    known: dict[str, Matrix] = _cache("caption_vectors", encoder)
+    known: dict[str, Floats] = _cache("caption_vectors", encoder)
     new = [caption for caption in captions if caption not in known]
     rows = known | dict(zip(new, encoder.texts(new), strict=True))
     _keep("caption_vectors", encoder, {caption: rows[caption] for caption in captions})
     return np.stack([rows[caption] for caption in captions])
 
 
-def encode_pictures(encoder: Encoder, uploads: dict[str, Source]) -> Sequence[Item]:
+def encode_images(encoder: Encoder, uploads: dict[str, Source]) -> Sequence[Item]:
     """Return each upload's vector and thumbnail, or why it was skipped; the samples without any.
 
     Only new uploads are encoded, with progress and a stop; what was encoded before it is kept.
     """
     place = st.empty()  # there in every run, so that what follows never moves
     if not uploads:
-        return sample_pictures(encoder.key, encoder)
-    known: dict[str, Item] = _cache("picture_vectors", encoder)
+        return sample_images(encoder.key, encoder)
+    known: dict[str, Item] = _cache("image_vectors", encoder)
     rows = {key: known[key] for key in uploads if key in known}
-    _keep("picture_vectors", encoder, rows)
+    _keep("image_vectors", encoder, rows)
     new = {key: source for key, source in uploads.items() if key not in rows}
     if new:
         _encode_new(encoder, new, rows, place)
@@ -67,7 +67,7 @@ def _encode_new(
     encoder: Encoder, new: dict[str, Source], rows: dict[str, Item], place: DeltaGenerator
 ) -> None:
     with place.container(horizontal=True, vertical_alignment="center"):
-        bar = st.progress(0.0, f"Encoding {count(len(new), 'picture')}")
+        bar = st.progress(0.0, f"Encoding {count(len(new), 'image')}")
         stop_key = f"stop_encoding {encoder.key}"  # a page may encode with two models
         stopped = st.button("Stop", icon=":material/stop_circle:", key=stop_key)
     if stopped:
@@ -84,7 +84,7 @@ def _encode_new(
 
 def _say_stopped(left: int, place: DeltaGenerator, stop_key: str) -> None:
     with place.container(horizontal=True, vertical_alignment="center"):
-        st.info(f"Stopped. {count(left, 'picture')} not encoded yet.", icon=":material/pause:")
+        st.info(f"Stopped. {count(left, 'image')} not encoded yet.", icon=":material/pause:")
         st.button("Go on", icon=":material/play_arrow:", key=f"go on {stop_key}")
 
 

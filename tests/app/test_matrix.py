@@ -50,12 +50,12 @@ def app() -> AppTest:
 def test_it_starts_with_an_answered_example(app: AppTest) -> None:
     assert app.title[0].value == "Matrix"
     told = texts(app)
-    assert "An example with sample pictures." in told
+    assert "An example with sample images." in told
     assert "Colour: cosine, from -0.10 to 0.65, fixed." in told
-    assert "caption to picture" in tables(app)
+    assert "caption to image" in tables(app)
     assert "23" in tables(app)
     heat = charts(app)[0]
-    assert str(heat["description"]).startswith("Heatmap of 23 captions against 23 pictures.")
+    assert str(heat["description"]).startswith("Heatmap of 23 captions against 23 images.")
     assert "Honesty check: Hiding the most salient tenth takes" in told
 
 
@@ -73,7 +73,7 @@ def test_order_assignment_and_cell_come_from_the_link() -> None:
         matrix_order="Clustered",
         matrix_assign="true",
         matrix_caption=COFFEE,
-        matrix_picture="coffee.jpg",
+        matrix_image="coffee.jpg",
         matrix_why="Which words",
     )
     assert "The one-to-one assignment." in texts(app)
@@ -88,7 +88,7 @@ def test_order_assignment_and_cell_come_from_the_link() -> None:
         ("Where", "For comparison, gibberish"),
         ("A rather than B", "In the third map orange speaks for A"),
         ("Change the caption", "score as high as the original"),
-        ("Change the picture", "**Averaged views**"),
+        ("Change the image", "**Averaged views**"),
     ],
 )
 def test_every_way_of_why_answers(why: str, told: str) -> None:
@@ -102,7 +102,7 @@ def test_uploads_without_known_pairs_have_no_recall(app: AppTest) -> None:
     assert str(charts(app)[0]["description"]).startswith("Heatmap of 3 captions against 2")
 
 
-def test_one_caption_and_one_picture_make_a_matrix_too(app: AppTest) -> None:
+def test_one_caption_and_one_image_make_a_matrix_too(app: AppTest) -> None:
     upload(app, "chelsea.jpg")
     type_captions(app, "猫 **b** $x$")
     done(app.segmented_control(key="matrix_order").set_value("Clustered").run())
@@ -112,9 +112,9 @@ def test_one_caption_and_one_picture_make_a_matrix_too(app: AppTest) -> None:
 
 
 def test_a_cell_that_is_gone_gives_way_to_one_that_is_there(app: AppTest) -> None:
-    done(app.selectbox(key="matrix_picture").set_value("rocket.jpg").run())
+    done(app.selectbox(key="matrix_image").set_value("rocket.jpg").run())
     upload(app, "chelsea.jpg", "coffee.jpg")
-    assert app.selectbox(key="matrix_picture").value in ("chelsea.jpg", "coffee.jpg")
+    assert app.selectbox(key="matrix_image").value in ("chelsea.jpg", "coffee.jpg")
 
 
 def _pairs(app: AppTest, data: bytes, name: str = "pairs.csv") -> AppTest:
@@ -127,7 +127,7 @@ def test_a_csv_of_pairs_brings_captions_and_recall(app: AppTest) -> None:
     upload(app, "chelsea.jpg", "coffee.jpg", "rocket.jpg")
     _pairs(app, rows.encode())
     told = texts(app).replace("\\", "")
-    assert "1 picture of the table not among the pictures here: lost.jpg." in told
+    assert "1 image of the table not among the images here: lost.jpg." in told
     assert "100.0%" in tables(app)
     assert app.selectbox(key="matrix_caption").options == [CAT, COFFEE, "a lost, sad dog"]
 
@@ -135,16 +135,16 @@ def test_a_csv_of_pairs_brings_captions_and_recall(app: AppTest) -> None:
 def test_a_bad_csv_is_told_and_nothing_breaks(app: AppTest) -> None:
     _pairs(app, b"words\nonly")
     told = texts(app).replace("\\", "")
-    assert "pairs.csv has no column of pictures" in told
-    assert "Type a caption to rank the pictures." in told
+    assert "pairs.csv has no column of images" in told
+    assert "Type a caption to rank the images." in told
 
 
-def test_without_captions_or_pictures_it_asks_for_them(app: AppTest) -> None:
+def test_without_captions_or_images_it_asks_for_them(app: AppTest) -> None:
     type_captions(app, "# nothing")
-    assert "Type a caption to rank the pictures." in texts(app)
+    assert "Type a caption to rank the images." in texts(app)
     app = start()
     done(app.file_uploader(key="matrix_files").set_value([("x.jpg", b"x", "image/jpeg")]).run())
-    assert "None of the files gave a picture." in texts(app)
+    assert "None of the files gave an image." in texts(app)
 
 
 @pytest.fixture(scope="module")
@@ -164,10 +164,10 @@ def test_two_models_stand_side_by_side(tiny: str) -> None:
     assert headings[:3] == ["Pocket", "clip", "Difference"]
     told = texts(app)
     assert "**Rank agreement**: median" in told
-    assert "**Time per picture**" in told
+    assert "**Time per image**" in told
     assert len([c for c in charts(app) if "Heatmap" in str(c.get("description"))]) == 3
-    assert "Pocket: caption to picture" in tables(app)
-    assert "clip: picture to caption" in tables(app)
+    assert "Pocket: caption to image" in tables(app)
+    assert "clip: image to caption" in tables(app)
 
 
 def test_attention_is_offered_for_a_transformer_alone(tiny: str, app: AppTest) -> None:

@@ -36,7 +36,7 @@ def type_captions(app: AppTest, text: str) -> AppTest:
 
 
 def tiles(app: AppTest) -> list[str]:
-    """Return the picture names as their buttons say them, in the page's order."""
+    """Return the image names as their buttons say them, in the page's order."""
     names = [button.label for button in app.button if (button.key or "").startswith("open-")]
     return [name.replace("\\", "") for name in names]
 
@@ -50,13 +50,13 @@ def test_match_starts_with_an_answered_example(app: AppTest) -> None:
     assert app.title[0].value == "Match"
     assert [header.value for header in app.subheader] == ["a facial photo of a tabby cat"]
     assert tiles(app)[0] == "chelsea.jpg"
-    assert "An example with sample pictures" in texts(app)
+    assert "An example with sample images" in texts(app)
     assert "Cosine" in texts(app)
 
 
 def test_match_asks_for_a_caption_when_there_is_none(app: AppTest) -> None:
     type_captions(app, "  \n# only a comment")
-    assert "Type a caption to rank the pictures." in texts(app)
+    assert "Type a caption to rank the images." in texts(app)
     assert not tiles(app)
 
 
@@ -83,7 +83,7 @@ def test_match_takes_any_caption(app: AppTest, caption: str) -> None:
 
 def test_match_says_when_nothing_reaches_the_minimum(app: AppTest) -> None:
     done(app.slider(key="match_min").set_value(0.9).run())
-    assert "No picture reaches the minimum score of 0.900; the best has 0.4" in texts(app)
+    assert "No image reaches the minimum score of 0.900; the best has 0.4" in texts(app)
     assert not tiles(app)
 
 
@@ -139,13 +139,13 @@ def test_uploads_take_the_samples_place_and_bad_ones_are_named(app: AppTest) -> 
     assert tiles(app) == ["chelsea.jpg", "coffee.jpg"]
     told = texts(app).replace("\\", "")
     assert "2 files skipped; the others are ranked." in told
-    assert "broken.jpg is not a picture" in told
+    assert "broken.jpg is not an image" in told
     assert "empty.jpg is empty." in told
 
 
 def test_only_bad_uploads_ask_for_others(app: AppTest) -> None:
     done(app.file_uploader(key="match_files").set_value([("x.jpg", b"x", "image/jpeg")]).run())
-    assert "None of the files gave a picture." in texts(app)
+    assert "None of the files gave an image." in texts(app)
 
 
 def test_uploads_above_the_limit_are_named(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_uploads_above_the_limit_are_named(app: AppTest, monkeypatch: pytest.Mon
     done(upload.set_value(_uploads("chelsea.jpg", "coffee.jpg")).run())
     assert tiles(app) == ["chelsea.jpg"]
     told = texts(app).replace("\\", "")
-    assert "1 picture above the limit of 1 left out: coffee.jpg." in told
+    assert "1 image above the limit of 1 left out: coffee.jpg." in told
 
 
 def test_two_files_of_one_name_are_told_apart(app: AppTest) -> None:
@@ -176,11 +176,11 @@ class _Counting:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from components.encoder.runtimes.openvino import OpenVinoRuntime
 
-        self.pictures = self.captions = 0
+        self.images = self.captions = 0
         images, words = OpenVinoRuntime.images, OpenVinoRuntime.texts
 
         def count_images(runtime: OpenVinoRuntime, *inputs: "object") -> object:
-            self.pictures += len(inputs[0])  # type: ignore[arg-type]
+            self.images += len(inputs[0])  # type: ignore[arg-type]
             return images(runtime, *inputs)  # type: ignore[arg-type]
 
         def count_texts(runtime: OpenVinoRuntime, ids: "object", mask: "object") -> object:
@@ -195,11 +195,11 @@ def test_only_what_changed_is_encoded(app: AppTest, monkeypatch: pytest.MonkeyPa
     counting = _Counting(monkeypatch)
     upload = app.file_uploader(key="match_files")
     done(upload.set_value(_uploads("chelsea.jpg", "coffee.jpg")).run())
-    assert (counting.pictures, counting.captions) == (2, 0)
+    assert (counting.images, counting.captions) == (2, 0)
     type_captions(app, "a facial photo of a tabby cat\na dog")
-    assert (counting.pictures, counting.captions) == (2, 1)
+    assert (counting.images, counting.captions) == (2, 1)
     done(app.segmented_control(key="match_by").set_value("Captions").run())
-    assert (counting.pictures, counting.captions) == (2, 1)
+    assert (counting.images, counting.captions) == (2, 1)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_the_two_models_used_last_keep_their_vectors(
     assert "each pair on its own" in texts(app)
     counting = _Counting(monkeypatch)
     done(app.selectbox(key="model").set_value("pocket").run())
-    assert (counting.pictures, counting.captions) == (0, 0)
+    assert (counting.images, counting.captions) == (0, 0)
     assert tiles(app) == ["chelsea.jpg"]
 
 

@@ -38,7 +38,7 @@ def search(**query: str) -> AppTest:
 
 
 def found(app: AppTest) -> list[str]:
-    """Return the picture names as their buttons say them, in the page's order."""
+    """Return the image names as their buttons say them, in the page's order."""
     labels = [button.label for button in app.button if (button.key or "").startswith("photo-")]
     return [label.replace("\\", "").split(" ")[-1] for label in labels]
 
@@ -54,8 +54,8 @@ def told(app: AppTest) -> str:
 def test_it_begins_with_the_samples_in_random_order() -> None:
     app = search()
     assert len(found(app)) == 23
-    assert "23 pictures in random order" in told(app)
-    assert "23 pictures · indexed with pocket (f32) ·" in told(app)
+    assert "23 images in random order" in told(app)
+    assert "23 images · indexed with pocket (f32) ·" in told(app)
     assert found(search()) == found(app)  # the same link, the same order
     assert found(search(search_seed="2")) != found(app)
 
@@ -119,10 +119,10 @@ def test_a_broken_link_still_opens(query: dict[str, str]) -> None:
     assert found(search(search_q="a cat", **query))[0] == "chelsea.jpg"
 
 
-def test_a_picture_that_is_gone_is_told() -> None:
+def test_a_image_that_is_gone_is_told() -> None:
     app = search(search_like="gone.jpg")
-    assert "samples has no picture 'gone.jpg'" in told(app)
-    assert "samples has no picture 'gone.jpg'" in told(search(search_photo="gone.jpg"))
+    assert "samples has no image 'gone.jpg'" in told(app)
+    assert "samples has no image 'gone.jpg'" in told(search(search_photo="gone.jpg"))
 
 
 def test_a_collection_that_is_gone_is_told_with_a_way_on() -> None:
@@ -133,10 +133,10 @@ def test_a_collection_that_is_gone_is_told_with_a_way_on() -> None:
 
 
 def test_a_collection_removed_under_the_open_page(encoder: Encoder, tmp_path: Path) -> None:
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    shutil.copy(SAMPLES / "coffee.jpg", pictures)
-    build(Job("mine", SourceSpec("folder", str(pictures))), encoder)
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(SAMPLES / "coffee.jpg", images)
+    build(Job("mine", SourceSpec("folder", str(images))), encoder)
     app = search(search_in="mine")
     assert found(app) == ["coffee.jpg"]
     shutil.rmtree(folder_of("mine"))

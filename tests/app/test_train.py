@@ -58,45 +58,43 @@ def upload(app: AppTest, folder: Path, table: str | None = None) -> AppTest:
 def test_it_begins_by_asking_for_pairs() -> None:
     app = start()
     assert app.title[0].value == "Train"
-    assert "Drop a table and its pictures." in texts(app)
+    assert "Drop a table and its images." in texts(app)
     assert not [button for button in app.button if button.key == "train_start"]
 
 
-def test_a_table_without_captions_or_pictures_is_named(pairs: Path) -> None:
+def test_a_table_without_captions_or_images_is_named(pairs: Path) -> None:
     app = upload(start(), pairs, "image,size\ncat.jpg,3\n")
     assert "captions.csv has no captions" in texts(app)
     app = upload(start(), pairs, "image,caption\nnone.jpg,a cat\n")
     told = texts(app)
-    assert "1 picture of the table not among the uploads: none.jpg" in told
-    assert "None of the pictures has a caption" in told
+    assert "1 image of the table not among the uploads: none.jpg" in told
+    assert "None of the images has a caption" in told
 
 
-def test_two_pictures_are_too_few(pairs: Path) -> None:
+def test_two_images_are_too_few(pairs: Path) -> None:
     table = "image,caption\nchelsea.jpg,a cat\ncoffee.jpg,a coffee\n"
-    assert "at least three pictures" in texts(upload(start(), pairs, table))
+    assert "at least three images" in texts(upload(start(), pairs, table))
 
 
 def test_a_split_column_says_what_is_held_out(pairs: Path, tmp_path: Path) -> None:
-    assert "4 pictures held out to measure on: a tenth, drawn at random." in texts(
+    assert "4 images held out to measure on: a tenth, drawn at random." in texts(
         upload(start(), pairs)
     )
     app = upload(start(), write_pairs(tmp_path / "split", splits=True))
-    assert "24 pictures to learn from, 8 pictures held out to measure on: its split dev." in texts(
-        app
-    )
+    assert "24 images to learn from, 8 images held out to measure on: its split dev." in texts(app)
     assert app.number_input(key="train_batch").max == 24
 
 
-def test_pictures_that_cannot_be_read_are_named_and_counted(pairs: Path, tmp_path: Path) -> None:
+def test_images_that_cannot_be_read_are_named_and_counted(pairs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(pairs, folder)
     for file in sorted(folder.glob("*.jpg"))[:7]:
-        file.write_bytes(b"no picture")
+        file.write_bytes(b"no image")
     app = upload(start(), folder)
     told = texts(app)
-    assert "7 pictures skipped; the others are used." in told
+    assert "7 images skipped; the others are used." in told
     assert "- and 2 more" in told
-    assert "22 pictures to learn from, 3 pictures held out" in told
+    assert "22 images to learn from, 3 images held out" in told
     assert app.number_input(key="train_batch").value == 22  # all, though the table names more
 
 
@@ -113,8 +111,8 @@ def test_it_tells_the_cost_trains_stops_goes_on_and_shows_what_it_gained(
     pairs: Path, trained: Path
 ) -> None:
     app = upload(start(), pairs)
-    assert "28 pictures to learn from, 4 pictures held out" in texts(app)
-    done(app.text_input(key="train_name_0").set_value("my pictures").run())
+    assert "28 images to learn from, 4 images held out" in texts(app)
+    done(app.text_input(key="train_name_0").set_value("my images").run())
     done(app.number_input(key="train_batch").set_value(14).run())
     done(app.number_input(key="train_epochs").set_value(6).run())
     done(app.button(key="train_estimate").click().run())
@@ -122,19 +120,19 @@ def test_it_tells_the_cost_trains_stops_goes_on_and_shows_what_it_gained(
     app.button(key="train_start").click().run()
     _wait_for(app, "step ")
     assert "one run at a time" in texts(app)
-    app.button(key="stop my pictures").click().run()
+    app.button(key="stop my images").click().run()
     _wait_for(app, "what it has learned is kept")
-    app.button(key="resume my pictures").click().run()
-    _wait_for(app, "my pictures is trained")
+    app.button(key="resume my images").click().run()
+    _wait_for(app, "my images is trained")
     assert app.text_input(key="train_name_1").value == "Pocket tuned 1"
     told = texts(app)
-    assert "Moved most" in told or "No picture held out changed its rank." in told
+    assert "Moved most" in told or "No image held out changed its rank." in told
     assert "caption to image" in "\n".join(table.value.to_string() for table in app.table)
-    assert (trained / "my pictures" / "log.csv").is_file()
-    assert not (Settings().model_cache / "training" / "my pictures").exists()
-    app.button(key="close my pictures").click().run()
-    other = start("match", "trained:my pictures")
-    assert "my pictures" in " ".join(badge.value for badge in other.markdown)
+    assert (trained / "my images" / "log.csv").is_file()
+    assert not (Settings().model_cache / "training" / "my images").exists()
+    app.button(key="close my images").click().run()
+    other = start("match", "trained:my images")
+    assert "my images" in " ".join(badge.value for badge in other.markdown)
 
 
 def _wait_for(app: AppTest, sentence: str) -> None:
@@ -187,7 +185,7 @@ def test_pages_that_need_vectors_say_so(page: str, pairs: Path) -> None:
         upload(app, pairs)
     key = "train_base" if page == "train" else "model"
     done(app.selectbox(key=key).set_value("trained:pairs").run())
-    assert "has no vectors: it scores one picture with one caption" in texts(app)
+    assert "has no vectors: it scores one image with one caption" in texts(app)
 
 
 @pytest.mark.usefixtures("older")
@@ -208,5 +206,5 @@ def test_a_collection_with_captions_gives_pairs(
     build(CollectionJob("samples", spec), load(models.locate(models.resolve("pocket"))))
     done(app.run())
     told = texts(app)
-    assert "Its small pictures are used" in told
-    assert "20 pictures to learn from, 3 pictures held out" in told
+    assert "Its small images are used" in told
+    assert "20 images to learn from, 3 images held out" in told

@@ -38,13 +38,13 @@ def switch(page: Page, score: str, cells: int) -> float:
 
 
 def fill(page: Page, folder: Path, size: int) -> None:
-    """Put ``size`` captions and pictures on the page."""
+    """Put ``size`` captions and images on the page."""
     own = list(sample_captions().items())
     files = []
     for number in range(size):
-        with Image.open(ROOT / "sample_images" / own[number % len(own)][0]) as picture:
+        with Image.open(ROOT / "sample_images" / own[number % len(own)][0]) as image:
             files.append(folder / f"{number:03}.jpg")
-            picture.convert("RGB").resize((200 + number, 200)).save(files[-1])
+            image.convert("RGB").resize((200 + number, 200)).save(files[-1])
     page.locator("input[type=file]").first.set_input_files(files)
     lines = [f"{own[number % len(own)][1]}, {number}" for number in range(size)]
     box = page.get_by_role("textbox", name="Captions, one a line")

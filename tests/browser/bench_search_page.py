@@ -2,8 +2,8 @@
 
     python -m tests.browser.bench_search_page FOLDER [--rounds 20]
 
-Indexes the pictures of FOLDER with Pocket, opens the page, and asks: from the Enter key to the
-moment when first and last tile of the page are those of the new query and every picture is loaded.
+Indexes the images of FOLDER with Pocket, opens the page, and asks: from the Enter key to the
+moment when first and last tile of the page are those of the new query and every image is loaded.
 """
 
 import argparse
@@ -35,8 +35,8 @@ QUERIES = (
 _LABELS = "['.st-key-hit-0', '.st-key-hit-23'].map(p => document.querySelector(p)?.innerText ?? '')"
 _NEW = f"""before => {{
   const now = {_LABELS};
-  const pictures = [...document.querySelectorAll("[class*='st-key-hit-'] img")];
-  const loaded = pictures.length >= 24 && pictures.every(p => p.complete && p.naturalWidth);
+  const images = [...document.querySelectorAll("[class*='st-key-hit-'] img")];
+  const loaded = images.length >= 24 && images.every(p => p.complete && p.naturalWidth);
   return now.every((text, i) => text && text !== before[i]) && loaded && performance.now();
 }}"""
 
@@ -75,7 +75,7 @@ def measure(folder: Path, rounds: int) -> None:
         size = len(open_collection("bench"))
     low, high = min(times), max(times)
     print(  # noqa: T201 - a script's result
-        f"{size:,} pictures, {rounds} queries: p50 {statistics.median(times):.0f} ms"
+        f"{size:,} images, {rounds} queries: p50 {statistics.median(times):.0f} ms"
         f" ({low:.0f} to {high:.0f}) from Enter to the new grid of 24"
     )
 

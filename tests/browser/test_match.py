@@ -1,4 +1,4 @@
-"""The paths that a person takes on the Match page, in a real browser with real pictures."""
+"""The paths that a person takes on the Match page, in a real browser with real images."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from components.settings import ROOT
 from tests.browser.conftest import Server
 
 SAMPLES = ROOT / "sample_images"
-PICTURES = {"one.jpg": "chelsea.jpg", "two.jpg": "motorcycle_right.jpg", "three.jpg": "rocket.jpg"}
+IMAGES = {"one.jpg": "chelsea.jpg", "two.jpg": "motorcycle_right.jpg", "three.jpg": "rocket.jpg"}
 CAPTIONS = {
     "a facial photo of a tabby cat": "one.jpg",
     "a red motorcycle standing in a garage": "two.jpg",
@@ -26,13 +26,13 @@ Screenshot = Callable[[Page, str], None]
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> list[Path]:
-    """A person's own files: sample pictures under names that tell nothing."""
-    return [Path(shutil.copy(SAMPLES / own, tmp_path / name)) for name, own in PICTURES.items()]
+def images(tmp_path: Path) -> list[Path]:
+    """A person's own files: sample images under names that tell nothing."""
+    return [Path(shutil.copy(SAMPLES / own, tmp_path / name)) for name, own in IMAGES.items()]
 
 
 def first_tile(page: Page, row: int, name: str = "") -> None:
-    """Wait until the first picture under a caption is the one of that name."""
+    """Wait until the first image under a caption is the one of that name."""
     tile = page.locator(f"[class*='st-key-tile-{row}-']").first
     expect(tile).to_contain_text("#1 ")
     expect(tile).to_contain_text(name)
@@ -46,7 +46,7 @@ def type_captions(page: Page, captions: list[str]) -> None:
 
 def upload(page: Page, files: list[Path]) -> None:
     page.locator("input[type=file]").first.set_input_files(files)
-    expect(page.get_by_text("An example with sample pictures")).to_have_count(0)
+    expect(page.get_by_text("An example with sample images")).to_have_count(0)
 
 
 def settled(page: Page) -> None:
@@ -69,11 +69,11 @@ def test_the_first_screen_is_an_answered_example(
 
 
 def test_uploads_are_ranked_for_typed_captions(
-    server: Server, page: Page, pictures: list[Path], screenshot: Screenshot
+    server: Server, page: Page, images: list[Path], screenshot: Screenshot
 ) -> None:
     page.goto(server.url)
     first_tile(page, 0)
-    upload(page, pictures)
+    upload(page, images)
     type_captions(page, list(CAPTIONS))
     for row, (caption, name) in enumerate(CAPTIONS.items()):
         expect(page.get_by_role("heading", name=caption)).to_be_visible()
@@ -82,24 +82,24 @@ def test_uploads_are_ranked_for_typed_captions(
     screenshot(page, "match-uploads")
 
 
-def test_both_directions_and_both_scores(server: Server, page: Page, pictures: list[Path]) -> None:
+def test_both_directions_and_both_scores(server: Server, page: Page, images: list[Path]) -> None:
     page.goto(server.url)
     first_tile(page, 0)
-    upload(page, pictures)
+    upload(page, images)
     type_captions(page, list(CAPTIONS))
     page.get_by_role("radio", name="Captions").click()
     page.get_by_role("radio", name="Probability").click()
     for caption, name in CAPTIONS.items():
-        picture = page.locator("[class*='st-key-picture-']", has_text=name)
-        expect(picture.get_by_text("#1 ")).to_contain_text(caption)
-        expect(picture.get_by_text("#1 ")).to_contain_text("%")
-    expect(page.get_by_text("sum to 100% for every picture")).to_be_visible()
+        image = page.locator("[class*='st-key-image-']", has_text=name)
+        expect(image.get_by_text("#1 ")).to_contain_text(caption)
+        expect(image.get_by_text("#1 ")).to_contain_text("%")
+    expect(page.get_by_text("sum to 100% for every image")).to_be_visible()
     assert "match_by=Captions" in page.url
     assert "match_score=Probability" in page.url
 
 
 def test_a_corrupt_file_is_named_and_the_others_are_ranked(
-    server: Server, page: Page, pictures: list[Path], tmp_path: Path, screenshot: Screenshot
+    server: Server, page: Page, images: list[Path], tmp_path: Path, screenshot: Screenshot
 ) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes((SAMPLES / "coffee.jpg").read_bytes()[:3000])
@@ -108,7 +108,7 @@ def test_a_corrupt_file_is_named_and_the_others_are_ranked(
     text.write_text("Dear reader,")
     page.goto(server.url)
     first_tile(page, 0)
-    upload(page, [broken, *pictures, empty, text])
+    upload(page, [broken, *images, empty, text])
     type_captions(page, ["a facial photo of a tabby cat"])
     first_tile(page, 0, "one.jpg")
     settled(page)
@@ -124,10 +124,10 @@ def _download(page: Page, button: str) -> bytes:
     return Path(waiting.value.path()).read_bytes()
 
 
-def test_downloads_open_and_parse(server: Server, page: Page, pictures: list[Path]) -> None:
+def test_downloads_open_and_parse(server: Server, page: Page, images: list[Path]) -> None:
     page.goto(server.url)
     first_tile(page, 0)
-    upload(page, pictures)
+    upload(page, images)
     type_captions(page, list(CAPTIONS))
     expect(page.get_by_role("heading", name=list(CAPTIONS)[2])).to_be_visible()
     settled(page)
@@ -160,34 +160,34 @@ def test_a_link_carries_captions_and_settings(server: Server, context: BrowserCo
     first_tile(other, 0, "motorcycle_right.jpg")
 
 
-def test_a_whole_folder_is_ranked(server: Server, page: Page, pictures: list[Path]) -> None:
+def test_a_whole_folder_is_ranked(server: Server, page: Page, images: list[Path]) -> None:
     page.goto(server.url)
     first_tile(page, 0)
     settled(page)
     page.get_by_role("tab", name="Folder").click()
     settled(page)
-    page.locator("input[type=file][webkitdirectory]").set_input_files(pictures[0].parent)
-    expect(page.get_by_text("An example with sample pictures")).to_have_count(0)
+    page.locator("input[type=file][webkitdirectory]").set_input_files(images[0].parent)
+    expect(page.get_by_text("An example with sample images")).to_have_count(0)
     first_tile(page, 0, "one.jpg")
-    assert page.locator("[class*='st-key-tile-0-']").count() == len(pictures)
+    assert page.locator("[class*='st-key-tile-0-']").count() == len(images)
 
 
 def test_two_sessions_do_not_see_each_others_uploads(
-    server: Server, browser: Browser, pictures: list[Path]
+    server: Server, browser: Browser, images: list[Path]
 ) -> None:
     mine, theirs = browser.new_context().new_page(), browser.new_context().new_page()
     for page in (mine, theirs):
         page.goto(server.url)
         first_tile(page, 0)
-    upload(mine, pictures[:1])
-    upload(theirs, pictures[1:2])
+    upload(mine, images[:1])
+    upload(theirs, images[1:2])
     expect(mine.get_by_role("button", name="one.jpg", exact=True)).to_be_visible()
     expect(theirs.get_by_role("button", name="two.jpg", exact=True)).to_be_visible()
     expect(mine.get_by_text("two.jpg")).to_have_count(0)
     expect(theirs.get_by_text("one.jpg")).to_have_count(0)
 
 
-def test_a_picture_opens_large_with_the_keyboard(server: Server, page: Page) -> None:
+def test_a_image_opens_large_with_the_keyboard(server: Server, page: Page) -> None:
     page.goto(server.url)
     first_tile(page, 0)
     settled(page)
@@ -201,7 +201,7 @@ def test_a_picture_opens_large_with_the_keyboard(server: Server, page: Page) -> 
     expect(dialog).to_have_count(0)
 
 
-def test_a_pasted_picture_takes_the_samples_place(server: Server, page: Page) -> None:
+def test_a_pasted_image_takes_the_samples_place(server: Server, page: Page) -> None:
     page.goto(server.url)
     first_tile(page, 0)
     settled(page)
@@ -212,7 +212,7 @@ def test_a_pasted_picture_takes_the_samples_place(server: Server, page: Page) ->
     _paste(page, SAMPLES / "coffee.jpg")
     expect(page.get_by_test_id("stChatInput").get_by_text("coffee.jpg")).to_be_visible()
     page.get_by_test_id("stChatInputSubmitButton").click()
-    expect(page.get_by_role("button", name="Remove 1 pasted or camera picture")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove 1 pasted or camera image")).to_be_visible()
     first_tile(page, 0, "coffee.jpg")
 
 
@@ -230,20 +230,20 @@ def _paste(page: Page, file: Path) -> None:
     )
 
 
-def test_the_camera_takes_a_picture(server: Server, page: Page) -> None:
+def test_the_camera_takes_a_image(server: Server, page: Page) -> None:
     page.goto(server.url)
     first_tile(page, 0)
     settled(page)
     page.get_by_role("tab", name="Camera").click()
     page.wait_for_function("document.querySelector('video')?.readyState === 4")
     page.get_by_role("button", name="Take Photo").click()
-    expect(page.get_by_role("button", name="Remove 1 pasted or camera picture")).to_be_visible()
-    expect(page.get_by_text("An example with sample pictures")).to_have_count(0)
+    expect(page.get_by_role("button", name="Remove 1 pasted or camera image")).to_be_visible()
+    expect(page.get_by_text("An example with sample images")).to_have_count(0)
     settled(page)
     first_tile(page, 0)
     assert page.locator("[class*='st-key-tile-0-']").count() == 1
-    page.get_by_role("button", name="Remove 1 pasted or camera picture").click()
-    expect(page.get_by_text("An example with sample pictures")).to_be_visible()
+    page.get_by_role("button", name="Remove 1 pasted or camera image").click()
+    expect(page.get_by_text("An example with sample images")).to_be_visible()
 
 
 def test_the_page_asks_no_other_server_for_anything(server: Server, page: Page) -> None:
@@ -280,8 +280,8 @@ def test_nothing_overflows_in_either_theme(
 def test_many_files_can_be_stopped_and_go_on(
     server: Server, page: Page, tmp_path: Path, screenshot: Screenshot
 ) -> None:
-    with Image.open(SAMPLES / "hubble_deep_field.jpg") as picture:
-        picture.resize((2400, 2400)).save(tmp_path / "0.png", compress_level=1)
+    with Image.open(SAMPLES / "hubble_deep_field.jpg") as image:
+        image.resize((2400, 2400)).save(tmp_path / "0.png", compress_level=1)
     files = [tmp_path / "0.png"]
     files += [Path(shutil.copy(files[0], tmp_path / f"{index}.png")) for index in range(1, 50)]
     page.goto(server.url)

@@ -1,4 +1,4 @@
-"""The paths that a person takes on the Matrix page, in a real browser with real pictures."""
+"""The paths that a person takes on the Matrix page, in a real browser with real images."""
 
 import csv
 import io
@@ -46,9 +46,9 @@ def labels(page: Page) -> list[str]:
     return [text for text in texts if text.strip()]
 
 
-def cell(page: Page, caption: str, picture: str) -> Locator:
+def cell(page: Page, caption: str, image: str) -> Locator:
     return heat(page).locator(
-        f"path[aria-label*='Caption: {caption};'][aria-label*='Picture: {picture};']"
+        f"path[aria-label*='Caption: {caption};'][aria-label*='Image: {image};']"
     )
 
 
@@ -77,18 +77,18 @@ def watch(page: Page, dialogs: list[str]) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> list[Path]:
+def images(tmp_path: Path) -> list[Path]:
     """A person's own files, one of them with a hostile name."""
     names = {"cat.jpg": "chelsea.jpg", "rocket.jpg": "rocket.jpg", "horse.jpg": "horse.jpg"}
     files = [Path(shutil.copy(SAMPLES / own, tmp_path / name)) for name, own in names.items()]
-    with Image.open(SAMPLES / "coffee.jpg") as picture:
-        picture.save(tmp_path / ATTACK)
+    with Image.open(SAMPLES / "coffee.jpg") as image:
+        image.save(tmp_path / ATTACK)
     return [*files, tmp_path / ATTACK]
 
 
 def upload(page: Page, files: list[Path]) -> None:
     page.locator("input[type=file]").first.set_input_files(files)
-    expect(page.get_by_text("An example with sample pictures")).to_have_count(0)
+    expect(page.get_by_text("An example with sample images")).to_have_count(0)
     settled(page)
 
 
@@ -101,7 +101,7 @@ def test_a_click_on_a_cell_opens_it(
     cell(page, CAT, "rocket.jpg").click(force=True)
     expect(page.get_by_text("with rocket.jpg")).to_be_visible()
     settled(page)
-    assert "matrix_picture=rocket.jpg" in page.url
+    assert "matrix_image=rocket.jpg" in page.url
     cell(page, ROCKET, "rocket.jpg").click(force=True)
     expect(page.get_by_text("Honesty check:")).to_be_visible()
     expect(page.get_by_role("combobox", name="Caption", exact=False).first).to_be_visible()
@@ -137,19 +137,19 @@ def test_the_score_and_the_order_change_what_is_drawn(
 
 def test_the_keyboard_opens_a_cell_and_the_table_reads_it(server: Server, page: Page) -> None:
     open_matrix(page, server.url)
-    picture = page.get_by_role("combobox", name=re.compile("Picture")).first
-    picture.focus()
+    image = page.get_by_role("combobox", name=re.compile("Image")).first
+    image.focus()
     page.keyboard.press("Enter")
     page.keyboard.type("horse")
     page.keyboard.press("Enter")
     expect(page.get_by_text("with horse.jpg")).to_be_visible()
-    page.get_by_text("The same as a table: 23 captions, 23 pictures, cosine").click()
+    page.get_by_text("The same as a table: 23 captions, 23 images, cosine").click()
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
 
 
-def test_every_download_opens(server: Server, page: Page, pictures: list[Path]) -> None:
+def test_every_download_opens(server: Server, page: Page, images: list[Path]) -> None:
     open_matrix(page, server.url)
-    upload(page, pictures)
+    upload(page, images)
     type_captions(page, CAT, ROCKET)
     png = Image.open(io.BytesIO(download(page, "PNG")))
     assert png.format == "PNG"
@@ -165,10 +165,10 @@ def test_every_download_opens(server: Server, page: Page, pictures: list[Path]) 
 
 
 def test_the_report_opens_and_runs_nothing_of_a_strangers(
-    server: Server, page: Page, context: BrowserContext, pictures: list[Path], tmp_path: Path
+    server: Server, page: Page, context: BrowserContext, images: list[Path], tmp_path: Path
 ) -> None:
     open_matrix(page, server.url)
-    upload(page, pictures)
+    upload(page, images)
     type_captions(page, CAT, "<script>alert(2)</script> a cup of coffee")
     page.get_by_role("button", name="Make the report").click()
     button = page.get_by_role("button", name=re.compile(r"^Report \("))
@@ -197,12 +197,12 @@ def test_the_report_opens_and_runs_nothing_of_a_strangers(
 
 
 def test_a_hostile_name_stays_text_on_the_page(
-    server: Server, page: Page, pictures: list[Path]
+    server: Server, page: Page, images: list[Path]
 ) -> None:
     dialogs: list[str] = []
     watch(page, dialogs)
     open_matrix(page, server.url)
-    upload(page, pictures)
+    upload(page, images)
     type_captions(page, CAT, "<img src=x onerror=alert(3)>")
     cells(page).last.hover(force=True)
     expect(page.locator("#vg-tooltip-element")).to_contain_text("onerror=alert(3)")
@@ -235,8 +235,8 @@ def test_a_hundred_by_a_hundred_is_usable(
     own = list(sample_captions())
     files = []
     for number in range(100):
-        with Image.open(SAMPLES / own[number % len(own)]) as picture:
-            small = picture.convert("RGB").resize((96 + number, 96))
+        with Image.open(SAMPLES / own[number % len(own)]) as image:
+            small = image.convert("RGB").resize((96 + number, 96))
             files.append(tmp_path / f"{number:03}.jpg")
             small.save(files[-1])
     lines = [f"{text}, {number}" for number in range(5) for text in sample_captions().values()]
@@ -256,20 +256,18 @@ def test_a_hundred_by_a_hundred_is_usable(
 
 
 def test_a_csv_of_pairs_gives_recall(
-    server: Server, page: Page, pictures: list[Path], tmp_path: Path
+    server: Server, page: Page, images: list[Path], tmp_path: Path
 ) -> None:
     table = tmp_path / "pairs.csv"
     table.write_text(f"image,caption\ncat.jpg,{CAT}\nrocket.jpg,{ROCKET}\nlost.jpg,a dog\n")
     open_matrix(page, server.url)
-    upload(page, pictures)
+    upload(page, images)
     page.get_by_role("radio", name="CSV of pairs").click()
     expect(page.get_by_text("A CSV or Parquet file with columns")).to_be_visible()
     settled(page)
     page.locator("input[type=file]").first.set_input_files(table)
-    expect(page.get_by_text("1 picture of the table not among the pictures here")).to_be_visible()
-    expect(page.get_by_role("table").filter(has_text="caption to picture")).to_contain_text(
-        "100.0%"
-    )
+    expect(page.get_by_text("1 image of the table not among the images here")).to_be_visible()
+    expect(page.get_by_role("table").filter(has_text="caption to image")).to_contain_text("100.0%")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +276,7 @@ def test_a_csv_of_pairs_gives_recall(
         ("Which words", "What the cosine loses without each word"),
         ("A rather than B", "In the third map orange speaks for A"),
         ("Change the caption", "The variants come from plain rules"),
-        ("Change the picture", "Averaged views"),
+        ("Change the image", "Averaged views"),
     ],
 )
 def test_why_in_other_ways(

@@ -1,4 +1,4 @@
-"""The paths that a person takes on the Search page, in a real browser with real pictures."""
+"""The paths that a person takes on the Search page, in a real browser with real images."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ def tile(page: Page, number: int = 0) -> Locator:
 
 
 def first(page: Page, name: str) -> None:
-    """Wait until the first picture is the one of that name."""
+    """Wait until the first image is the one of that name."""
     expect(tile(page)).to_contain_text(name)
 
 
@@ -53,15 +53,15 @@ def open_popover(page: Page, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> str:
-    """Sixty pictures of two years and two folders, as a collection that the server has."""
+    """Sixty images of two years and two folders, as a collection that the server has."""
     folder = tmp_path_factory.mktemp("many")
     random = np.random.default_rng(0)
     for number in range(60):
         place = folder / ("north" if number % 3 else "south")
         place.mkdir(exist_ok=True)
         pixels = random.integers(0, 256, (3, 4 if number % 2 else 2, 3), dtype=np.uint8)
-        picture = Image.fromarray(pixels).resize((40 * pixels.shape[1], 120))
-        picture.save(place / f"{number:02}.png")
+        image = Image.fromarray(pixels).resize((40 * pixels.shape[1], 120))
+        image.save(place / f"{number:02}.png")
     encoder = load(locate(resolve("pocket")))
     build(Job("many", SourceSpec("folder", str(folder))), encoder)
     return "many"
@@ -72,8 +72,8 @@ def test_the_samples_are_indexed_at_first_use_and_searched(
 ) -> None:
     with running(tmp_path / "log", CAPTIONLENS_DATA=str(tmp_path / "data")) as server:
         page.goto(f"{server.url}/search")
-        expect(page.get_by_text("23 pictures in random order")).to_be_visible()
-        expect(page.get_by_text("23 pictures · indexed with pocket")).to_be_visible()
+        expect(page.get_by_text("23 images in random order")).to_be_visible()
+        expect(page.get_by_text("23 images · indexed with pocket")).to_be_visible()
         screenshot(page, "search-first-screen")
         box(page).press_sequentially(CAT)  # nobody presses Enter: it searches as they type
         first(page, "#1 chelsea.jpg")
@@ -99,7 +99,7 @@ def test_examples_weights_and_negative_terms(
 
 def test_filters_pages_and_their_link(server: Server, page: Page, many: str) -> None:
     page.goto(f"{server.url}/search?search_in={many}")
-    expect(page.get_by_text("60 pictures in random order")).to_be_visible()
+    expect(page.get_by_text("60 images in random order")).to_be_visible()
     settled(page)
     expect(tile(page)).to_contain_text(".png")
     before = re.findall(r"\w+/\d+\.png", tile(page).inner_text())[0]
@@ -109,12 +109,12 @@ def test_filters_pages_and_their_link(server: Server, page: Page, many: str) -> 
     second = re.findall(r"\w+/\d+\.png", tile(page).inner_text())[0]
     assert "search_page=2" in page.url
     page.goto(page.url)
-    expect(tile(page)).to_contain_text(second)  # the same pictures in the same places
+    expect(tile(page)).to_contain_text(second)  # the same images in the same places
     open_popover(page, "Filters")
     page.get_by_role("combobox", name="Folder").click()
     page.get_by_role("option", name="south").click()
     page.keyboard.press("Escape")
-    expect(page.get_by_text("20 pictures in random order")).to_be_visible()
+    expect(page.get_by_text("20 images in random order")).to_be_visible()
     assert "search_f_folder=south" in page.url
     assert "search_page" not in page.url
     expect(page.locator("[class*='st-key-hit-']")).to_have_count(20)
@@ -135,7 +135,7 @@ def test_the_minimum_stands_over_the_histogram(
         slider.press("PageUp")
     page.keyboard.press("Escape")
     page.goto(f"{server.url}/search?search_q={CAT}&search_min=0.3")
-    expect(page.get_by_text("1 result of 23 pictures")).to_be_visible()
+    expect(page.get_by_text("1 result of 23 images")).to_be_visible()
 
 
 def test_a_photograph_opens_and_leads_to_more_like_it(
@@ -164,7 +164,7 @@ def test_a_photograph_opens_and_leads_to_more_like_it(
     expect(dialog).to_have_count(0)
     first(page, "chelsea.jpg")
     page.get_by_role("button", name="Without it").click()
-    expect(page.get_by_text("23 pictures in random order")).to_be_visible()
+    expect(page.get_by_text("23 images in random order")).to_be_visible()
 
 
 def test_similar_photographs_lead_on(server: Server, page: Page) -> None:
@@ -188,29 +188,29 @@ def test_the_tray_is_carried_to_match(server: Server, page: Page) -> None:
     tile(page).get_by_role("button", name="#1 coffee.jpg", exact=True).click()
     dialog.get_by_role("button", name="Use in Match").click()
     expect(page.get_by_role("heading", level=1, name="Match")).to_be_visible()
-    taken = page.get_by_text("2 pictures taken along from Search: rocket.jpg, coffee.jpg.")
+    taken = page.get_by_text("2 images taken along from Search: rocket.jpg, coffee.jpg.")
     expect(taken).to_be_visible()
     settled(page)
     expect(page.locator("[class*='st-key-tile-0-']")).to_have_count(2)
     page.get_by_role("button", name="Put back").click()
-    expect(page.get_by_text("An example with sample pictures")).to_be_visible()
+    expect(page.get_by_text("An example with sample images")).to_be_visible()
 
 
-def test_a_picture_of_ones_own_is_searched_by(server: Server, page: Page, tmp_path: Path) -> None:
+def test_a_image_of_ones_own_is_searched_by(server: Server, page: Page, tmp_path: Path) -> None:
     own = Path(shutil.copy(SAMPLES / "horse.jpg", tmp_path / "mine.jpg"))
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"Dear reader,")
     page.goto(f"{server.url}/search")
     settled(page)
-    open_popover(page, "By a picture")
+    open_popover(page, "By an image")
     page.locator("input[type=file]").first.set_input_files(broken)
-    expect(page.get_by_text("broken.jpg is not a picture")).to_be_visible()
+    expect(page.get_by_text("broken.jpg is not an image")).to_be_visible()
     page.locator("input[type=file]").first.set_input_files(own)
     expect(page.get_by_text("Like mine.jpg")).to_be_visible()
     page.keyboard.press("Escape")
     first(page, "horse.jpg")
     ask(page, "3*a rocket")
-    expect(page.get_by_text("Weight of the picture")).to_be_visible()
+    expect(page.get_by_text("Weight of the image")).to_be_visible()
     first(page, "rocket.jpg")
 
 
@@ -252,17 +252,17 @@ def test_a_folder_is_indexed_from_the_page_and_removed(
     page.get_by_role("button", name="Stop", exact=True).last.click()
     expect(page.get_by_text("It was stopped: run it again to go on.")).to_be_visible()
     page.get_by_role("button", name="Go on").click()
-    expect(page.get_by_text("holiday: 400 pictures")).to_be_visible()
+    expect(page.get_by_text("holiday: 400 images")).to_be_visible()
     page.goto(f"{server.url}/search?search_in=holiday")
-    expect(page.get_by_text("400 pictures in random order")).to_be_visible()
+    expect(page.get_by_text("400 images in random order")).to_be_visible()
     page.get_by_role("button", name="Close", exact=True).click()
     page.get_by_role("button", name="Collections", exact=True).click()
-    expect(dialog.get_by_text("1 pictures skipped")).to_be_visible()
+    expect(dialog.get_by_text("1 images skipped")).to_be_visible()
     dialog.get_by_role("button", name="Remove", exact=True).click()
     dialog.get_by_role("button", name="Remove holiday now").click()
     expect(page.get_by_text("There is no collection holiday")).to_be_visible()
     page.get_by_role("button", name="Go to the samples").click()
-    expect(page.get_by_text("23 pictures in random order")).to_be_visible()
+    expect(page.get_by_text("23 images in random order")).to_be_visible()
 
 
 def test_a_collection_removed_under_the_open_page(server: Server, page: Page, many: str) -> None:
@@ -271,11 +271,11 @@ def test_a_collection_removed_under_the_open_page(server: Server, page: Page, ma
     manifest.write_text(manifest.read_text().replace('"many"', '"fleeting"'), encoding="utf-8")
     assert len(open_collection("fleeting")) == 60
     page.goto(f"{server.url}/search?search_in=fleeting&search_fold=1.0")
-    expect(page.get_by_text("60 pictures in random order")).to_be_visible()
+    expect(page.get_by_text("60 images in random order")).to_be_visible()
     settled(page)
     shutil.rmtree(folder_of("fleeting"))
     ask(page, "a cat")  # what is open goes on
-    expect(page.get_by_text("60 results of 60 pictures")).to_be_visible()
+    expect(page.get_by_text("60 results of 60 images")).to_be_visible()
     page.reload()
     expect(page.get_by_text("There is no collection fleeting")).to_be_visible()
 
@@ -290,7 +290,7 @@ def unsplash(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         place = f"{photos.url}/lite.zip"
         encoder = load(locate(resolve("pocket")))
         spec = SourceSpec("unsplash", place)
-        build(Job("unsplash", spec), encoder, pictures=Unsplash(place))
+        build(Job("unsplash", spec), encoder, images=Unsplash(place))
         yield "unsplash"
     shutil.rmtree(folder_of("unsplash"))
 
@@ -299,7 +299,7 @@ def test_every_unsplash_photograph_carries_its_credit(
     server: Server, page: Page, unsplash: str, screenshot: Screenshot
 ) -> None:
     page.goto(f"{server.url}/search?search_in={unsplash}")
-    expect(page.get_by_text("12 pictures in random order")).to_be_visible()
+    expect(page.get_by_text("12 images in random order")).to_be_visible()
     settled(page)
     credit = re.compile("Photo by .* on Unsplash")
     expect(page.locator("[class*='st-key-hit-']").get_by_text(credit)).to_have_count(12)
@@ -311,8 +311,8 @@ def test_every_unsplash_photograph_carries_its_credit(
     tile(page).get_by_role("button", name=re.compile("^photo-")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Photo by").first).to_be_visible()
-    # The server of this test may not ask private addresses: the small picture stands in.
-    expect(dialog.get_by_text("Only the small picture")).to_be_visible()
+    # The server of this test may not ask private addresses: the small image stands in.
+    expect(dialog.get_by_text("Only the small image")).to_be_visible()
     expect(dialog.get_by_role("link", name="its page")).to_be_visible()
 
 
@@ -326,5 +326,5 @@ def test_the_grid_works_with_the_keyboard(server: Server, page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    pictures = page.locator("[class*='st-key-hit-'] img")
-    assert all(picture.get_attribute("alt") for picture in pictures.all())
+    images = page.locator("[class*='st-key-hit-'] img")
+    assert all(image.get_attribute("alt") for image in images.all())

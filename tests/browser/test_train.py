@@ -1,4 +1,4 @@
-"""Train, from a table and its pictures to a model that ranks, in a real browser."""
+"""Train, from a table and its images to a model that ranks, in a real browser."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from tests.browser.test_match import settled
 from tests.pairs import write_pairs
 
 Screenshot = Callable[[Page, str], None]
-NAME = "browser pictures"
+NAME = "browser images"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_pairs_are_trained_on_and_the_model_ranks(
     inputs = page.get_by_test_id("stFileUploaderDropzoneInput")
     inputs.nth(0).set_input_files(pairs / "captions.csv")
     inputs.nth(1).set_input_files(sorted(pairs.glob("*.jpg")))
-    expect(page.get_by_text("28 pictures to learn from, 4 pictures held out")).to_be_visible()
+    expect(page.get_by_text("28 images to learn from, 4 images held out")).to_be_visible()
     page.get_by_role("textbox", name="Name").fill(NAME)
     page.get_by_role("textbox", name="Name").press("Enter")
     page.get_by_role("button", name="What will it cost?").click()

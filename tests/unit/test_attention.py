@@ -20,13 +20,13 @@ def located(family: str, folder: Path) -> Located:
     return locate(resolve(str(checkpoints.write(family, folder / family))))
 
 
-def squares(dice: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pictures of faint noise with one white patch each, and where: (row, column)."""
-    pictures = dice.integers(0, 60, (number, SIDE, SIDE, 3), dtype=np.uint8)
-    places = dice.integers(0, GRID, (number, 2))
-    for picture, (row, column) in zip(pictures, places, strict=True):
-        picture[row * PATCH : (row + 1) * PATCH, column * PATCH : (column + 1) * PATCH] = 255
-    return pictures, places
+def squares(rng: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return images of faint noise with one white patch each, and where: (row, column)."""
+    images = rng.integers(0, 60, (number, SIDE, SIDE, 3), dtype=np.uint8)
+    places = rng.integers(0, GRID, (number, 2))
+    for image, (row, column) in zip(images, places, strict=True):
+        image[row * PATCH : (row + 1) * PATCH, column * PATCH : (column + 1) * PATCH] = 255
+    return images, places
 
 
 def teach(tower: AttentionTower, text: torch.Tensor) -> None:
@@ -36,13 +36,13 @@ def teach(tower: AttentionTower, text: torch.Tensor) -> None:
     """
     inner = tower._tower.requires_grad_(requires_grad=True)
     adam = torch.optim.Adam(inner.parameters(), lr=3e-3)
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for _ in range(120):
-        pictures, _ = squares(dice, 32)
-        pictures[::2] = dice.integers(0, 60, pictures[::2].shape, dtype=np.uint8)
+        images, _ = squares(rng, 32)
+        images[::2] = rng.integers(0, 60, images[::2].shape, dtype=np.uint8)
         wanted = torch.full((32,), 0.6)
         wanted[::2] = -0.6
-        features = unwrap(tower._forward(torch.from_numpy(pictures)))
+        features = unwrap(tower._forward(torch.from_numpy(images)))
         cosines = torch.nn.functional.normalize(features, dim=-1) @ text
         adam.zero_grad()
         (wanted - cosines).square().mean().backward()  # type: ignore[no-untyped-call]
@@ -65,10 +65,10 @@ def taught(
 
 def test_it_finds_the_patch(taught: tuple[AttentionTower, np.ndarray]) -> None:
     tower, text = taught
-    pictures, places = squares(np.random.default_rng(1), 40)
+    images, places = squares(np.random.default_rng(1), 40)
     found = 0
-    for picture, (row, column) in zip(pictures, places, strict=True):
-        relevance = tower.relevance(picture, text)
+    for image, (row, column) in zip(images, places, strict=True):
+        relevance = tower.relevance(image, text)
         assert relevance.shape == (GRID, GRID)
         assert relevance.min() >= 0
         found += divmod(int(relevance.argmax()), GRID) == (row, column)
@@ -77,11 +77,11 @@ def test_it_finds_the_patch(taught: tuple[AttentionTower, np.ndarray]) -> None:
 
 def test_it_leaves_no_gradients_behind(taught: tuple[AttentionTower, np.ndarray]) -> None:
     tower, text = taught
-    picture = squares(np.random.default_rng(2), 1)[0][0]
-    before = tower.relevance(picture, text)
+    image = squares(np.random.default_rng(2), 1)[0][0]
+    before = tower.relevance(image, text)
     with torch.inference_mode():  # as callers may be in
         pass
-    np.testing.assert_array_equal(tower.relevance(picture, text), before)
+    np.testing.assert_array_equal(tower.relevance(image, text), before)
     assert all(each.grad is None or not each.requires_grad for each in tower._tower.parameters())
 
 

@@ -32,7 +32,7 @@ from components.collection.store import (
 from components.collection.writer import writing
 from components.encoder import Encoder, load
 from components.models import locate, resolve
-from components.scores import Matrix
+from components.scores import Floats
 from components.settings import ROOT
 from tests import checkpoints
 
@@ -51,9 +51,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """A person's folder: six sample pictures, one of them in a subfolder."""
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    """A person's folder: six sample images, one of them in a subfolder."""
+    folder = tmp_path / "images"
     (folder / "trip").mkdir(parents=True)
     for name in ("chelsea", "coffee", "rocket", "horse", "flower"):
         shutil.copy(SAMPLES / f"{name}.jpg", folder)
@@ -65,7 +65,7 @@ def index(encoder: Encoder, folder: Path, name: str = "mine", afresh: bool = Fal
     return build(Job(name, SourceSpec("folder", str(folder)), afresh), encoder)
 
 
-def vectors_of(collection: Collection) -> dict[str, Matrix]:
+def vectors_of(collection: Collection) -> dict[str, Floats]:
     ids = collection.table["id"].to_pylist()
     return dict(zip(ids, np.concatenate([*collection.vectors.chunks()]), strict=True))
 
@@ -84,16 +84,16 @@ def test_samples_are_built_and_found(encoder: Encoder) -> None:
     assert verify("samples") == []
 
 
-def test_metadata_says_what_the_file_says(encoder: Encoder, pictures: Path) -> None:
-    picture = Image.new("RGB", (300, 400), (30, 80, 200))
+def test_metadata_says_what_the_file_says(encoder: Encoder, images: Path) -> None:
+    image = Image.new("RGB", (300, 400), (30, 80, 200))
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9003] = "2019:08:24 10:11:12"
     exif[0x0112] = 6  # lies on its side: upright it is 400 wide
-    picture.save(pictures / "trip" / "blue.png", exif=exif)
-    index(encoder, pictures)
+    image.save(images / "trip" / "blue.png", exif=exif)
+    index(encoder, images)
     collection = open_collection("mine")
     record = collection.records(np.array([collection.row_of("trip/blue.png")]))[0]
-    assert record["location"] == str(pictures / "trip" / "blue.png")
+    assert record["location"] == str(images / "trip" / "blue.png")
     found = {name: record[name] for name in ("width", "height", "year", "folder", "file_type")}
     assert found == {
         "width": 400,
@@ -105,12 +105,12 @@ def test_metadata_says_what_the_file_says(encoder: Encoder, pictures: Path) -> N
     assert (record["orientation"], record["colours"]) == ("landscape", ["blue"])
 
 
-def test_bad_pictures_are_listed_and_the_others_indexed(encoder: Encoder, pictures: Path) -> None:
-    (pictures / "broken.jpg").write_bytes((SAMPLES / "coffee.jpg").read_bytes()[:3000])
-    (pictures / "empty.png").write_bytes(b"")
-    (pictures / "outside.jpg").symlink_to(SAMPLES / "brick.jpg")
-    shutil.copy(pictures / "coffee.jpg", pictures / "again.jpg")
-    report = index(encoder, pictures)
+def test_bad_images_are_listed_and_the_others_indexed(encoder: Encoder, images: Path) -> None:
+    (images / "broken.jpg").write_bytes((SAMPLES / "coffee.jpg").read_bytes()[:3000])
+    (images / "empty.png").write_bytes(b"")
+    (images / "outside.jpg").symlink_to(SAMPLES / "brick.jpg")
+    shutil.copy(images / "coffee.jpg", images / "again.jpg")
+    report = index(encoder, images)
     skipped = {row["id"]: row["reason"] for row in open_collection("mine").skipped()}
     assert report.manifest.rows == 6
     assert set(skipped) == {"broken.jpg", "empty.png", "coffee.jpg"}
@@ -118,13 +118,13 @@ def test_bad_pictures_are_listed_and_the_others_indexed(encoder: Encoder, pictur
     assert "cut off" in skipped["broken.jpg"]
 
 
-def test_an_update_adds_drops_and_encodes_again(encoder: Encoder, pictures: Path) -> None:
-    index(encoder, pictures)
+def test_an_update_adds_drops_and_encodes_again(encoder: Encoder, images: Path) -> None:
+    index(encoder, images)
     before = vectors_of(open_collection("mine"))
-    (pictures / "rocket.jpg").unlink()
-    shutil.copy(SAMPLES / "camera.jpg", pictures)
-    shutil.copy(SAMPLES / "coins.jpg", pictures / "coffee.jpg")  # another picture, the same name
-    report = index(encoder, pictures)
+    (images / "rocket.jpg").unlink()
+    shutil.copy(SAMPLES / "camera.jpg", images)
+    shutil.copy(SAMPLES / "coins.jpg", images / "coffee.jpg")  # another image, the same name
+    report = index(encoder, images)
     after = vectors_of(open_collection("mine"))
     assert (report.added, report.kept, report.dropped) == (2, 4, 1)
     assert set(after) == (set(before) - {"rocket.jpg"}) | {"camera.jpg"}
@@ -133,9 +133,9 @@ def test_an_update_adds_drops_and_encodes_again(encoder: Encoder, pictures: Path
     assert verify("mine") == []
 
 
-def test_an_update_without_news_encodes_nothing(encoder: Encoder, pictures: Path) -> None:
-    first = index(encoder, pictures).manifest
-    report = index(encoder, pictures)
+def test_an_update_without_news_encodes_nothing(encoder: Encoder, images: Path) -> None:
+    first = index(encoder, images).manifest
+    report = index(encoder, images)
     assert (report.added, report.kept, report.dropped) == (0, 6, 0)
     assert report.manifest.shards == first.shards
     assert report.manifest.index == first.index
@@ -158,37 +158,37 @@ def test_many_small_updates_do_not_leave_many_shards(encoder: Encoder, tmp_path:
     assert verify("growing") == []
 
 
-def test_the_copy_takes_over_when_the_first_is_deleted(encoder: Encoder, pictures: Path) -> None:
-    shutil.copy(pictures / "coffee.jpg", pictures / "same.jpg")
-    index(encoder, pictures)
-    (pictures / "coffee.jpg").unlink()
-    report = index(encoder, pictures)
+def test_the_copy_takes_over_when_the_first_is_deleted(encoder: Encoder, images: Path) -> None:
+    shutil.copy(images / "coffee.jpg", images / "same.jpg")
+    index(encoder, images)
+    (images / "coffee.jpg").unlink()
+    report = index(encoder, images)
     assert "same.jpg" in vectors_of(open_collection("mine"))
     assert report.skipped == 0
 
 
-def test_a_missing_folder_costs_nothing_that_is_there(encoder: Encoder, pictures: Path) -> None:
-    index(encoder, pictures)
-    pictures.rename(pictures.with_name("elsewhere"))
+def test_a_missing_folder_costs_nothing_that_is_there(encoder: Encoder, images: Path) -> None:
+    index(encoder, images)
+    images.rename(images.with_name("elsewhere"))
     with pytest.raises(Exception, match="is not a folder"):
-        index(encoder, pictures)
+        index(encoder, images)
     assert len(open_collection("mine")) == 6
 
 
-def test_readers_keep_what_they_opened(encoder: Encoder, pictures: Path) -> None:
-    index(encoder, pictures)
+def test_readers_keep_what_they_opened(encoder: Encoder, images: Path) -> None:
+    index(encoder, images)
     before = vectors_of(open_collection("mine"))
     reader = open_collection("mine")  # it has read nothing but the manifest yet
     for name in ("chelsea", "coffee", "rocket"):
-        (pictures / f"{name}.jpg").unlink()
-    index(encoder, pictures)
+        (images / f"{name}.jpg").unlink()
+    index(encoder, images)
     assert len(open_collection("mine")) == 3
     assert all((vectors_of(reader)[name] == before[name]).all() for name in before)
     assert [Image.open(io.BytesIO(reader.thumbnail(row))).size for row in range(6)]
 
 
-def test_a_removed_collection_is_readable_by_who_has_it(encoder: Encoder, pictures: Path) -> None:
-    index(encoder, pictures)
+def test_a_removed_collection_is_readable_by_who_has_it(encoder: Encoder, images: Path) -> None:
+    index(encoder, images)
     reader = open_collection("mine")
     assert remove("mine") > 0
     assert reader.thumbnail(0)
@@ -198,20 +198,20 @@ def test_a_removed_collection_is_readable_by_who_has_it(encoder: Encoder, pictur
     assert collections() == []
 
 
-def test_the_second_writer_is_refused_and_readers_go_on(encoder: Encoder, pictures: Path) -> None:
-    index(encoder, pictures)
+def test_the_second_writer_is_refused_and_readers_go_on(encoder: Encoder, images: Path) -> None:
+    index(encoder, images)
     with locked(folder_of("mine")):
         with pytest.raises(CollectionBusy, match="being written by another process"):
-            index(encoder, pictures)
+            index(encoder, images)
         with pytest.raises(CollectionBusy):
             remove("mine")
         assert len(open_collection("mine")) == 6
 
 
 def test_another_model_is_told_and_may_index_again(
-    encoder: Encoder, pictures: Path, tmp_path: Path
+    encoder: Encoder, images: Path, tmp_path: Path
 ) -> None:
-    index(encoder, pictures)
+    index(encoder, images)
     other = load(locate(resolve(str(checkpoints.write("clip", tmp_path / "tiny")))))
     manifest = open_collection("mine").manifest
     with pytest.raises(OtherModel, match="was indexed with pocket"):
@@ -219,28 +219,28 @@ def test_another_model_is_told_and_may_index_again(
     with pytest.raises(OtherModel, match="another revision"):
         manifest.check_model("pocket", "something else")
     with pytest.raises(OtherModel, match="use that model, or index it again"):
-        index(other, pictures)
-    report = index(other, pictures, afresh=True)
+        index(other, images)
+    report = index(other, images, afresh=True)
     assert (report.manifest.model, report.manifest.rows) == (other.spec.id, 6)
     assert open_collection("mine").vectors.width == other.recipe.width
 
 
 def test_an_interrupted_indexing_again_leaves_the_old_state(
-    encoder: Encoder, pictures: Path, tmp_path: Path
+    encoder: Encoder, images: Path, tmp_path: Path
 ) -> None:
-    index(encoder, pictures)
+    index(encoder, images)
     other = load(locate(resolve(str(checkpoints.write("clip", tmp_path / "tiny")))))
-    with writing("mine", SourceSpec("folder", str(pictures)), other, True):
+    with writing("mine", SourceSpec("folder", str(images)), other, True):
         pass  # ends before anything is published
     assert len(open_collection("mine")) == 6
-    assert index(encoder, pictures).kept == 6
-    assert index(other, pictures, afresh=True).manifest.rows == 6
+    assert index(encoder, images).kept == 6
+    assert index(other, images, afresh=True).manifest.rows == 6
 
 
-def test_a_name_belongs_to_one_source(encoder: Encoder, pictures: Path) -> None:
-    index(encoder, pictures)
+def test_a_name_belongs_to_one_source(encoder: Encoder, images: Path) -> None:
+    index(encoder, images)
     with pytest.raises(CollectionError, match="collection of another source"):
-        index(encoder, pictures / "trip")
+        index(encoder, images / "trip")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../up", "a\\b", " x", "x.", "a..b", "\0"])
@@ -250,8 +250,8 @@ def test_names_that_could_climb_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "noise", "short"])
-def test_a_damaged_index_is_made_anew(encoder: Encoder, pictures: Path, damage: str) -> None:
-    manifest = index(encoder, pictures).manifest
+def test_a_damaged_index_is_made_anew(encoder: Encoder, images: Path, damage: str) -> None:
+    manifest = index(encoder, images).manifest
     assert manifest.index is not None
     file = folder_of("mine") / manifest.index.file.name
     if damage == "missing":
@@ -264,8 +264,8 @@ def test_a_damaged_index_is_made_anew(encoder: Encoder, pictures: Path, damage: 
     assert verify("mine") == []
 
 
-def test_damaged_vectors_are_told(encoder: Encoder, pictures: Path) -> None:
-    manifest = index(encoder, pictures).manifest
+def test_damaged_vectors_are_told(encoder: Encoder, images: Path) -> None:
+    manifest = index(encoder, images).manifest
     file = folder_of("mine") / manifest.shards[0].vectors.name
     whole = file.read_bytes()
     file.write_bytes(whole[:-4] + b"\0\0\0\0")
@@ -276,18 +276,18 @@ def test_damaged_vectors_are_told(encoder: Encoder, pictures: Path) -> None:
 
 
 def test_a_damaged_manifest_is_told_and_indexing_again_helps(
-    encoder: Encoder, pictures: Path
+    encoder: Encoder, images: Path
 ) -> None:
-    index(encoder, pictures)
+    index(encoder, images)
     (folder_of("mine") / "manifest.json").write_text("{")
     with pytest.raises(CollectionError, match="damaged"):
         open_collection("mine")
     assert [type(each) for each in collections()] == [CollectionError]
-    assert index(encoder, pictures, afresh=True).manifest.rows == 6
+    assert index(encoder, images, afresh=True).manifest.rows == 6
 
 
 def test_a_stop_keeps_what_is_done_and_the_next_build_goes_on(
-    encoder: Encoder, pictures: Path
+    encoder: Encoder, images: Path
 ) -> None:
     stop = threading.Event()
 
@@ -295,7 +295,7 @@ def test_a_stop_keeps_what_is_done_and_the_next_build_goes_on(
         if now.done == 2:
             stop.set()
 
-    job = Job("mine", SourceSpec("folder", str(pictures)))
+    job = Job("mine", SourceSpec("folder", str(images)))
     first = build(job, encoder, on_progress, stop)
     assert not first.manifest.complete
     assert 0 < first.manifest.rows < 6
@@ -305,9 +305,9 @@ def test_a_stop_keeps_what_is_done_and_the_next_build_goes_on(
     assert second.manifest.complete
 
 
-def test_progress_has_rate_and_time_left(encoder: Encoder, pictures: Path) -> None:
+def test_progress_has_rate_and_time_left(encoder: Encoder, images: Path) -> None:
     seen: list[BuildProgress] = []
-    build(Job("mine", SourceSpec("folder", str(pictures))), encoder, seen.append)
+    build(Job("mine", SourceSpec("folder", str(images))), encoder, seen.append)
     assert [now.done for now in seen if now.stage == "Encoding"] == [1, 2, 3, 4, 5, 6]
     assert seen[0].stage == "Reading the source"
     assert seen[-1].stage == "Indexing"
@@ -315,9 +315,9 @@ def test_progress_has_rate_and_time_left(encoder: Encoder, pictures: Path) -> No
     assert (last.total, last.seconds_left, last.per_second > 0) == (6, 0.0, True)
 
 
-def test_a_limit_can_be_raised_later(encoder: Encoder, pictures: Path) -> None:
+def test_a_limit_can_be_raised_later(encoder: Encoder, images: Path) -> None:
     def limited(number: int) -> Report:
-        return build(Job("mine", SourceSpec("folder", str(pictures), limit=number)), encoder)
+        return build(Job("mine", SourceSpec("folder", str(images), limit=number)), encoder)
 
     assert limited(2).manifest.rows == 2
     assert (limited(4).added, limited(0).added) == (2, 2)
@@ -338,14 +338,14 @@ def test_many_shards_are_one_collection(encoder: Encoder, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """Twelve hundred different small pictures, and two that cannot be read."""
+    """Twelve hundred different small images, and two that cannot be read."""
     folder = tmp_path / "many"
     folder.mkdir()
     noise = np.random.default_rng(0)
     for number in range(1200):
         pixels = noise.integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize((320, 240)).save(folder / f"{number:04}.jpg")
-    (folder / "0100b.jpg").write_bytes(b"no picture")
+    (folder / "0100b.jpg").write_bytes(b"no image")
     (folder / "0400b.jpg").write_bytes(b"")
     return folder
 
@@ -373,7 +373,7 @@ def test_twenty_kills_lose_nothing(many: Path, data: Path) -> None:
             kills = 0
         else:
             kills += 1
-    assert start("killed").wait() == start("calm").wait() == 1  # two pictures were skipped
+    assert start("killed").wait() == start("calm").wait() == 1  # two images were skipped
     calm, killed = (vectors_of(open_collection(name)) for name in ("calm", "killed"))
     assert len(killed) == len(open_collection("killed")) == 1200
     assert killed.keys() == calm.keys()
@@ -385,10 +385,10 @@ def test_twenty_kills_lose_nothing(many: Path, data: Path) -> None:
         assert thumbnails[0].thumbnail(row) == thumbnails[1].thumbnail(thumbnails[1].row_of(ids[0]))
 
 
-def test_every_torn_write_is_cut_off(encoder: Encoder, pictures: Path) -> None:
+def test_every_torn_write_is_cut_off(encoder: Encoder, images: Path) -> None:
     """A kill between any two writes of a batch leaves a state that the next build goes on from."""
-    spec = SourceSpec("folder", str(pictures))
-    whole = index(encoder, pictures, "whole").manifest
+    spec = SourceSpec("folder", str(images))
+    whole = index(encoder, images, "whole").manifest
     expected = vectors_of(open_collection("whole"))
     assert whole.rows == 6
     for torn in ("vectors", "thumbnails", "jsonl"):
@@ -405,7 +405,7 @@ def test_every_torn_write_is_cut_off(encoder: Encoder, pictures: Path) -> None:
             writer.add([Row(record, expected["horse.jpg"], b"abc")])
         file = next(folder_of(name).glob(f"*.{torn}"))
         file.write_bytes(file.read_bytes() + b'{"id": "half')
-        index(encoder, pictures, name)
+        index(encoder, images, name)
         found = vectors_of(open_collection(name))
         assert found.keys() == expected.keys()
         assert all((found[id_] == expected[id_]).all() for id_ in expected)

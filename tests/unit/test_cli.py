@@ -41,7 +41,7 @@ def run(
     return done
 
 
-def test_json_lists_every_caption_with_its_pictures_best_first() -> None:
+def test_json_lists_every_caption_with_its_images_best_first() -> None:
     done = run("match", "-c", COFFEE, "-c", CAT, "--top", 2, "--format", "json", SAMPLES)
     rows = json.loads(done.stdout)
     assert [row["rank"] for row in rows] == [1, 2, 1, 2]
@@ -66,7 +66,7 @@ def test_the_table_is_for_people() -> None:
     done = run("match", "-c", COFFEE, "--top", 1, SAMPLES)
     caption, head, row = done.stdout.splitlines()
     assert caption == COFFEE
-    assert head.split() == ["rank", "cosine", "pctile", "z", "reads", "as", "prob.", "picture"]
+    assert head.split() == ["rank", "cosine", "pctile", "z", "reads", "as", "prob.", "image"]
     assert row.split()[0] == "1"
     assert row.endswith("coffee.jpg")
 
@@ -78,7 +78,7 @@ def test_skipped_files_are_named_and_the_rest_is_ranked(tmp_path: Path) -> None:
     done = run("match", "-c", COFFEE, "-f", "json", *files, status=1)
     assert [row["image"] for row in json.loads(done.stdout)] == ["coffee.jpg"]
     for sentence in (
-        "letter.jpg is not a picture",
+        "letter.jpg is not an image",
         "empty.png is empty",
         "gone.jpg does not exist",
     ):

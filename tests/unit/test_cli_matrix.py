@@ -60,7 +60,7 @@ def test_a_report_with_known_pairs(images: Path, tmp_path: Path) -> None:
     attack.write_bytes((SAMPLES / "horse.jpg").read_bytes())
     out = tmp_path / "report.html"
     done = run("matrix", "--captions", table, "--images", images, "--out", out)
-    assert "caption to picture: R@1 100.0%" in done.stderr
+    assert "caption to image: R@1 100.0%" in done.stderr
     assert "2 queries, gallery of 4" in done.stderr
     page = out.read_text(encoding="utf-8")
     assert "<img src=x" not in page
@@ -68,10 +68,10 @@ def test_a_report_with_known_pairs(images: Path, tmp_path: Path) -> None:
     assert page.count("The map of gibberish") == 2
 
 
-def test_a_bad_picture_is_named_and_the_rest_goes_on(captions: Path, images: Path) -> None:
+def test_a_bad_image_is_named_and_the_rest_goes_on(captions: Path, images: Path) -> None:
     (images / "broken.jpg").write_bytes(b"Dear reader,")
     done = run("matrix", "--captions", captions, "--images", images, status=1)
-    assert "skipped: broken.jpg is not a picture" in done.stderr
+    assert "skipped: broken.jpg is not an image" in done.stderr
     assert "chelsea.jpg" in done.stdout
 
 
@@ -81,7 +81,7 @@ def test_a_bad_picture_is_named_and_the_rest_goes_on(captions: Path, images: Pat
         (["--out", "x.txt"], "x.txt ends in none of .png"),
         (["--out", "no/such/x.png"], "The folder no/such does not exist."),
         (["--captions", "none.txt"], "none.txt cannot be read"),
-        (["--images", "none"], "None of the files gave a picture."),
+        (["--images", "none"], "None of the files gave an image."),
     ],
 )
 def test_misuse_is_one_sentence(captions: Path, images: Path, more: list[str], told: str) -> None:

@@ -46,11 +46,11 @@ def test_the_best_match_comes_first_in_every_format(data: Path) -> None:
     table = run(data, "search", "samples", CAT, "--top", 2, "-f", "csv").stdout
     assert [row["id"] for row in csv.DictReader(io.StringIO(table))] == [r["id"] for r in rows]
     lines = run(data, "search", "samples", CAT, "--top", 1).stdout.splitlines()
-    assert lines[0].split() == ["rank", "cosine", "picture"]
+    assert lines[0].split() == ["rank", "cosine", "image"]
     assert lines[1].endswith("chelsea.jpg")
 
 
-def test_a_picture_finds_itself_and_words_lead_away_from_it(data: Path) -> None:
+def test_a_image_finds_itself_and_words_lead_away_from_it(data: Path) -> None:
     cat = SAMPLES / "chelsea.jpg"
     found = json.loads(run(data, "search", "samples", "--image", cat, "-f", "json").stdout)
     assert found[0]["id"] == "chelsea.jpg"
@@ -74,24 +74,24 @@ def test_collections_are_listed_told_of_and_verified(data: Path) -> None:
 
 
 def test_a_folder_is_indexed_updated_damaged_and_removed(tmp_path: Path) -> None:
-    data, folder = tmp_path / "data", tmp_path / "my pictures"
+    data, folder = tmp_path / "data", tmp_path / "my images"
     folder.mkdir()
     for name in ("chelsea.jpg", "coffee.jpg"):
         shutil.copy(SAMPLES / name, folder)
     told = run(data, "index", "build", "folder", folder).stderr
-    assert "my pictures: 2 pictures (2 new, 0 dropped, 0 skipped)." in told
+    assert "my images: 2 images (2 new, 0 dropped, 0 skipped)." in told
     shutil.copy(SAMPLES / "horse.jpg", folder)
-    (folder / "broken.jpg").write_bytes(b"no picture")
-    told = run(data, "index", "update", "my pictures", status=1).stderr
-    assert "3 pictures (1 new, 0 dropped, 1 skipped)." in told
-    assert "skipped: broken.jpg is not a picture" in told
-    assert "broken.jpg is not a picture" in run(data, "index", "info", "my pictures").stdout
-    vectors = next((data / "collections" / "my pictures").glob("*.vectors"))
+    (folder / "broken.jpg").write_bytes(b"no image")
+    told = run(data, "index", "update", "my images", status=1).stderr
+    assert "3 images (1 new, 0 dropped, 1 skipped)." in told
+    assert "skipped: broken.jpg is not an image" in told
+    assert "broken.jpg is not an image" in run(data, "index", "info", "my images").stdout
+    vectors = next((data / "collections" / "my images").glob("*.vectors"))
     vectors.write_bytes(b"\0" * vectors.stat().st_size)
-    damaged = run(data, "index", "verify", "my pictures", status=1).stdout
+    damaged = run(data, "index", "verify", "my images", status=1).stdout
     assert f"{vectors.name} is missing or damaged." in damaged
-    run(data, "index", "remove", "my pictures", status=1, answer="n\n")
-    run(data, "index", "remove", "my pictures", answer="y\n")
+    run(data, "index", "remove", "my images", status=1, answer="n\n")
+    run(data, "index", "remove", "my images", answer="y\n")
     assert "There is no collection yet" in run(data, "index", "list").stderr
     assert (folder / "horse.jpg").exists()
 
@@ -116,7 +116,7 @@ def test_unsplash_from_a_zip_on_a_server(unsplash: PhotoServer, tmp_path: Path) 
     assert "is inside a private network" in refused
     assert "zip or folder of it that is downloaded already" in refused
     told = run(tmp_path, *place, status=1, CAPTIONLENS_PRIVATE_ADDRESSES="1").stderr
-    assert "unsplash-lite: 5 pictures (5 new, 0 dropped, 1 skipped)." in told
+    assert "unsplash-lite: 5 images (5 new, 0 dropped, 1 skipped)." in told
     found = run(tmp_path, "search", "unsplash-lite", "noise", "-f", "json", "--top", 1).stdout
     assert json.loads(found)[0]["photographer"].startswith("Zoë Doe")
 
@@ -138,7 +138,7 @@ def test_control_c_keeps_what_is_done(tmp_path: Path) -> None:
     assert "Stopping; what is done is kept." in told
     assert "It was stopped: run it again to go on." in told
     assert "stopped before its end" in run(tmp_path / "data", "index", "list").stdout
-    assert "many: 1,500 pictures" in run(tmp_path / "data", "index", "update", "many").stderr
+    assert "many: 1,500 images" in run(tmp_path / "data", "index", "update", "many").stderr
 
 
 @pytest.mark.parametrize(

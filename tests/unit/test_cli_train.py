@@ -15,7 +15,7 @@ from components.images import source_of
 from components.training.dual import Tuning
 from components.training.jobs import Compared, Cost, Job, dev_split, halves
 from components.training.learner import TrainingError
-from components.training.loader import Pictures
+from components.training.loader import DecodedExamples
 from components.training.loop import CHECKPOINT, Ended, Plan, Step
 from components.training.uploads import in_memory, parted
 from components.training.worker import Order, follow
@@ -95,18 +95,18 @@ def test_settings_that_cannot_be_are_named(
     assert sentence in done.stderr
 
 
-def test_missing_and_damaged_pictures_are_named_and_the_rest_goes_on(
+def test_missing_and_damaged_images_are_named_and_the_rest_goes_on(
     pairs: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(pairs, tmp_path / "pairs", ignore=shutil.ignore_patterns("cache"))
     (folder / "coins.jpg").unlink()
-    (folder / "brick.jpg").write_bytes(b"no picture")
+    (folder / "brick.jpg").write_bytes(b"no image")
     with (folder / "captions.csv").open("a", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerow(["", "a caption without a picture", "train"])
+        csv.writer(file).writerow(["", "a caption without an image", "train"])
     options = ["--data", folder, "--out", tmp_path / "run", "--epochs", 1, "--batch", 8]
     done = run("train", "matcher", *options, status=1)
-    assert "missing: 1 pictures of captions.csv: coins.jpg" in done.stderr
-    assert "skipped: brick.jpg is not a picture" in done.stderr
+    assert "missing: 1 images of captions.csv: coins.jpg" in done.stderr
+    assert "skipped: brick.jpg is not an image" in done.stderr
     assert (tmp_path / "run" / "model" / "config.json").is_file()
 
 
@@ -129,7 +129,7 @@ def test_halves_follow_the_datasets_splits_or_hold_out_a_tenth(pairs: Path) -> N
     assert {example.split for example in (*learn, *dev)} == {"train"}
 
 
-def _uploads(pairs: Path) -> tuple[Pictures, Pictures]:
+def _uploads(pairs: Path) -> tuple[DecodedExamples, DecodedExamples]:
     examples = read(pairs).examples
     sources = [source_of(example.image.read_bytes(), example.image.name) for example in examples]
     known = {example.image.name: replace(example, split="") for example in examples}
@@ -141,21 +141,21 @@ def test_pairs_in_memory_are_those_of_the_files(pairs: Path) -> None:
     assert (len(learn.examples), len(dev.examples)) == (28, 4)
     assert learn.pixels.shape == (28, 224, 224, 3)
     broken = [
-        source_of(b"no picture", "a.jpg"),
+        source_of(b"no image", "a.jpg"),
         source_of((pairs / "coffee.jpg").read_bytes(), "b.jpg"),
     ]
     known = {name: Example(Path(name), (name[0],)) for name in ("a.jpg", "b.jpg", "c.jpg")}
     found = in_memory(broken, known, 32, "squeeze")
     assert found.examples == (Example(Path("b.jpg"), ("b",)),)
-    assert found.skipped[0].startswith("a.jpg is not a picture")
+    assert found.skipped[0].startswith("a.jpg is not an image")
 
 
 def test_the_worker_stops_with_a_checkpoint_and_goes_on(pairs: Path, tmp_path: Path) -> None:
-    pictures = _uploads(pairs)
+    images = _uploads(pairs)
     plan = Plan(epochs=4, rate=1e-4, precision="f32")
     job = Job("dual", plan, tuning=Tuning("projections", batch=7))
     costs: list[object] = []
-    follow(Order("probe", job, pictures, tmp_path / "probe"), costs.append, threading.Event())
+    follow(Order("probe", job, images, tmp_path / "probe"), costs.append, threading.Event())
     assert isinstance(costs[0], Cost)
     assert costs[0].steps == 16
     assert costs[0].seconds > 0
@@ -167,11 +167,11 @@ def test_the_worker_stops_with_a_checkpoint_and_goes_on(pairs: Path, tmp_path: P
         if isinstance(event, Step) and event.number == 3:
             stop.set()
 
-    follow(Order("run", job, pictures, tmp_path / "run"), stop_at_the_third, stop)
+    follow(Order("run", job, images, tmp_path / "run"), stop_at_the_third, stop)
     assert (tmp_path / "run" / CHECKPOINT).is_file()
     assert not any(isinstance(event, Ended) for event in told)
     rest: list[object] = []
-    follow(Order("run", job, pictures, tmp_path / "run"), rest.append, threading.Event())
+    follow(Order("run", job, images, tmp_path / "run"), rest.append, threading.Event())
     steps = [event.number for event in rest if isinstance(event, Step)]
     assert 4 <= steps[0] <= 16
     assert steps[-1] == 16

@@ -17,7 +17,7 @@ from components.training.dual import DualLearner, LossName, Trains, Tuning
 from components.training.gradcache import gradients
 from components.training.jobs import Compared, Job, decoding, run
 from components.training.learner import TrainingError
-from components.training.loader import Pictures, decode_once
+from components.training.loader import DecodedExamples, decode_once
 from components.training.loop import BEST, Plan, train
 from components.training.losses import info_nce
 from components.training.weights import load_learned
@@ -28,7 +28,7 @@ FAMILIES = ["clip", "siglip", "vision-text-dual-encoder", "chinese_clip", "altcl
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
+def data(tmp_path_factory: pytest.TempPathFactory) -> DecodedExamples:
     folder = write_pairs(tmp_path_factory.mktemp("pairs"))
     return decode_once(read(folder).examples, checkpoints.SIDE, "crop", folder / "cache")
 
@@ -45,11 +45,11 @@ def test_gradcache_gives_the_gradients_of_the_whole_batch() -> None:
     torch.manual_seed(0)
     towers = nn.ModuleDict({"image": nn.Linear(6, 4), "text": nn.Linear(5, 4)}).double()
     scale = nn.Parameter(torch.tensor(5.0, dtype=torch.float64))
-    pictures, captions = torch.randn(12, 6).double(), torch.randn(12, 5).double()
+    images, captions = torch.randn(12, 6).double(), torch.randn(12, 5).double()
 
     def forward(rows: slice) -> tuple[Tensor, Tensor]:
         unit = nn.functional.normalize
-        return unit(towers["image"](pictures[rows])), unit(towers["text"](captions[rows]))
+        return unit(towers["image"](images[rows])), unit(towers["text"](captions[rows]))
 
     def found(parts: list[slice]) -> tuple[float, list[Tensor]]:
         values = [*towers.parameters(), scale]
@@ -83,7 +83,7 @@ def test_gradcache_draws_dropout_the_same_both_times() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_is_tuned_saved_and_loaded_with_the_same_vectors(
-    family: str, tmp_path: Path, data: Pictures
+    family: str, tmp_path: Path, data: DecodedExamples
 ) -> None:
     base = located(family, tmp_path / "base")
     job = Job("dual", plan(), base=base.spec.id, tuning=Tuning(batch=8))
@@ -95,14 +95,14 @@ def test_every_family_is_tuned_saved_and_loaded_with_the_same_vectors(
     _, images, _ = learner.vectors()
     sources = [source_of(example.image) for example in data.examples[:6]]
     vectors = [each.vector for each in encode(tuned, sources) if isinstance(each, Encoded)]
-    # float16 on the disk, and pictures decoded at their own size
+    # float16 on the disk, and images decoded at their own size
     assert (np.stack(vectors) * images[:6]).sum(axis=1).min() > 0.98
     texts = tuned.texts([example.captions[0] for example in data.examples[:6]])
     assert np.abs(texts - learner.vectors()[0][:6]).max() < 0.02
 
 
 def test_a_pair_of_towers_is_tuned_and_kept_under_a_name(
-    tmp_path: Path, data: Pictures, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data: DecodedExamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CAPTIONLENS_MODEL_CACHE", str(tmp_path / "cache"))
     text = checkpoints.write_sentence_tower(tmp_path / "text", width=24)
@@ -132,7 +132,7 @@ def test_a_pair_of_towers_is_tuned_and_kept_under_a_name(
     ],
 )
 def test_what_learns_is_what_was_asked(
-    trains: Trains, learns: str, stays: str, tmp_path: Path, data: Pictures
+    trains: Trains, learns: str, stays: str, tmp_path: Path, data: DecodedExamples
 ) -> None:
     tuning = Tuning(trains, last=1, batch=8)
     learner = DualLearner(located("clip", tmp_path / "base"), (data, data), plan(), tuning)
@@ -148,7 +148,7 @@ def test_what_learns_is_what_was_asked(
 
 
 def test_lora_learns_small_matrices_that_saving_adds_to_the_weights(
-    tmp_path: Path, data: Pictures
+    tmp_path: Path, data: DecodedExamples
 ) -> None:
     base = located("clip", tmp_path / "base")
     tuning = Tuning("lora", rank=2, batch=8)
@@ -175,19 +175,19 @@ def test_pocket_learns_32_pairs_by_heart(loss: LossName, tmp_path: Path) -> None
         plan(40, 2e-4),
         tuning=Tuning("last", loss=loss, batch=32, chunk=16, crop=1.0),
     )
-    pictures = decode_once(
+    images = decode_once(
         read(folder).examples, 96, decoding(job.kind, job.base)[1], folder / "cache"
     )
     found = [
         event
-        for event in run(job, (pictures, pictures), tmp_path / "run")
+        for event in run(job, (images, images), tmp_path / "run")
         if isinstance(event, Compared)
     ]
     assert found[0].after.caption_to_image[0] >= 0.95
     assert found[0].after.image_to_caption[0] >= 0.95
 
 
-def test_pictures_of_any_shape_cannot_be_tuned(tmp_path: Path, data: Pictures) -> None:
+def test_images_of_any_shape_cannot_be_tuned(tmp_path: Path, data: DecodedExamples) -> None:
     base = located("siglip2", tmp_path)  # NaFlex
     with pytest.raises(TrainingError, match="any shape"):
         DualLearner(base, (data, data), plan(), Tuning())
@@ -195,7 +195,7 @@ def test_pictures_of_any_shape_cannot_be_tuned(tmp_path: Path, data: Pictures) -
         decoding("dual", base.spec.id)
 
 
-def test_an_older_matcher_is_no_base(tmp_path: Path, data: Pictures) -> None:
+def test_an_older_matcher_is_no_base(tmp_path: Path, data: DecodedExamples) -> None:
     from components.encoder.matchers import vocabulary
     from components.encoder.matchers.saved import save_matcher
     from components.training import pair_matcher

@@ -17,7 +17,7 @@ from components.encoder import Encoder, load
 from components.encoder.runtimes import Array, OutOfMemory, RuntimeUnavailable
 from components.images import decode, sample_captions, sample_sources
 from components.models import locate, resolve
-from components.scores import Matrix, unit
+from components.scores import Floats, unit
 from components.scores.measures import probability
 from tests import checkpoints
 
@@ -26,7 +26,7 @@ CAPTIONS = ["a dog on the beach", "two men", "red cat and a cup of coffee"]
 SIZES = ((64, 48), (40, 90), (33, 33))
 
 
-def _pictures() -> list[Image.Image]:
+def _images() -> list[Image.Image]:
     noise = np.random.default_rng(3)
     return [
         Image.fromarray(noise.integers(0, 256, (height, width, 3), dtype=np.uint8))
@@ -50,8 +50,8 @@ def model(family: Path) -> Any:
     return AutoModel.from_pretrained(family, dtype=torch.float32).eval()
 
 
-def _image_inputs(folder: Path, pictures: Sequence[Image.Image]) -> Any:
-    return AutoImageProcessor.from_pretrained(folder)(images=list(pictures), return_tensors="pt")
+def _image_inputs(folder: Path, images: Sequence[Image.Image]) -> Any:
+    return AutoImageProcessor.from_pretrained(folder)(images=list(images), return_tensors="pt")
 
 
 def _text_inputs(folder: Path, model: Any, texts: Sequence[str]) -> Any:
@@ -66,19 +66,19 @@ def _text_inputs(folder: Path, model: Any, texts: Sequence[str]) -> Any:
     return {"input_ids": padded["input_ids"]}
 
 
-def _features(output: Any) -> Matrix:
+def _features(output: Any) -> Floats:
     return unit(output.pooler_output.detach().numpy())
 
 
-def _least_cosine(ours: Matrix, theirs: Matrix) -> float:
+def _least_cosine(ours: Floats, theirs: Floats) -> float:
     return float((ours * theirs).sum(axis=1).min())
 
 
-def test_pictures_are_encoded_as_transformers_does(
+def test_images_are_encoded_as_transformers_does(
     family: Path, encoder: Encoder, model: Any
 ) -> None:
-    expected = _features(model.get_image_features(**_image_inputs(family, _pictures())))
-    got = encoder.images(_pictures())
+    expected = _features(model.get_image_features(**_image_inputs(family, _images())))
+    got = encoder.images(_images())
     assert got.dtype == np.float32
     assert got.shape == (3, encoder.recipe.width)
     assert _least_cosine(got, expected) >= 0.9999
@@ -94,22 +94,22 @@ def test_captions_are_encoded_as_transformers_does(
 def test_probabilities_are_those_of_the_model_itself(
     family: Path, encoder: Encoder, model: Any
 ) -> None:
-    inputs = {**_image_inputs(family, _pictures()), **_text_inputs(family, model, CAPTIONS)}
+    inputs = {**_image_inputs(family, _images()), **_text_inputs(family, model, CAPTIONS)}
     with torch.inference_mode():
-        logits = model(**inputs).logits_per_image  # (pictures, captions)
+        logits = model(**inputs).logits_per_image  # (images, captions)
     sigmoid = encoder.recipe.score.kind == "sigmoid"
     expected = logits.sigmoid() if sigmoid else logits.softmax(dim=1)
-    cosines = encoder.texts(CAPTIONS) @ encoder.images(_pictures()).T
+    cosines = encoder.texts(CAPTIONS) @ encoder.images(_images()).T
     got = probability(cosines, encoder.recipe.score)
     assert sigmoid == model.config.model_type.startswith("siglip")
     np.testing.assert_allclose(got, expected.numpy().T, atol=2e-3)
 
 
 def test_one_by_one_gives_what_many_at_once_give(encoder: Encoder) -> None:
-    pictures = encoder.images(_pictures())
+    images = encoder.images(_images())
     texts = encoder.texts(CAPTIONS)
-    alone = np.concatenate([encoder.images([picture]) for picture in _pictures()])
-    assert _least_cosine(pictures, alone) >= 0.9999
+    alone = np.concatenate([encoder.images([image]) for image in _images()])
+    assert _least_cosine(images, alone) >= 0.9999
     alone = np.concatenate([encoder.texts([caption]) for caption in CAPTIONS])
     assert _least_cosine(texts, alone) >= 0.9999
 
@@ -156,11 +156,11 @@ def test_a_sentence_transformers_tower_beside_a_clip_tower(pair: tuple[Path, Pat
     assert encoder.texts(CAPTIONS).shape == (3, 24)
     assert _least_cosine(encoder.texts(CAPTIONS), _sentence_vectors(text, CAPTIONS)) >= 0.9999
     clip = load(locate(resolve(str(image))), precision="f32")
-    assert _least_cosine(encoder.images(_pictures()), clip.images(_pictures())) >= 0.9999
+    assert _least_cosine(encoder.images(_images()), clip.images(_images())) >= 0.9999
     assert encoder.recipe.score == clip.recipe.score
 
 
-def _sentence_vectors(folder: Path, texts: list[str]) -> Matrix:
+def _sentence_vectors(folder: Path, texts: list[str]) -> Floats:
     """Mean pooling and the dense layer by hand, one caption at a time: no padding to mask."""
     from safetensors.torch import load_file
 
@@ -184,14 +184,14 @@ def clip_b32(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("precision", "least"), [("f32", 0.9999), ("bf16", 0.999)])
 def test_clip_vit_b_32_keeps_its_vectors(clip_b32: Path, precision: str, least: float) -> None:
     model = AutoModel.from_pretrained(clip_b32, dtype=torch.float32).eval()
-    pictures = [decode(source)[1] for source in sample_sources()[:8]]
+    decoded = [decode(source)[1] for source in sample_sources()[:8]]
     with torch.inference_mode():
-        images = _features(model.get_image_features(**_image_inputs(clip_b32, pictures)))
+        images = _features(model.get_image_features(**_image_inputs(clip_b32, decoded)))
         words = _text_inputs(clip_b32, model, CAPTIONS)
         texts = _features(model.get_text_features(**words))
     encoder = load(locate(resolve(str(clip_b32))), precision=precision)
     assert encoder.runtime.precision == precision
-    assert _least_cosine(encoder.images(pictures), images) >= least
+    assert _least_cosine(encoder.images(decoded), images) >= least
     assert _least_cosine(encoder.texts(CAPTIONS), texts) >= least
 
 
@@ -205,7 +205,7 @@ def test_narrow_torch_keeps_the_vectors_on_any_device(family: Path, precision: s
     exact = load(located, precision="f32")
     narrow = replace(exact, runtime=TorchRuntime(load_towers(located), "cpu", precision))
     assert narrow.runtime.precision == precision
-    assert _least_cosine(narrow.images(_pictures()), exact.images(_pictures())) >= 0.999
+    assert _least_cosine(narrow.images(_images()), exact.images(_images())) >= 0.999
     assert _least_cosine(narrow.texts(CAPTIONS), exact.texts(CAPTIONS)) >= 0.999
 
 
@@ -214,8 +214,8 @@ def test_on_a_gpu_clip_keeps_its_vectors_in_bf16(clip_b32: Path) -> None:
     located = locate(resolve(str(clip_b32)))
     gpu, cpu = load(located, device="cuda"), load(located, precision="f32", device="cpu")
     assert gpu.runtime.precision in {"bf16", "f16"}
-    pictures = [decode(source)[1] for source in sample_sources()]
-    assert _least_cosine(gpu.images(pictures), cpu.images(pictures)) >= 0.999
+    images = [decode(source)[1] for source in sample_sources()]
+    assert _least_cosine(gpu.images(images), cpu.images(images)) >= 0.999
     assert _least_cosine(gpu.texts(CAPTIONS), cpu.texts(CAPTIONS)) >= 0.999
 
 
@@ -231,15 +231,15 @@ REFERENCE = [
 ]
 
 
-def test_pocket_knows_the_eight_reference_pictures() -> None:
+def test_pocket_knows_the_eight_reference_images() -> None:
     encoder = load(locate(resolve("pocket")))
     named = {Path(source.name).stem: source for source in sample_sources()}
     images = encoder.images([decode(named[stem])[1] for stem in REFERENCE])
     texts = encoder.texts([sample_captions()[f"{stem}.jpg"] for stem in REFERENCE])
     cosines = texts @ images.T
     own = np.arange(len(REFERENCE))
-    assert (cosines.argmax(axis=1) == own).sum() >= 7  # captions that find their picture
-    assert (cosines.argmax(axis=0) == own).sum() >= 6  # pictures that find their caption
+    assert (cosines.argmax(axis=1) == own).sum() >= 7  # captions that find their image
+    assert (cosines.argmax(axis=0) == own).sum() >= 6  # images that find their caption
 
 
 class _SmallDevice:
@@ -264,7 +264,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
     whole = load(locate(resolve(str(checkpoints.write("clip", tmp_path)))), precision="f32")
     device = _SmallDevice(room=3)
     small = replace(whole, runtime=device)
-    rows = [small.prepare(picture) for picture in _pictures() * 4]
+    rows = [small.prepare(image) for image in _images() * 4]
     vectors = small.vectors(rows)
     roomy = replace(whole, runtime=_SmallDevice(room=99)).vectors(rows)
     np.testing.assert_array_equal(vectors, roomy)

@@ -1,4 +1,4 @@
-"""Retrieval figures against a count by hand, and the command on real pictures."""
+"""Retrieval figures against a count by hand, and the command on real images."""
 
 import json
 from pathlib import Path
@@ -37,12 +37,12 @@ def test_ranks_by_hand_with_several_captions_an_image() -> None:
 
 
 def test_intervals_hold_the_figure_and_narrow_with_more_queries() -> None:
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
 
-    def width(pictures: int) -> float:
-        scores = dice.standard_normal((pictures, pictures)).astype(np.float32)
-        scores[np.arange(pictures), np.arange(pictures)] += 1.5
-        figure = evaluate(scores, np.arange(pictures)).caption_to_image.recall[2]
+    def width(images: int) -> float:
+        scores = rng.standard_normal((images, images)).astype(np.float32)
+        scores[np.arange(images), np.arange(images)] += 1.5
+        figure = evaluate(scores, np.arange(images)).caption_to_image.recall[2]
         assert figure.low <= figure.value <= figure.high
         return figure.high - figure.low
 
@@ -72,9 +72,9 @@ def test_pairs_that_part_wholly_and_not_at_all() -> None:
 def test_the_command_measures_the_samples_and_names_what_is_missing(tmp_path: Path) -> None:
     table = tmp_path / "captions.csv"
     rows = (SAMPLES / "captions.csv").read_text(encoding="utf-8")
-    table.write_text(f"{rows}lost.jpg,a picture that is not there\n", encoding="utf-8")
+    table.write_text(f"{rows}lost.jpg,an image that is not there\n", encoding="utf-8")
     done = run("evaluate", table, "--images", SAMPLES, "--format", "json", status=1)
-    assert "missing: 1 pictures of captions.csv: lost.jpg" in done.stderr
+    assert "missing: 1 images of captions.csv: lost.jpg" in done.stderr
     told = json.loads(done.stdout)
     assert told["caption_to_image"]["gallery"] == 23
     assert told["caption_to_image"]["recall"][0]["value"] == pytest.approx(13 / 23)

@@ -1,4 +1,4 @@
-"""Maps of why: by hand on a model whose answer is known, and honest on real pictures."""
+"""Maps of why: by hand on a model whose answer is known, and honest on real images."""
 
 from dataclasses import replace
 
@@ -10,11 +10,11 @@ from components import explain
 from components.encoder import Encoder, load
 from components.encoder.encoder import Inputs
 from components.encoder.runtimes import Array
-from components.explain import Look, occlusion
-from components.explain.occlusion import GRID
+from components.explain import Occlusion
+from components.explain.occlusion import GRID, _tenths, _windows
 from components.images import decode, samples
 from components.models import locate, resolve
-from components.scores import Matrix, unit
+from components.scores import Floats, unit
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,12 @@ class _Corner:
 
     library, device, precision = "none", "none", "f32"
 
-    def images(self, *inputs: Array) -> Matrix:
+    def images(self, *inputs: Array) -> Floats:
         side = inputs[0].shape[1] // 2
         white = inputs[0][:, :side, :side].astype(np.float32).mean(axis=(1, 2, 3)) / 255
         return np.stack([white, 1 - white], axis=1)
 
-    def texts(self, ids: Array, mask: Array) -> Matrix:
+    def texts(self, ids: Array, mask: Array) -> Floats:
         raise NotImplementedError
 
 
@@ -41,35 +41,35 @@ def _corner(encoder: Encoder) -> Encoder:
 
 
 def _white_corner() -> Image.Image:
-    picture = Image.new("RGB", (224, 224))
-    picture.paste((255, 255, 255), (0, 0, 112, 112))
-    return picture
+    image = Image.new("RGB", (224, 224))
+    image.paste((255, 255, 255), (0, 0, 112, 112))
+    return image
 
 
 WHITE = np.array([1.0, 0.0], dtype=np.float32)
 
 
 def test_the_map_finds_what_the_model_looks_at(encoder: Encoder) -> None:
-    looked = explain.look(_corner(encoder), _white_corner())
-    salient = explain.saliency(looked, WHITE)
+    occlusion = explain.occlude(_corner(encoder), _white_corner())
+    salient = explain.saliency(occlusion, WHITE)
     half = GRID // 2
     assert salient[:half, :half].min() > 5 * abs(salient[half + 3 :]).max()
     row, column = divmod(int(salient.argmax()), GRID)
     assert row < half
     assert column < half
-    opposite = explain.saliency(looked, -WHITE)
+    opposite = explain.saliency(occlusion, -WHITE)
     np.testing.assert_allclose(opposite, -salient, atol=1e-6)
 
 
 def test_a_map_is_the_mean_fall_of_the_windows_over_a_cell() -> None:
     """By hand: one window of the middle size takes 0.5; its cells share it with their others."""
-    windows = occlusion._windows()
+    windows = _windows()
     sizes = windows.sum(axis=(1, 2))
     hidden = np.tile(np.array([[1.0, 0.0]], dtype=np.float32), (len(windows), 1))
     one = int(np.flatnonzero(sizes == 16)[0])  # four cells wide, at the upper left
     hidden[one] = [0.5, 0.0]
-    looked = Look(np.zeros((224, 224, 3), np.uint8), WHITE, hidden)
-    salient = explain.saliency(looked, WHITE)
+    occlusion = Occlusion(np.zeros((224, 224, 3), np.uint8), WHITE, hidden)
+    salient = explain.saliency(occlusion, WHITE)
     covering = windows[sizes == 16].sum(axis=0)
     assert covering[0, 0] == 1
     assert salient[0, 0] == pytest.approx(0.5 / 1 / 3)
@@ -78,18 +78,18 @@ def test_a_map_is_the_mean_fall_of_the_windows_over_a_cell() -> None:
 
 
 def test_every_cell_is_hidden_by_windows_of_every_size() -> None:
-    windows = occlusion._windows()
+    windows = _windows()
     sizes = windows.sum(axis=(1, 2))
     assert sorted(set(sizes)) == [4, 16, 36]
     for size in set(sizes):
         assert windows[sizes == size].any(axis=0).all()
 
 
-def test_curves_go_from_the_picture_to_nothing_and_back(encoder: Encoder) -> None:
+def test_curves_go_from_the_image_to_nothing_and_back(encoder: Encoder) -> None:
     known = _corner(encoder)
-    looked = explain.look(known, _white_corner())
-    checked = explain.curves(known, looked, explain.saliency(looked, WHITE), WHITE)
-    whole = float(looked.vector @ WHITE)
+    occlusion = explain.occlude(known, _white_corner())
+    checked = explain.curves(known, occlusion, explain.saliency(occlusion, WHITE), WHITE)
+    whole = float(occlusion.vector @ WHITE)
     assert checked.deletion[0] == checked.random_deletion[0] == pytest.approx(whole)
     assert checked.insertion[-1] == pytest.approx(whole)
     assert checked.deletion[-1] == pytest.approx(checked.insertion[0])
@@ -99,7 +99,7 @@ def test_curves_go_from_the_picture_to_nothing_and_back(encoder: Encoder) -> Non
 
 def test_tenths_grow_from_the_most_salient() -> None:
     salient = np.arange(GRID * GRID, dtype=np.float32).reshape(GRID, GRID)
-    masks = occlusion._tenths(salient)
+    masks = _tenths(salient)
     assert not masks[0].any()
     assert masks[10].all()
     assert (masks[1:] >= masks[:-1]).all()
@@ -107,13 +107,13 @@ def test_tenths_grow_from_the_most_salient() -> None:
     assert not masks[9][0, 0]
 
 
-def test_maps_of_the_sample_pictures_beat_chance(encoder: Encoder) -> None:
-    """The most salient patches matter more than random ones, with each picture's own caption."""
+def test_maps_of_the_sample_images_beat_chance(encoder: Encoder) -> None:
+    """The most salient patches matter more than random ones, with each image's own caption."""
     captions, areas, tenths = samples.sample_captions(), [], []
     for source in samples.sample_sources():
-        looked = explain.look(encoder, decode(source)[1])
+        occlusion = explain.occlude(encoder, decode(source)[1])
         text = encoder.texts([captions[source.name]])[0]
-        checked = explain.curves(encoder, looked, explain.saliency(looked, text), text)
+        checked = explain.curves(encoder, occlusion, explain.saliency(occlusion, text), text)
         each = (
             checked.deletion,
             checked.random_deletion,
@@ -131,13 +131,13 @@ def test_maps_of_the_sample_pictures_beat_chance(encoder: Encoder) -> None:
 
 
 def test_words_are_left_out_one_by_one(encoder: Encoder) -> None:
-    picture = encoder.images([decode(samples.sample_sources()[14])[1]])[0]
-    found = explain.words(encoder, "a black horse", picture)
+    image = encoder.images([decode(samples.sample_sources()[14])[1]])[0]
+    found = explain.words(encoder, "a black horse", image)
     assert [word.text for word in found] == ["a", "black", "horse"]
-    whole, without = encoder.texts(["a black horse", "a black"]) @ picture
+    whole, without = encoder.texts(["a black horse", "a black"]) @ image
     assert found[2].change == pytest.approx(float(whole - without), abs=1e-5)
     assert max(found, key=lambda word: word.change).text == "horse"
-    assert explain.words(encoder, "horse", picture) == []
+    assert explain.words(encoder, "horse", image) == []
 
 
 def test_gibberish_is_as_long_and_always_the_same() -> None:
@@ -165,15 +165,15 @@ def test_full_colour_is_half_a_deviation_of_chance() -> None:
     assert explain.full_colour(bank, bank[0]) == pytest.approx((bank @ bank[0]).std() / 2)
 
 
-def test_a_model_that_takes_pictures_as_they_are_has_maps_too(encoder: Encoder) -> None:
+def test_a_model_that_takes_images_as_they_are_has_maps_too(encoder: Encoder) -> None:
     """Without a pixel recipe each version goes through the model's own processor."""
     corner = _corner(encoder)
 
-    def prepare(picture: Image.Image) -> Inputs:
-        return (np.asarray(picture.resize((64, 64))),)
+    def prepare(image: Image.Image) -> Inputs:
+        return (np.asarray(image.resize((64, 64))),)
 
     known = replace(corner, recipe=replace(encoder.recipe, pixels=None), prepare=prepare)
-    looked = explain.look(known, _white_corner().resize((448, 300)))
-    assert looked.view.shape[0] == 224
-    salient = explain.saliency(looked, WHITE)
+    occlusion = explain.occlude(known, _white_corner().resize((448, 300)))
+    assert occlusion.view.shape[0] == 224
+    salient = explain.saliency(occlusion, WHITE)
     assert salient[: GRID // 2, : GRID // 2].mean() > salient[GRID // 2 :].mean()

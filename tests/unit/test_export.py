@@ -45,9 +45,9 @@ def test_json_is_a_list_or_an_object_that_says_what_made_it() -> None:
 
 
 def test_the_figure_is_a_png_that_grows_with_its_panels() -> None:
-    pictures = [(_jpeg(), f"$name_{index}$.jpg\n0.250") for index in range(8)]
-    one = Image.open(io.BytesIO(to_figure([Panel("two rows", pictures)], "footer")))
-    two = to_figure([Panel("a", pictures), Panel("b" * 400, pictures[:1]), Panel("c", [])], "f")
+    images = [(_jpeg(), f"$name_{index}$.jpg\n0.250") for index in range(8)]
+    one = Image.open(io.BytesIO(to_figure([Panel("two rows", images)], "footer")))
+    two = to_figure([Panel("a", images), Panel("b" * 400, images[:1]), Panel("c", [])], "f")
     larger = Image.open(io.BytesIO(two))
     assert one.format == larger.format == "PNG"
     assert one.width == larger.width > 1000

@@ -83,10 +83,10 @@ def test_every_column_has_its_thumbnail() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 30), (30, 1), (100, 100)])
 def test_any_size_becomes_a_png(size: tuple[int, int]) -> None:
-    picture = Image.open(io.BytesIO(save(drawn(heatmap(*size)), "png")))
-    assert picture.format == "PNG"
-    assert picture.width > 400
-    assert max(picture.size) < 12_000
+    image = Image.open(io.BytesIO(save(drawn(heatmap(*size)), "png")))
+    assert image.format == "PNG"
+    assert image.width > 400
+    assert max(image.size) < 12_000
 
 
 def test_numbers_are_left_out_where_they_do_not_fit() -> None:

@@ -1,4 +1,4 @@
-"""Every file either gives an upright RGB picture or one sentence that names it."""
+"""Every file either gives an upright RGB image or one sentence that names it."""
 
 import io
 import os
@@ -24,35 +24,35 @@ RED, BLUE = (220, 30, 30), (20, 40, 200)
 
 def scene(width: int = 64, height: int = 48) -> Image.Image:
     """Red above, blue below: it shows which way is up."""
-    picture = Image.new("RGB", (width, height), BLUE)
-    picture.paste(RED, (0, 0, width, height // 2))
-    return picture
+    image = Image.new("RGB", (width, height), BLUE)
+    image.paste(RED, (0, 0, width, height // 2))
+    return image
 
 
 KINDS = ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"]
 
 
-def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     out = io.BytesIO()
     if kind == "HEIF":
-        from_pillow(picture).save(out, quality=90, **options)
+        from_pillow(image).save(out, quality=90, **options)
     else:
-        picture.save(out, kind, **options)
+        image.save(out, kind, **options)
     return out.getvalue()
 
 
-def is_upright(picture: Image.Image) -> bool:
-    above = np.asarray(picture.getpixel((picture.width // 2, picture.height // 8)))
-    below = np.asarray(picture.getpixel((picture.width // 2, picture.height * 7 // 8)))
+def is_upright(image: Image.Image) -> bool:
+    above = np.asarray(image.getpixel((image.width // 2, image.height // 8)))
+    below = np.asarray(image.getpixel((image.width // 2, image.height * 7 // 8)))
     return bool(np.abs(above - RED).max() < 40 and np.abs(below - BLUE).max() < 40)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_format_works_whatever_its_name_says(kind: str) -> None:
-    photo, picture = decode(source_of(encoded(scene(), kind), "mislabelled.jpg"))
-    assert picture.mode == "RGB"
-    assert (photo.width, photo.height) == picture.size == (64, 48)
-    assert is_upright(picture)
+    photo, image = decode(source_of(encoded(scene(), kind), "mislabelled.jpg"))
+    assert image.mode == "RGB"
+    assert (photo.width, photo.height) == image.size == (64, 48)
+    assert is_upright(image)
     assert not photo.note
 
 
@@ -63,7 +63,7 @@ def _sentence(data: bytes, name: str = "beach.jpg") -> str:
 
 
 def noise(width: int = 160, height: int = 120) -> Image.Image:
-    """A picture that takes every format some bytes to say."""
+    """An image that takes every format some bytes to say."""
     return Image.effect_noise((width, height), 90).convert("RGB")
 
 
@@ -71,13 +71,13 @@ def noise(width: int = 160, height: int = 120) -> Image.Image:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_download_that_stopped_is_said_to_be_cut_off(kind: str, part: float) -> None:
     data = encoded(noise(), kind)
-    sentence = "beach.jpg is cut off: the file ends before the picture does."
+    sentence = "beach.jpg is cut off: the file ends before the image does."
     assert _sentence(data[: int(len(data) * part)]) == sentence
 
 
 @pytest.mark.parametrize("beginning", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
-def test_a_broken_picture_is_not_taken_for_another_kind_of_file(beginning: bytes) -> None:
-    assert "not a picture" not in _sentence(beginning + b"\x07" * 50)
+def test_a_broken_image_is_not_taken_for_another_kind_of_file(beginning: bytes) -> None:
+    assert "not an image" not in _sentence(beginning + b"\x07" * 50)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -87,7 +87,7 @@ def test_too_many_pixels_are_refused_in_every_format(kind: str) -> None:
     assert decode(source_of(encoded(noise(), kind), "x"), max_pixels=160 * 120)
 
 
-def test_a_limit_that_is_no_number_is_not_blamed_on_the_picture(
+def test_a_limit_that_is_no_number_is_not_blamed_on_the_image(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CAPTIONLENS_MAX_PIXELS", "many")
@@ -106,9 +106,9 @@ def _png_header(width: int, height: int) -> bytes:
     ("data", "sentence"),
     [
         (b"", "beach.jpg is empty."),
-        (b"Dear reader,", "beach.jpg is not a picture that can be read"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not a picture"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a picture"),
+        (b"Dear reader,", "beach.jpg is not an image that can be read"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not an image"),
         (encoded(scene(), "JPEG")[:400], "beach.jpg is"),
         (encoded(scene(640, 480), "JPEG")[:3000], "beach.jpg is cut off"),
         (encoded(scene(), "PNG")[:100], "beach.jpg is"),
@@ -136,12 +136,12 @@ TURNS = {
 }
 
 
-def _stored(picture: Image.Image, orientation: int) -> tuple[Image.Image, Image.Exif]:
+def _stored(image: Image.Image, orientation: int) -> tuple[Image.Image, Image.Exif]:
     """The pixels as a camera held that way stores them, and the EXIF that says so."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     turn = TURNS.get(orientation)
-    return (picture.transpose(turn) if turn is not None else picture), exif
+    return (image.transpose(turn) if turn is not None else image), exif
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -149,9 +149,9 @@ def _stored(picture: Image.Image, orientation: int) -> tuple[Image.Image, Image.
 def test_exif_rotation_is_undone_in_every_format(orientation: int, kind: str) -> None:
     stored, exif = _stored(scene(), orientation)
     data = encoded(stored, kind, exif=exif.tobytes() if kind == "HEIF" else exif)
-    photo, picture = decode(source_of(data, "turned"))
-    assert (photo.width, photo.height) == picture.size == (64, 48)
-    assert is_upright(picture)
+    photo, image = decode(source_of(data, "turned"))
+    assert (photo.width, photo.height) == image.size == (64, 48)
+    assert is_upright(image)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -160,10 +160,10 @@ def test_a_turned_jpeg_that_is_decoded_small_remembers_its_upright_size(
     orientation: int, size: tuple[int, int]
 ) -> None:
     stored, exif = _stored(scene(*size), orientation)
-    photo, picture = decode(source_of(encoded(stored, "JPEG", exif=exif), "turned.jpg"))
+    photo, image = decode(source_of(encoded(stored, "JPEG", exif=exif), "turned.jpg"))
     assert (photo.width, photo.height) == size
-    assert picture.width < size[0]
-    assert is_upright(picture)
+    assert image.width < size[0]
+    assert is_upright(image)
 
 
 def test_rotation_is_undone_although_the_rest_of_the_exif_is_broken() -> None:
@@ -181,14 +181,14 @@ def test_broken_exif_costs_nothing() -> None:
 
 
 def test_a_large_jpeg_is_decoded_small_and_remembers_its_size() -> None:
-    photo, picture = decode(source_of(encoded(scene(4000, 3000), "JPEG"), "large.jpg"), side=320)
+    photo, image = decode(source_of(encoded(scene(4000, 3000), "JPEG"), "large.jpg"), side=320)
     assert (photo.width, photo.height) == (4000, 3000)
-    assert picture.size == (500, 375)
-    assert is_upright(picture)
+    assert image.size == (500, 375)
+    assert is_upright(image)
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         scene().convert("CMYK"),
         scene().convert("L"),
@@ -199,8 +199,8 @@ def test_a_large_jpeg_is_decoded_small_and_remembers_its_size() -> None:
     ],
     ids=["cmyk", "grey", "one-bit", "16-bit", "32-bit", "float"],
 )
-def test_every_mode_becomes_rgb_over_its_whole_range(picture: Image.Image) -> None:
-    rgb = decode(source_of(encoded(picture, "TIFF"), "deep.tif"))[1]
+def test_every_mode_becomes_rgb_over_its_whole_range(image: Image.Image) -> None:
+    rgb = decode(source_of(encoded(image, "TIFF"), "deep.tif"))[1]
     assert rgb.mode == "RGB"
     assert np.ptp(np.asarray(rgb)) > 30
 
@@ -225,17 +225,17 @@ def test_floats_that_are_no_numbers_do_not_spoil_the_others() -> None:
 
 
 def test_half_transparent_colours_are_mixed_with_white() -> None:
-    picture = Image.new("RGBA", (8, 8), (200, 0, 0, 128))
+    image = Image.new("RGBA", (8, 8), (200, 0, 0, 128))
     for kind in ("PNG", "WEBP", "TIFF"):
-        rgb = decode(source_of(encoded(picture, kind), "glass"))[1].getpixel((4, 4))
+        rgb = decode(source_of(encoded(image, kind), "glass"))[1].getpixel((4, 4))
         np.testing.assert_allclose(np.asarray(rgb), (227, 127, 127), atol=2)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparency_lies_over_white(mode: str) -> None:
-    picture = Image.new("RGBA", (8, 8), (0, 0, 0, 0)).convert(mode)
-    options = {"transparency": picture.getpixel((0, 0))} if mode == "P" else {}
-    rgb = decode(source_of(encoded(picture, "PNG", **options), "logo.png"))[1]
+    image = Image.new("RGBA", (8, 8), (0, 0, 0, 0)).convert(mode)
+    options = {"transparency": image.getpixel((0, 0))} if mode == "P" else {}
+    rgb = decode(source_of(encoded(image, "PNG", **options), "logo.png"))[1]
     assert rgb.getpixel((4, 4)) == (255, 255, 255)
 
 
@@ -248,8 +248,8 @@ def _swapping_profile() -> bytes:
 
 @pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "RGBA"), ("PNG", "P")])
 def test_an_embedded_profile_is_heeded(kind: str, mode: str) -> None:
-    picture = Image.new("RGB", (64, 48), (250, 0, 0)).convert(mode)
-    data = encoded(picture, kind, icc_profile=_swapping_profile())
+    image = Image.new("RGB", (64, 48), (250, 0, 0)).convert(mode)
+    data = encoded(image, kind, icc_profile=_swapping_profile())
     red, green, _ = np.asarray(decode(source_of(data, "wide"))[1])[24, 32]
     assert (red < 50, green > 200) == (True, True)
 
@@ -270,16 +270,16 @@ def test_a_broken_profile_costs_nothing() -> None:
     ("kind", "note"),
     [("GIF", "First of 3 frames."), ("WEBP", "First of 3 frames."), ("TIFF", "First of 3 pages.")],
 )
-def test_of_several_pictures_the_first_is_used_and_said_so(kind: str, note: str) -> None:
+def test_of_several_images_the_first_is_used_and_said_so(kind: str, note: str) -> None:
     others = [Image.new("RGB", (64, 48), shade) for shade in ("green", "black")]
     data = encoded(scene(), kind, save_all=True, append_images=others)
-    photo, picture = decode(source_of(data, "moving"))
+    photo, image = decode(source_of(data, "moving"))
     assert photo.note == note
-    assert is_upright(picture)
+    assert is_upright(image)
 
 
 @pytest.mark.parametrize(("kind", "many"), [("GIF", "frames"), ("TIFF", "pages")])
-def test_what_follows_the_first_picture_does_not_cost_it(kind: str, many: str) -> None:
+def test_what_follows_the_first_image_does_not_cost_it(kind: str, many: str) -> None:
     data = encoded(noise(), kind, save_all=True, append_images=[noise(), noise()])
     notes = {
         decode(source_of(data[:cut], "x"))[0].note
@@ -300,11 +300,11 @@ def test_a_tiff_of_endless_pages_is_not_counted_through() -> None:
     assert decode(source_of(data, "x.tif"))[0].note == "First of 1,000 or more pages."
 
 
-def test_a_phones_extra_pictures_are_not_spoken_of() -> None:
+def test_a_phones_extra_images_are_not_spoken_of() -> None:
     data = encoded(scene(2000, 1500), "MPO", save_all=True, append_images=[noise()])
-    photo, picture = decode(source_of(data, "phone.jpg"))
+    photo, image = decode(source_of(data, "phone.jpg"))
     assert (photo.width, photo.height, photo.note) == (2000, 1500, "")
-    assert picture.size == (500, 375)
+    assert image.size == (500, 375)
 
 
 def test_a_heic_is_decoded_itself_and_not_its_embedded_thumbnail() -> None:
@@ -315,13 +315,13 @@ def test_a_heic_is_decoded_itself_and_not_its_embedded_thumbnail() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 50_000), (50_000, 1), (1, 1)])
-def test_thin_pictures_can_be_encoded_and_shown(size: tuple[int, int]) -> None:
+def test_thin_images_can_be_encoded_and_shown(size: tuple[int, int]) -> None:
     from components.encoder.recipe import PixelRecipe
 
-    picture = decode(source_of(encoded(scene(*size), "PNG"), "line.png"))[1]
+    image = decode(source_of(encoded(scene(*size), "PNG"), "line.png"))[1]
     recipe = PixelRecipe(224, 224, 224, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
-    assert recipe.pixels(picture).shape == (224, 224, 3)
-    assert Image.open(io.BytesIO(thumbnail(picture))).size[0] >= 1
+    assert recipe.pixels(image).shape == (224, 224, 3)
+    assert Image.open(io.BytesIO(thumbnail(image))).size[0] >= 1
 
 
 def test_thumbnails_and_the_large_view_are_small_jpegs_without_metadata() -> None:
@@ -359,11 +359,11 @@ def test_no_damage_raises_anything_else(kind: str) -> None:
     whole, chance = encoded(scene(), kind), random.Random(kind)  # noqa: S311 - repeatable
     for _ in range(150):
         try:
-            picture = decode(source_of(_damaged(whole, chance), "x"), max_pixels=1_000_000)[1]
+            image = decode(source_of(_damaged(whole, chance), "x"), max_pixels=1_000_000)[1]
         except ImageError as error:
             assert str(error).startswith("x ")
         else:
-            assert picture.mode == "RGB"
+            assert image.mode == "RGB"
 
 
 def test_decoding_in_many_threads_gives_what_one_gives() -> None:
@@ -374,7 +374,7 @@ def test_decoding_in_many_threads_gives_what_one_gives() -> None:
     assert alone == together
 
 
-def test_the_first_pictures_of_a_process_may_be_decoded_in_many_threads(tmp_path: Path) -> None:
+def test_the_first_images_of_a_process_may_be_decoded_in_many_threads(tmp_path: Path) -> None:
     for kind in KINDS:
         (tmp_path / kind).write_bytes(encoded(scene(), kind))
     program = """if True:
@@ -451,8 +451,8 @@ def test_what_is_no_file_is_said_to_be_none(make: Callable[[Path], Path], tmp_pa
         ("C:\\photos\\a.jpg", "C:/photos/a.jpg"),
         ("a\u202egpj.exe", "agpj.exe"),
         ("line\nbreak\x00.jpg", "linebreak.jpg"),
-        ("", "picture"),
-        ("..", "picture"),
+        ("", "image"),
+        ("..", "image"),
         ("two\u2028lines.jpg", "twolines.jpg"),
         ("👩‍🚀 käse.jpg", "👩‍🚀 käse.jpg"),
         ("\udcff.jpg", "?.jpg"),
@@ -467,7 +467,7 @@ def test_long_names_keep_their_end() -> None:
     assert source_of(b"x", "y" * 999 + ".jpg").name.endswith(".jpg")
 
 
-def test_a_folder_gives_its_pictures_in_natural_order(tmp_path: Path) -> None:
+def test_a_folder_gives_its_images_in_natural_order(tmp_path: Path) -> None:
     outside = tmp_path / "outside.jpg"
     outside.write_bytes(b"x")
     folder = tmp_path / "folder"

@@ -15,16 +15,16 @@ from components.collection.index import (
     remake_index,
 )
 from components.collection.vectors import Vectors
-from components.scores import Matrix, unit
+from components.scores import Floats, unit
 
 
-def clustered(rows: int, width: int = 64, seed: int = 0) -> Matrix:
+def clustered(rows: int, width: int = 64, seed: int = 0) -> Floats:
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(99).standard_normal((50, width))
     return unit(centres[random.integers(0, 50, rows)] + 0.7 * random.standard_normal((rows, width)))
 
 
-def of(matrix: Matrix, part: int = 3000) -> Vectors:
+def of(matrix: Floats, part: int = 3000) -> Vectors:
     parts = [matrix[start : start + part] for start in range(0, len(matrix), part)]
     return Vectors(tuple(parts), matrix.shape[1])
 
@@ -34,7 +34,7 @@ def large() -> Vectors:
     return of(clustered(12_000))
 
 
-def true_best(vectors: Matrix, query: Matrix, top: int) -> list[int]:
+def true_best(vectors: Floats, query: Floats, top: int) -> list[int]:
     return [int(row) for row in np.argsort(-(vectors @ query))[:top]]
 
 

@@ -1,4 +1,4 @@
-"""Pictures are decoded once, and a seed fixes the batches."""
+"""DecodedExamples are decoded once, and a seed fixes the batches."""
 
 import os
 from pathlib import Path
@@ -23,14 +23,14 @@ def examples(tmp_path: Path) -> list[Example]:
     return [*found[:4], Example(tmp_path / "broken.png", ("x",)), *found[4:]]
 
 
-def test_pictures_are_decoded_once_and_bad_ones_named(
+def test_images_are_decoded_once_and_bad_ones_named(
     examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[int, int]] = []
     first = decode_once(examples, 16, "crop", tmp_path / "cache", lambda *at: told.append(at))
     assert told[-1] == (11, 11)
     assert len(first.examples) == 10
-    assert first.skipped[0].startswith("broken.png is not a picture")
+    assert first.skipped[0].startswith("broken.png is not an image")
     for example, pixels in zip(first.examples, first.pixels, strict=False):
         assert pixels.shape == (16, 16, 3)
         assert pixels[8, 8].tolist() == [25 * int(example.image.stem), 0, 0]
@@ -41,7 +41,7 @@ def test_pictures_are_decoded_once_and_bad_ones_named(
     assert again.skipped == first.skipped
 
 
-def test_a_changed_picture_is_decoded_again(examples: list[Example], tmp_path: Path) -> None:
+def test_a_changed_image_is_decoded_again(examples: list[Example], tmp_path: Path) -> None:
     decode_once(examples, 16, "squeeze", tmp_path / "cache")
     Image.new("RGB", (30, 20), (0, 200, 0)).save(examples[0].image)
     os.utime(examples[0].image, ns=(1, 1))
@@ -50,9 +50,9 @@ def test_a_changed_picture_is_decoded_again(examples: list[Example], tmp_path: P
 
 
 def test_crop_takes_the_middle_and_squeeze_takes_all(tmp_path: Path) -> None:
-    picture = Image.new("RGB", (60, 20), "black")
-    picture.paste((255, 255, 255), (0, 0, 20, 20))
-    picture.save(tmp_path / "wide.png")
+    image = Image.new("RGB", (60, 20), "black")
+    image.paste((255, 255, 255), (0, 0, 20, 20))
+    image.save(tmp_path / "wide.png")
     examples = [Example(tmp_path / "wide.png", ("x",))]
     assert decode_once(examples, 20, "crop", tmp_path).pixels.max() == 0
     assert decode_once(examples, 20, "squeeze", tmp_path).pixels[0, 10, 2].min() > 200
@@ -72,30 +72,30 @@ def test_work_that_was_cut_off_leaves_nothing_that_counts(
 
 
 def test_nothing_readable_is_told(examples: list[Example], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="None of the pictures"):
+    with pytest.raises(DataError, match="None of the images"):
         decode_once(examples[4:5], 16, "crop", tmp_path / "cache")
 
 
-def listed(pictures: loader.Pictures, *more: int) -> list[tuple[list[str], list[int]]]:
-    return [(each.captions, each.rows.tolist()) for each in batches(pictures, 3, *more)]
+def listed(images: loader.DecodedExamples, *more: int) -> list[tuple[list[str], list[int]]]:
+    return [(each.captions, each.rows.tolist()) for each in batches(images, 3, *more)]
 
 
 def test_a_seed_and_an_epoch_fix_the_batches(examples: list[Example], tmp_path: Path) -> None:
-    pictures = decode_once(examples, 16, "crop", tmp_path / "cache")
-    first = listed(pictures, 7, 0)
-    assert len(first) == steps(pictures, 3) == 3
-    assert first == listed(pictures, 7, 0)
-    assert first != listed(pictures, 7, 1)
-    assert first != listed(pictures, 8, 0)
-    assert first[1:] == listed(pictures, 7, 0, 1)  # goes on in the middle of an epoch
+    images = decode_once(examples, 16, "crop", tmp_path / "cache")
+    first = listed(images, 7, 0)
+    assert len(first) == steps(images, 3) == 3
+    assert first == listed(images, 7, 0)
+    assert first != listed(images, 7, 1)
+    assert first != listed(images, 8, 0)
+    assert first[1:] == listed(images, 7, 0, 1)  # goes on in the middle of an epoch
     rows = [row for _, part in first for row in part]
     assert len(set(rows)) == 9
     for captions, part in first:
         for caption, row in zip(captions, part, strict=True):
-            assert caption in pictures.examples[row].captions
+            assert caption in images.examples[row].captions
 
 
 def test_a_batch_holds_the_pixels_of_its_rows(examples: list[Example], tmp_path: Path) -> None:
-    pictures = decode_once(examples, 16, "crop", tmp_path / "cache")
-    for batch in batches(pictures, 3, 0, 0):
-        np.testing.assert_array_equal(batch.pixels.numpy(), pictures.pixels[batch.rows.numpy()])
+    images = decode_once(examples, 16, "crop", tmp_path / "cache")
+    for batch in batches(images, 3, 0, 0):
+        np.testing.assert_array_equal(batch.pixels.numpy(), images.pixels[batch.rows.numpy()])

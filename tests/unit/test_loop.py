@@ -185,7 +185,7 @@ def test_frozen_weights_are_neither_written_nor_changed(tmp_path: Path) -> None:
 
 
 def test_the_command_killed_and_run_again_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    """SIGKILL, in the middle of real training of the pair matcher on real pictures."""
+    """SIGKILL, in the middle of real training of the pair matcher on real images."""
     data = write_pairs(tmp_path / "pairs", splits=True)
 
     def start(out: str) -> subprocess.Popen[bytes]:

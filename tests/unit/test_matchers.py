@@ -16,14 +16,14 @@ from components.encoder.matchers.saved import SavedMatcherError, read_matcher, s
 from components.scores import both_ways
 from components.training import densenet_lstm, pair_matcher
 from components.training.densenet_lstm import DenseNetLstmLearner, Margin
-from components.training.loader import Pictures, decode_once
+from components.training.loader import DecodedExamples, decode_once
 from components.training.loop import BEST, Dev, Plan, train
 from components.training.pair_matcher import PairMatcherLearner
 from components.training.weights import load_learned
 from tests.pairs import COUNT, write_pairs
 
 
-def pictures(folder: Path, side: int) -> Pictures:
+def decoded(folder: Path, side: int) -> DecodedExamples:
     examples = read(write_pairs(folder)).examples
     assert len(examples) == COUNT
     return decode_once(examples, side, "squeeze", folder / "cache")
@@ -145,7 +145,7 @@ def test_gloves_vectors_begin_the_words(tmp_path: Path) -> None:
 
 
 def test_the_pair_matcher_learns_32_pairs_by_heart(tmp_path: Path) -> None:
-    data = pictures(tmp_path / "pairs", side=96)
+    data = decoded(tmp_path / "pairs", side=96)
     tokenizer = vocabulary.learn(
         [text for example in data.examples for text in example.captions], least=1
     )
@@ -166,7 +166,7 @@ def test_the_pair_matcher_learns_32_pairs_by_heart(tmp_path: Path) -> None:
 
 
 def test_the_densenet_lstm_learns_32_pairs_by_heart(tmp_path: Path) -> None:
-    data = pictures(tmp_path / "pairs", side=64)
+    data = decoded(tmp_path / "pairs", side=64)
     tokenizer = vocabulary.learn(
         [text for example in data.examples for text in example.captions], least=1
     )

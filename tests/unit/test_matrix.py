@@ -29,10 +29,10 @@ RULE = ScoreRule("softmax", 20.0)
 
 
 def scores(captions: int = 3, images: int = 4, seed: int = 0) -> Scores:
-    dice = np.random.default_rng(seed)
-    texts, pictures, bank = (unit(dice.standard_normal((n, 8))) for n in (captions, images, 50))
+    rng = np.random.default_rng(seed)
+    texts, vectors, bank = (unit(rng.standard_normal((n, 8))) for n in (captions, images, 50))
     names = [f"c{i}" for i in range(captions)], [f"i{i}" for i in range(images)]
-    return score(*names, texts, pictures, Calibration(RULE, bank))
+    return score(*names, texts, vectors, Calibration(RULE, bank))
 
 
 def test_each_mode_is_what_its_name_says() -> None:
@@ -155,8 +155,8 @@ def test_known_pairs_are_found_by_name_and_strangers_left_out() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 12))
 def test_agreement_is_pearsons_of_the_ranks(seed: int, columns: int) -> None:
-    dice = np.random.default_rng(seed)
-    first, second = (dice.integers(0, 6, (3, columns)).astype(np.float32) for _ in "ab")
+    rng = np.random.default_rng(seed)
+    first, second = (rng.integers(0, 6, (3, columns)).astype(np.float32) for _ in "ab")
     for found, a, b in zip(agreement(first, second), first, second, strict=True):
         if np.ptp(a) and np.ptp(b):
             expected = np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1]

@@ -57,7 +57,7 @@ def test_a_caption_that_looks_like_a_comment_stays() -> None:
     [
         ("p.csv", b"", "p.csv has no captions"),
         ("p.csv", b"image,caption\n", "p.csv has no captions"),
-        ("p.csv", b"name,words\na,b\n", "p.csv has no column of pictures"),
+        ("p.csv", b"name,words\na,b\n", "p.csv has no column of images"),
         ("p.csv", b"image,other\na.jpg,b\n", "p.csv has no captions"),
         ("p.csv", b"\xff\xfe\x00\x01image", "p.csv cannot be read as a table"),
         ("p.csv", b"image,caption\n" + b"a.jpg,b\n" * 100_001, "more than 100,000 rows"),

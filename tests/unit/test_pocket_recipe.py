@@ -1,4 +1,4 @@
-"""Pocket's recipe, on a handful of real pictures: it runs, goes on, and `AutoModel` loads it."""
+"""Pocket's recipe, on a handful of real images: it runs, goes on, and `AutoModel` loads it."""
 
 import csv
 import itertools
@@ -85,24 +85,24 @@ def test_it_makes_a_checkpoint_that_plain_transformers_loads(
     assert encoder.texts(["a cat"]).shape == (1, 384)
 
 
-def test_half_of_the_classes_show_no_picture(found: Sources) -> None:
+def test_half_of_the_classes_show_no_image(found: Sources) -> None:
     named = read_named(found.imagenet)
     assert named.shown == (0, 2, 4, 6, 8)
     assert named.names[3] == ("thing 3", "other name")
 
 
-def test_a_sample_without_its_list_or_a_picture_is_named(found: Sources, tmp_path: Path) -> None:
+def test_a_sample_without_its_list_or_a_image_is_named(found: Sources, tmp_path: Path) -> None:
     folder = tmp_path / "bare"
     folder.mkdir()
     with pytest.raises(DataError, match=r"bare lacks a labels\.csv"):
         read_named(folder)
     shutil.copy(found.imagenet / "labels.csv", folder)
-    with pytest.raises(DataError, match="or its pictures"):
+    with pytest.raises(DataError, match="or its images"):
         read_named(folder)
 
 
-def test_pictures_are_named_by_halves(found: Sources) -> None:
+def test_images_are_named_by_halves(found: Sources) -> None:
     told: list[str] = []
     names(load(locate(resolve("pocket"))), found.imagenet, told.append)
     assert told[0] == "pocket: top-1 among 10 names"
-    assert [line.split("%")[1] for line in told[1:]] == ["  of 5 pictures", "  of 5 pictures"]
+    assert [line.split("%")[1] for line in told[1:]] == ["  of 5 images", "  of 5 images"]

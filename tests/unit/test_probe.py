@@ -63,14 +63,14 @@ def test_what_stays_true_is_told_from_what_does_not() -> None:
     assert same == ["another dress: a photo of", "another dress: capitals"]
 
 
-def picture(width: int = 200, height: int = 120) -> Image.Image:
+def image(width: int = 200, height: int = 120) -> Image.Image:
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(noise)
 
 
-def test_pictures_are_changed_as_their_names_say() -> None:
-    original = picture()
-    found = {each.name: each.picture for each in explain.picture_variants(original)}
+def test_images_are_changed_as_their_names_say() -> None:
+    original = image()
+    found = {each.name: each.image for each in explain.image_variants(original)}
     assert {each.mode for each in found.values()} == {"RGB"}
     before = np.asarray(original, dtype=np.float64)
     assert np.asarray(found["low contrast"]).std() < 0.5 * before.std()
@@ -85,14 +85,14 @@ def test_pictures_are_changed_as_their_names_say() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3), (224, 224)])
-def test_small_and_narrow_pictures_have_variants_and_views(size: tuple[int, int]) -> None:
-    small = picture(*size)
-    every = [*(each.picture for each in explain.picture_variants(small)), *explain.views(small)]
+def test_small_and_narrow_images_have_variants_and_views(size: tuple[int, int]) -> None:
+    small = image(*size)
+    every = [*(each.image for each in explain.image_variants(small)), *explain.views(small)]
     assert all(each.width and each.height for each in every)
 
 
 def test_there_are_eight_views() -> None:
-    views = explain.views(picture())
+    views = explain.views(image())
     assert [view.size for view in views] == [(200, 120)] * 2 + [(102, 102)] * 5 + [(200, 120)]
     np.testing.assert_array_equal(np.asarray(views[1]), np.asarray(views[0])[:, ::-1])
     np.testing.assert_array_equal(np.asarray(views[5]), np.asarray(views[0])[18:, 98:])

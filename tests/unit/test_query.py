@@ -74,12 +74,12 @@ def test_a_negative_term_leads_away(encoder: Encoder) -> None:
     assert with_it < without
 
 
-def test_a_picture_alone_and_beside_words(encoder: Encoder) -> None:
-    picture = unit(np.random.default_rng(1).standard_normal(384))
-    assert np.allclose(compose(encoder, (), picture).vector, picture, atol=1e-6)
-    both = compose(encoder, parse("a dog"), picture, 0.5)
-    assert np.allclose(both.vector, unit(encoder.texts(["a dog"])[0] + 0.5 * picture), atol=1e-6)
-    assert both.labels == ("a dog", "0.5 x the picture")
+def test_a_image_alone_and_beside_words(encoder: Encoder) -> None:
+    image = unit(np.random.default_rng(1).standard_normal(384))
+    assert np.allclose(compose(encoder, (), image).vector, image, atol=1e-6)
+    both = compose(encoder, parse("a dog"), image, 0.5)
+    assert np.allclose(both.vector, unit(encoder.texts(["a dog"])[0] + 0.5 * image), atol=1e-6)
+    assert both.labels == ("a dog", "0.5 x the image")
 
 
 def test_templates_average_phrasings(encoder: Encoder) -> None:

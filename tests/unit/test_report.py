@@ -38,11 +38,11 @@ class Tags(HTMLParser):
 
 
 def made() -> Report:
-    dice = np.random.default_rng(0)
-    texts, pictures, bank = (unit(dice.standard_normal((n, 8))) for n in (2, 3, 40))
+    rng = np.random.default_rng(0)
+    texts, vectors, bank = (unit(rng.standard_normal((n, 8))) for n in (2, 3, 40))
     rule = ScoreRule("softmax", 20.0)
     captions, images = [SCRIPT, "a & b"], [ATTACK, "b.jpg", "javascript:alert(3)"]
-    scores = score(captions, images, texts, pictures, Calibration(rule, bank))
+    scores = score(captions, images, texts, vectors, Calibration(rule, bank))
     recalls = both_ways(scores.cosine, known_pairs(scores, [(ATTACK, SCRIPT)]))
     maps = {0: Maps(jpeg("red"), jpeg("blue"), "passes both")}
     about = {"model": SCRIPT, "date": "2026-01-01", "versions": {ATTACK: SCRIPT}}
@@ -72,11 +72,11 @@ def test_its_own_policy_lets_nothing_in() -> None:
 def test_it_says_what_it_holds() -> None:
     told = made()
     text = Tags(report.html(told)).text
-    best = told.scores.match(0, told.scores.pictures_of(0)[0], 1)
+    best = told.scores.match(0, told.scores.images_of(0)[0], 1)
     assert f"cosine {best.cosine:.3f}" in text
     assert f"percentile {best.percentile:.1%}" in text
     assert "R@1" in text
-    assert "2 captions against 3 pictures" in text
+    assert "2 captions against 3 images" in text
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_the_receipt_names_the_weights(encoder: Encoder) -> None:
     told = report.receipt(encoder)
     expected = hashlib.sha256((POCKET / "model.safetensors").read_bytes()).hexdigest()
     assert told["weights (SHA-256)"] == {"model.safetensors": expected}
-    assert told["pictures are prepared by"]["height"] == 224
+    assert told["images are prepared by"]["height"] == 224
     assert {"model", "revision", "precision", "versions", "date"} <= told.keys()
 
 
@@ -99,10 +99,10 @@ def test_two_towers_have_two_digests(encoder: Encoder) -> None:
     assert digests.keys() == {"image/model.safetensors", "text/model.safetensors"}
 
 
-def test_maps_are_pictures_of_the_models_view(encoder: Encoder) -> None:
+def test_maps_are_images_of_the_models_view(encoder: Encoder) -> None:
     bank = encoder.texts([f"thing {i}" for i in range(20)])
-    looked = explain.look(encoder, decode(samples.sample_sources()[0])[1])
-    maps = report.maps(encoder, looked, "a metal staircase", bank)
+    occlusion = explain.occlude(encoder, decode(samples.sample_sources()[0])[1])
+    maps = report.maps(encoder, occlusion, "a metal staircase", bank)
     assert maps.own.startswith(b"\xff\xd8")
     assert maps.own != maps.gibberish
     assert maps.verdict.startswith("Hiding the most salient tenth takes ")

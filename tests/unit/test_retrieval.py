@@ -44,9 +44,9 @@ def test_nothing_known_gives_no_figure() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
 def test_ranks_are_those_of_a_sorted_list(seed: int, queries: int, gallery: int) -> None:
-    dice = np.random.default_rng(seed)
-    scores = dice.permutation(queries * gallery).reshape(queries, gallery).astype(np.float32)
-    own = dice.integers(0, gallery, queries)
+    rng = np.random.default_rng(seed)
+    scores = rng.permutation(queries * gallery).reshape(queries, gallery).astype(np.float32)
+    own = rng.integers(0, gallery, queries)
     known = np.arange(gallery) == own[:, None]
     expected = [
         1 + int(np.flatnonzero(np.argsort(-row) == i)[0])
@@ -57,7 +57,7 @@ def test_ranks_are_those_of_a_sorted_list(seed: int, queries: int, gallery: int)
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 30))
 def test_auc_is_mann_and_whitneys_u(seed: int, positives: int, negatives: int) -> None:
-    dice = np.random.default_rng(seed)
-    high, low = dice.integers(0, 9, positives) * 1.0, dice.integers(0, 9, negatives) * 1.0
+    rng = np.random.default_rng(seed)
+    high, low = rng.integers(0, 9, positives) * 1.0, rng.integers(0, 9, negatives) * 1.0
     expected = stats.mannwhitneyu(high, low).statistic / (positives * negatives)
     assert auc(high, low) == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""The sample pictures are complete, credited and small."""
+"""The sample images are complete, credited and small."""
 
 import csv
 import re
@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 FOLDER = Path(__file__).resolve().parents[2] / "sample_images"
-PICTURES = sorted(FOLDER.glob("*.jpg"))
-NAMES = [path.name for path in PICTURES]
+IMAGES = sorted(FOLDER.glob("*.jpg"))
+NAMES = [path.name for path in IMAGES]
 REFERENCE = {
     "page.jpg": "a page of text about segmentation",
     "astronaut.jpg": "a portrait of an astronaut with the American flag",
@@ -35,11 +35,11 @@ def credit_rows() -> list[list[str]]:
     return [line.split(" | ") for line in lines]
 
 
-def test_there_are_20_to_30_pictures() -> None:
-    assert 20 <= len(PICTURES) <= 30
+def test_there_are_20_to_30_images() -> None:
+    assert 20 <= len(IMAGES) <= 30
 
 
-def test_each_picture_has_exactly_one_caption() -> None:
+def test_each_image_has_exactly_one_caption() -> None:
     assert sorted(row["image"] for row in caption_rows()) == NAMES
 
 
@@ -49,19 +49,19 @@ def test_captions_are_distinct_and_not_blank() -> None:
     assert len(set(captions)) == len(captions)
 
 
-def test_reference_pictures_keep_their_captions() -> None:
+def test_reference_images_keep_their_captions() -> None:
     captions = {row["image"]: row["caption"] for row in caption_rows()}
     assert REFERENCE.items() <= captions.items()
 
 
-def test_each_picture_has_exactly_one_full_credit() -> None:
+def test_each_image_has_exactly_one_full_credit() -> None:
     rows = credit_rows()
     assert sorted(row[0] for row in rows) == NAMES
     assert all(len(row) == 6 and all(row) for row in rows)
 
 
-@pytest.mark.parametrize("path", PICTURES, ids=NAMES)
-def test_picture_is_a_plain_rgb_jpeg_within_1024_px(path: Path) -> None:
+@pytest.mark.parametrize("path", IMAGES, ids=NAMES)
+def test_image_is_a_plain_rgb_jpeg_within_1024_px(path: Path) -> None:
     with Image.open(path) as image:
         image.load()
         assert (image.format, image.mode) == ("JPEG", "RGB")
@@ -69,5 +69,5 @@ def test_picture_is_a_plain_rgb_jpeg_within_1024_px(path: Path) -> None:
         assert not {"exif", "icc_profile", "xmp", "comment", "progressive"} & image.info.keys()
 
 
-def test_pictures_total_under_6_mb() -> None:
-    assert sum(path.stat().st_size for path in PICTURES) < 6_000_000
+def test_images_total_under_6_mb() -> None:
+    assert sum(path.stat().st_size for path in IMAGES) < 6_000_000

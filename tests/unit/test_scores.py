@@ -32,12 +32,12 @@ def test_unit_rows_have_length_one_and_zero_stays_zero() -> None:
     assert rows.dtype == np.float32
 
 
-def test_cosine_is_captions_down_pictures_across() -> None:
+def test_cosine_is_captions_down_images_across() -> None:
     texts, images = unit(np.eye(3)[:2]), unit(np.array([[1.0, 1.0, 0.0]]))
     np.testing.assert_allclose(cosine(texts, images), [[0.5**0.5], [0.5**0.5]], rtol=1e-6)
 
 
-def test_softmax_sums_to_one_over_the_captions_of_each_picture() -> None:
+def test_softmax_sums_to_one_over_the_captions_of_each_image() -> None:
     cosines = np.array([[0.3, -1.0, 0.1], [0.2, 1.0, 0.1]], dtype=np.float32)
     chances = probability(cosines, SOFTMAX)
     np.testing.assert_allclose(chances.sum(axis=0), 1.0, rtol=1e-6)
@@ -72,7 +72,7 @@ def _scores() -> "tuple[list[str], list[str], np.ndarray, np.ndarray]":
     return ["x", "y"], ["p", "q", "r"], texts, images
 
 
-def test_pictures_are_ranked_for_each_caption_equals_in_their_order() -> None:
+def test_images_are_ranked_for_each_caption_equals_in_their_order() -> None:
     scores = score(*_scores(), CALIBRATION)
     lists = ranked(scores)
     assert [[match.image for match in matches] for matches in lists] == [
@@ -84,7 +84,7 @@ def test_pictures_are_ranked_for_each_caption_equals_in_their_order() -> None:
     assert lists[0][0].cosine == pytest.approx(2 / 5**0.5)
 
 
-def test_captions_are_ranked_for_each_picture() -> None:
+def test_captions_are_ranked_for_each_image() -> None:
     lists = ranked(score(*_scores(), CALIBRATION), "captions")
     assert [[match.caption for match in matches] for matches in lists] == [
         ["y", "x"],
@@ -106,9 +106,9 @@ def test_a_percentile_is_the_share_of_chance_scores_below_ties_half() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 8), st.integers(1, 5))
 def test_percentiles_and_z_agree_with_scipy(seed: int, bank: int, rows: int, columns: int) -> None:
-    dice = np.random.default_rng(seed)
-    chance = dice.integers(-9, 10, (bank, columns)).astype(np.float32)  # with ties
-    cosines = dice.integers(-9, 10, (rows, columns)).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    chance = rng.integers(-9, 10, (bank, columns)).astype(np.float32)  # with ties
+    cosines = rng.integers(-9, 10, (rows, columns)).astype(np.float32)
     shares, distances = percentile(cosines, chance), zscore(cosines, chance)
     for row, column in np.ndindex(rows, columns):
         own, others = cosines[row, column], chance[:, column]

@@ -105,7 +105,7 @@ def test_colours_have_the_names_that_people_use(rgb: tuple[int, int, int], name:
 
 
 def test_only_colours_that_fill_a_part_are_named() -> None:
-    picture = Image.new("RGB", (100, 100), (30, 80, 200))
-    picture.paste((220, 20, 30), (0, 0, 100, 40))
-    picture.paste((250, 225, 20), (0, 0, 10, 10))
-    assert colour_names(picture) == ["blue", "red"]
+    image = Image.new("RGB", (100, 100), (30, 80, 200))
+    image.paste((220, 20, 30), (0, 0, 100, 40))
+    image.paste((250, 225, 20), (0, 0, 10, 10))
+    assert colour_names(image) == ["blue", "red"]

@@ -9,7 +9,7 @@ from PIL import Image
 from components.datasets.captioned import DataError, Example, read
 
 
-def pictures(folder: Path, *names: str) -> Path:
+def images(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         Image.new("RGB", (8, 8)).save(folder / name)
@@ -17,7 +17,7 @@ def pictures(folder: Path, *names: str) -> Path:
 
 
 def test_flickr30ks_malformed_row_is_repaired(tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "flickr30k_images", "1.jpg", "2199200615.jpg")
+    folder = images(tmp_path / "flickr30k_images", "1.jpg", "2199200615.jpg")
     (tmp_path / "results.csv").write_text(
         "image_name| comment_number| comment\n"
         "1.jpg| 0| Two men , one with a hat .\n"
@@ -46,7 +46,7 @@ def test_flickr30ks_malformed_row_is_repaired(tmp_path: Path) -> None:
     ],
 )
 def test_flickr8ks_formats_say_the_same(tmp_path: Path, name: str, text: str) -> None:
-    folder = pictures(tmp_path / "Images", "a.jpg", "b.jpg")
+    folder = images(tmp_path / "Images", "a.jpg", "b.jpg")
     (tmp_path / name).write_text(text)
     assert read(tmp_path).examples == (
         Example(folder / "a.jpg", ("A dog , running", "Again")),
@@ -55,7 +55,7 @@ def test_flickr8ks_formats_say_the_same(tmp_path: Path, name: str, text: str) ->
 
 
 def test_splits_are_kept_and_asked_for(tmp_path: Path) -> None:
-    pictures(tmp_path, "a.jpg", "b.jpg")
+    images(tmp_path, "a.jpg", "b.jpg")
     file = tmp_path / "pairs.csv"
     file.write_text("image,caption,split\na.jpg,one,train\nb.jpg,two,test\n")
     data = read(file)
@@ -69,12 +69,12 @@ def test_splits_are_kept_and_asked_for(tmp_path: Path) -> None:
 def test_coco_joins_by_id_whatever_the_year_of_names(tmp_path: Path, year: str, named: str) -> None:
     bare = "000000000042.jpg"
     stored = f"COCO_val2014_{bare}" if year == "2014" else bare
-    folder = pictures(tmp_path / f"val{year}", stored)
+    folder = images(tmp_path / f"val{year}", stored)
     (tmp_path / "annotations").mkdir()
     notes = [
         {"id": 9, "image_id": 42, "caption": "second\n"},
         {"id": 3, "image_id": 42, "caption": "first  caption"},
-        {"id": 4, "image_id": 7, "caption": "of a picture that the list lacks"},
+        {"id": 4, "image_id": 7, "caption": "of an image that the list lacks"},
     ]
     name = f"COCO_val2014_{bare}" if named == "2014" else bare
     content = {"images": [{"id": 42, "file_name": name}], "annotations": notes}
@@ -83,9 +83,9 @@ def test_coco_joins_by_id_whatever_the_year_of_names(tmp_path: Path, year: str, 
     assert data.examples == (Example(folder / stored, ("first caption", "second"), "val"),)
 
 
-def test_pictures_may_lie_elsewhere_but_paths_do_not_climb(tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "elsewhere", "a.jpg")
-    pictures(tmp_path, "secret.jpg")
+def test_images_may_lie_elsewhere_but_paths_do_not_climb(tmp_path: Path) -> None:
+    folder = images(tmp_path / "elsewhere", "a.jpg")
+    images(tmp_path, "secret.jpg")
     (tmp_path / "list").mkdir()
     file = tmp_path / "list" / "x.csv"
     file.write_text("image,caption\na.jpg,one\n../secret.jpg,two\n")
@@ -97,11 +97,11 @@ def test_pictures_may_lie_elsewhere_but_paths_do_not_climb(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("x.json", "{", "x.json cannot be read as pictures with captions"),
+        ("x.json", "{", "x.json cannot be read as images with captions"),
         ("x.json", '{"images": []}', "x.json cannot be read"),
         ("x.json", "[]", "x.json cannot be read"),
         ("x.csv", "name,text\n", "x.csv holds no captions"),
-        ("x.csv", "words,other\n1,2\n", "x.csv has no column of pictures"),
+        ("x.csv", "words,other\n1,2\n", "x.csv has no column of images"),
         ("x.txt", "nothing\n", "x.txt holds no captions"),
         ("y.csv", None, "y.csv cannot be read"),
     ],

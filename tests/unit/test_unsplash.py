@@ -82,7 +82,7 @@ def ids(source: Unsplash) -> list[str]:
 
 def index(encoder: Encoder, source: Unsplash, name: str = "unsplash") -> Report:
     spec = SourceSpec("unsplash", source.location, limit=source.limit)
-    return build(Job(name, spec), encoder, pictures=source)
+    return build(Job(name, spec), encoder, images=source)
 
 
 def test_it_reads_two_tables_of_the_zip_and_no_more(server: PhotoServer, fetcher: Fetcher) -> None:
@@ -106,7 +106,7 @@ def test_metadata_of_a_photograph(server: PhotoServer, fetcher: Fetcher) -> None
         "page_url": (
             "https://unsplash.com/photos/photo-3?utm_source=captionlens&utm_medium=referral"
         ),
-        "description": 'a "picture"\tof 3\nin two lines',
+        "description": 'a "image"\tof 3\nin two lines',
         "place": "Oslo, Norway",
         "country": "Norway",
         "city": "Oslo",
@@ -138,7 +138,7 @@ def test_a_collection_of_it_with_dead_slow_and_broken_links(
     server.troubles["/photo-2"] = Trouble(cut_after=2000)
     server.troubles["/photo-4"] = Trouble(429, times=2)
     server.troubles["/photo-5"] = Trouble(pause=0.05)
-    server.files["/photo-6"] = b"no picture"
+    server.files["/photo-6"] = b"no image"
     report = index(encoder, Unsplash(f"{server.url}/lite.zip", 0, fetcher))
     collection = open_collection("unsplash")
     skipped = {row["id"]: row["reason"] for row in collection.skipped()}
@@ -231,11 +231,11 @@ def table(tmp_path: Path, header: list[str], rows: list[list[object]]) -> Path:
     return file
 
 
-def items(file: Path, pictures: str = "", fetcher: Fetcher | None = None) -> list[Item | Skipped]:
-    return [*Table(str(file), pictures, (fetcher or Fetcher()).get).items()]
+def items(file: Path, images: str = "", fetcher: Fetcher | None = None) -> list[Item | Skipped]:
+    return [*Table(str(file), images, (fetcher or Fetcher()).get).items()]
 
 
-def test_rows_of_one_picture_are_one_item_with_its_captions(tmp_path: Path) -> None:
+def test_rows_of_one_image_are_one_item_with_its_captions(tmp_path: Path) -> None:
     file = table(
         tmp_path,
         ["image", "caption", "split", "stars"],
@@ -292,7 +292,7 @@ def test_tables_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("name,caption\nx,y\n", encoding="utf-8")
     (tmp_path / "b.csv").write_bytes(b"image\n\xff\xfe\xff")
     (tmp_path / "c.parquet").write_bytes(b"not parquet")
-    for name, reason in {"a.csv": "no column of pictures", "b.csv": "cannot be read"}.items():
+    for name, reason in {"a.csv": "no column of images", "b.csv": "cannot be read"}.items():
         with pytest.raises(TableError, match=f"{name} .*{reason}"):
             items(tmp_path / name)
     with pytest.raises(TableError, match="cannot be read as a table"):

@@ -1,1 +1,1 @@
-"""Where a collection's pictures come from: samples, a folder, a table, Unsplash, a server."""
+"""Where a collection's images come from: samples, a folder, a table, Unsplash, a server."""

@@ -1,4 +1,4 @@
-"""The pictures of a folder and its subfolders, without links that leave it."""
+"""The images of a folder and its subfolders, without links that leave it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +10,13 @@ from components.images import Source, find_images, source_of
 
 
 class Folder:
-    """A PictureSource."""
+    """An ImageSource."""
 
     def __init__(self, location: str) -> None:
         self._folder = Path(location).expanduser()
 
     def items(self) -> Iterator[Item | Skipped]:
-        """Yield the pictures in natural order. Raises CaptionLensError where there is no folder."""
+        """Yield the images in natural order. Raises CaptionLensError where there is no folder."""
         if not self._folder.is_dir():
             raise CaptionLensError(f"{self._folder.name or self._folder} is not a folder.")
         sources, errors = find_images([self._folder])
@@ -30,7 +30,7 @@ class Folder:
 
 
 def file_item(id_: str, source: Source, path: Path) -> Item:
-    """Return the item of a picture file; its signature is its size and time of change."""
+    """Return the item of an image file; its signature is its size and time of change."""
     try:
         facts = path.stat()
         signature = f"{facts.st_size}-{facts.st_mtime_ns}"

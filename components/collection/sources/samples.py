@@ -1,4 +1,4 @@
-"""The pictures that ship inside, as a collection's source."""
+"""The images that ship inside, as a collection's source."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from components.images import sample_captions, sample_sources
 
 
 class Samples:
-    """The pictures that ship inside, with their captions."""
+    """The images that ship inside, with their captions."""
 
     def items(self) -> Iterator[Item | Skipped]:
         for source in sample_sources():

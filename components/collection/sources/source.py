@@ -1,4 +1,4 @@
-"""Where a collection's pictures come from, and the spec that finds the place again."""
+"""Where a collection's images come from, and the spec that finds the place again."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,20 +13,20 @@ Kind = Literal["samples", "folder", "table", "unsplash"]
 
 @dataclass(frozen=True)
 class Item:
-    """A picture that a source names and nobody has read yet."""
+    """An image that a source names and nobody has read yet."""
 
     id: str  # stable between two readings of the source, and no other item's
     source: Source
-    signature: str  # another one when the picture or its metadata may have changed
+    signature: str  # another one when the image or its metadata may have changed
     location: str  # path or URL of the original
     metadata: Mapping[str, Value] = field(default_factory=dict)
 
 
-class PictureSource(Protocol):
+class ImageSource(Protocol):
     """What a collection is built from."""
 
     def items(self) -> Iterator[Item | Skipped]:
-        """Yield the pictures, in the same order each time; may be called again."""
+        """Yield the images, in the same order each time; may be called again."""
         ...
 
 
@@ -36,5 +36,5 @@ class SourceSpec:
 
     kind: Kind
     location: str = ""  # a folder, a table's file, a zip; nothing for the samples
-    pictures: str = ""  # of a table: the folder that its paths start from and stay in
-    limit: int = 0  # pictures at most; 0: all
+    images: str = ""  # of a table: the folder that its paths start from and stay in
+    limit: int = 0  # images at most; 0: all

@@ -1,4 +1,4 @@
-"""The pictures that a CSV or Parquet file lists by path or URL, with its columns as metadata."""
+"""The images that a CSV or Parquet file lists by path or URL, with its columns as metadata."""
 
 import hashlib
 import json
@@ -15,32 +15,32 @@ from components.images import source_of
 
 
 class Table:
-    """A PictureSource. Rows of one picture become one item with several captions."""
+    """An ImageSource. Rows of one image become one item with several captions."""
 
-    def __init__(self, location: str, pictures: str, get: Callable[[str], bytes]) -> None:
+    def __init__(self, location: str, images: str, get: Callable[[str], bytes]) -> None:
         self._file = Path(location).expanduser()
-        self._root = (Path(pictures).expanduser() if pictures else self._file.parent).resolve()
+        self._root = (Path(images).expanduser() if images else self._file.parent).resolve()
         self._get = get
 
     def items(self) -> Iterator[Item | Skipped]:
-        """Yield the pictures in the table's order. Raises TableError."""
+        """Yield the images in the table's order. Raises TableError."""
         for place, metadata in self._rows.items():
             yield self._item(place, metadata)
 
     @cached_property
     def _rows(self) -> dict[str, dict[str, Value]]:
-        """Return each picture's path or URL and its metadata."""
-        pictures: dict[str, dict[str, Value]] = {}
+        """Return each image's path or URL and its metadata."""
+        images: dict[str, dict[str, Value]] = {}
         column = ""
         for row in read_rows(self._file):
             column = column or image_column(self._file.name, row)
             place = str(row.get(column) or "").strip()
             metadata = {name: value for name, value in row.items() if name != column}
             captions = [str(metadata.pop(name)) for name in CAPTION_COLUMNS if metadata.get(name)]
-            known = pictures.setdefault(place, {**metadata, "captions": []})
+            known = images.setdefault(place, {**metadata, "captions": []})
             assert isinstance(known["captions"], list)  # noqa: S101 - made a line above
             known["captions"] += [text for text in captions if text not in known["captions"]]
-        return pictures
+        return images
 
     def _item(self, place: str, metadata: Mapping[str, Value]) -> Item | Skipped:
         kept = {name: value for name, value in metadata.items() if value not in (None, [])}

@@ -43,7 +43,7 @@ class UnsplashError(CaptionLensError):
 
 @dataclass(frozen=True)
 class Unsplash:
-    """A PictureSource. ``location``: a zip or folder on disk, a zip's address, or nothing.
+    """An ImageSource. ``location``: a zip or folder on disk, a zip's address, or nothing.
 
     ``limit`` photographs are chosen by the hash of their ids: spread over the dataset, always the
     same, and a larger limit keeps those of a smaller one. 0: all.

@@ -66,7 +66,7 @@ class DenseNet(nn.Module):
         self.features = nn.Sequential(parts)
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return features averaged over the picture."""
+        """Return features averaged over the image."""
         return torch.relu(self.features(values)).mean(dim=(2, 3))
 
 

@@ -1,7 +1,7 @@
 """DenseNet + LSTM: a CNN's features and an LSTM's last state meet in one space, by cosine.
 
 The visual-semantic embedding of Kiros et al. 2014 and Faghri et al. 2018 ("VSE++"), with DenseNet-
-121, or MobileNetV2, for the pictures and GloVe's word vectors, or learned ones, for the captions.
+121, or MobileNetV2, for the images and GloVe's word vectors, or learned ones, for the captions.
 """
 
 from dataclasses import dataclass, field

@@ -1,8 +1,8 @@
-"""CNN + BiLSTM: one network that reads a picture and a caption and says whether they are a pair.
+"""CNN + BiLSTM: one network that reads an image and a caption and says whether they are a pair.
 
 The Siamese-less matcher of the field's early tutorials on Flickr30k: both branches meet in a dense
 layer, so there is no shared space and nothing to index. Each pair costs a pass through the head;
-what the branches give is computed once a picture and once a caption.
+what the branches give is computed once an image and once a caption.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class ImageBranch(nn.Module):
         self.dense = nn.Linear(sizes[-1], IMAGE_WIDTH)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return features of pictures, whose bytes become values in [0, 1]."""
+        """Return features of images, whose bytes become values in [0, 1]."""
         values = pixels.permute(0, 3, 1, 2).to(self.dense.weight.dtype) / 255
         maps = self.blocks(values.contiguous(memory_format=torch.channels_last))
         return torch.relu(self.dense(maps.mean(dim=(2, 3))))
@@ -56,7 +56,7 @@ def _block(before: int, after: int, dropout: float) -> nn.Sequential:
 
 
 class PairMatcher(nn.Module):
-    """Pictures' and captions' features -> a logit for each pair."""
+    """Images' and captions' features -> a logit for each pair."""
 
     def __init__(self, config: PairConfig) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from components.encoder.runtimes.towers import Towers
 from components.errors import CaptionLensError
 from components.files import write_bytes
 from components.models import DENSENET_LSTM, PAIR_MATCHER
-from components.scores import Matrix, ScoreRule
+from components.scores import Floats, ScoreRule
 
 Network = PairMatcher | DenseNetLstm
 Config = PairConfig | EmbeddingConfig
@@ -97,7 +97,7 @@ def load_matcher(folder: Path) -> Towers:
 
 
 def pixel_recipe(config: Config) -> PixelRecipe:
-    """Return how pictures become bytes: the pair matcher squeezes, the other cuts the middle."""
+    """Return how images become bytes: the pair matcher squeezes, the other cuts the middle."""
     edge = None if isinstance(config, PairConfig) else config.side
     return PixelRecipe(
         config.side, config.side, edge, _BILINEAR, 1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -112,8 +112,8 @@ class Head:
         self._parts = nn.ModuleList([network.dense, network.norm, network.last])
         self._lock = threading.Lock()
 
-    def logits(self, texts: Matrix, images: Matrix) -> Matrix:
-        """Return (captions, pictures) logits of ``texts`` (m, 256) and ``images`` (n, 512)."""
+    def logits(self, texts: Floats, images: Floats) -> Floats:
+        """Return (captions, images) logits of ``texts`` (m, 256) and ``images`` (n, 512)."""
         with self._lock, torch.inference_mode():
             self._parts.to("cpu", torch.float32)
             of_images = torch.from_numpy(np.ascontiguousarray(images))

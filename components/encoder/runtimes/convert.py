@@ -24,7 +24,7 @@ from components.scores import unit
 
 # Traced on the first two, compared on all: a graph that is true of one length alone is found out.
 _CAPTIONS = ("a cat", "two dogs run on a beach", "a red bicycle leans on the wall of an old house")
-_PICTURES = 3
+_IMAGES = 3
 _SAME = 0.9999
 
 
@@ -36,8 +36,8 @@ def convert(model_id: str, folder: Path) -> None:
     towers = load_towers(locate(resolve(model_id)))
     recipe = towers.recipe
     if recipe.pixels is None:
-        raise RuntimeUnavailable("its pictures vary in size, which a traced graph cannot follow.")
-    shape = (_PICTURES, recipe.pixels.height, recipe.pixels.width, 3)
+        raise RuntimeUnavailable("its images vary in size, which a traced graph cannot follow.")
+    shape = (_IMAGES, recipe.pixels.height, recipe.pixels.width, 3)
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     _write(towers.image, [(noise[:2],), (noise,)], [-1, *shape[1:]], folder / "image.xml")
     _save_tokenizer(towers, folder)

@@ -123,7 +123,7 @@ def _pools_mean(folder: Path) -> bool:
 
 def _dense(folder: Path) -> nn.Module:
     config = _json(folder / "config.json")
-    # The activation is named by a Python path: looked up here, never imported from the file.
+    # The activation is named by a Python path: occlusion up here, never imported from the file.
     activations = {"Identity": nn.Identity, "Tanh": nn.Tanh}
     activation = config.get("activation_function", "Tanh").rsplit(".", 1)[-1]
     if activation not in activations or not (folder / "model.safetensors").is_file():

@@ -75,20 +75,20 @@ def _tokenizer(folder: Path) -> Any:
 def pixel_recipe(processor: Any) -> PixelRecipe | None:
     """Return the recipe of a resize-crop-normalise image processor, None of any other kind.
 
-    Believed only after it gave the processor's own pixels of two odd-sized pictures.
+    Believed only after it gave the processor's own pixels of two odd-sized images.
     """
     recipe = _plain_recipe(processor)
     noise = np.random.default_rng(0)
     for width, height in ((601, 457), (457, 640)):
-        picture = Image.fromarray(noise.integers(0, 256, (height, width, 3), dtype=np.uint8))
-        if recipe is None or not _agree(recipe, processor, picture):
+        image = Image.fromarray(noise.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        if recipe is None or not _agree(recipe, processor, image):
             return None
     return recipe
 
 
-def _agree(recipe: PixelRecipe, processor: Any, picture: Image.Image) -> bool:
-    expected = processor(images=picture, return_tensors="np")["pixel_values"][0]
-    pixels = recipe.pixels(picture).transpose(2, 0, 1)
+def _agree(recipe: PixelRecipe, processor: Any, image: Image.Image) -> bool:
+    expected = processor(images=image, return_tensors="np")["pixel_values"][0]
+    pixels = recipe.pixels(image).transpose(2, 0, 1)
     mean, std = np.reshape(recipe.mean, (3, 1, 1)), np.reshape(recipe.std, (3, 1, 1))
     got = (pixels * recipe.scale - mean) / std
     return bool(got.shape == expected.shape and np.allclose(got, expected, atol=1e-4))
@@ -129,7 +129,7 @@ def _score_rule(model: Any) -> ScoreRule:
 
 
 def _batch(model: Any) -> int:
-    # Measured: patches fill a CPU's matrix units best by 64 pictures (15% over 32), while the
+    # Measured: patches fill a CPU's matrix units best by 64 images (15% over 32), while the
     # wide early layers of a convolutional tower leave its cache beyond 16 (20% under).
     return 64 if hasattr(model.config.vision_config, "patch_size") else 16
 

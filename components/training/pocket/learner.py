@@ -4,12 +4,12 @@ The starter's towers saw Flickr8k for six passes. Here both learn on at a low ra
 contrastive loss on Flickr8k, softened by how alike all-MiniLM-L6-v2 finds the captions (Andonian et
 al. 2022), and the names that MobileNetV2's own classifier gives (Hinton et al. 2015).
 
-Six thousand pictures are soon known by heart. Against that, seven in ten of the image tower's
+Six thousand images are soon known by heart. Against that, seven in ten of the image tower's
 features are dropped at every step (Srivastava et al. 2014): of all that was tried it did the most.
 Weights are averaged, and between the starter's and the tuned ones dev takes a point.
 
-Pictures are crops of 192 pixels in training and whole at 224 afterwards: a crop shows things
-larger than a whole picture of the same size does (Touvron et al. 2019, "Fixing the train-test
+Images are crops of 192 pixels in training and whole at 224 afterwards: a crop shows things
+larger than a whole image of the same size does (Touvron et al. 2019, "Fixing the train-test
 resolution discrepancy").
 """
 
@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from components.scores import both_ways
 from components.training.augment import augment
-from components.training.loader import Batch, Pictures, batches, parts, steps
+from components.training.loader import Batch, DecodedExamples, batches, parts, steps
 from components.training.loop import Plan
 from components.training.pocket.material import CROP, SIDE, Material, Texts
 
-PASSES = 4  # over the pictures, between two looks at dev
-BATCH, NAMED = 192, 24  # pictures with captions, and pictures of ImageNet, a step
+PASSES = 4  # over the images, between two looks at dev
+BATCH, NAMED = 192, 24  # images with captions, and images of ImageNet, a step
 NAMES = 96  # of ImageNet's that a step chooses among
 _SOFT, _WARMTH = 0.2, 0.05  # how much MiniLM softens the targets, and its temperature
 _NAMING = 0.3  # the weight of naming
@@ -63,7 +63,7 @@ class _Draw:
     flickr: Batch
     rows: NDArray[np.intp]
     names: NDArray[np.intp]
-    captions: list[str]  # one of each picture of ``flickr``
+    captions: list[str]  # one of each image of ``flickr``
     called: list[str]  # a name and template for each of ``names``
 
 
@@ -95,7 +95,7 @@ class PairLearner:
     def facts(self) -> dict[str, Any]:
         sizes = (BATCH, NAMED, NAMES, CROP, SIDE)
         told = (*sizes, _SOFT, _WARMTH, _NAMING, _DROPPED, _FROZEN, _FROZEN_TEXT)
-        return {"pictures": len(self.material.train.examples), "recipe": told}
+        return {"images": len(self.material.train.examples), "recipe": told}
 
     def steps(self, epoch: int) -> int:
         return PASSES * steps(self.material.train, BATCH)
@@ -108,27 +108,27 @@ class PairLearner:
             for place, batch in enumerate(found, start=start):
                 yield self._draw(batch, np.random.default_rng([2, seed, number, place]))
 
-    def _draw(self, batch: Batch, dice: np.random.Generator) -> _Draw:
+    def _draw(self, batch: Batch, rng: np.random.Generator) -> _Draw:
         named = self.material.named
-        rows = dice.choice(named.shown, NAMED, replace=False)
+        rows = rng.choice(named.shown, NAMED, replace=False)
         likely = self.material.classes[batch.rows].topk(1).indices.flatten().numpy()
         drawn = np.unique(np.concatenate([rows, likely]))[:NAMES]
         others = np.setdiff1d(np.arange(len(named.names)), drawn)
-        names = np.concatenate([drawn, dice.choice(others, NAMES - len(drawn), replace=False)])
+        names = np.concatenate([drawn, rng.choice(others, NAMES - len(drawn), replace=False)])
         called = [
-            str(dice.choice(_TEMPLATES)).format(dice.choice(named.names[name])) for name in names
+            str(rng.choice(_TEMPLATES)).format(rng.choice(named.names[name])) for name in names
         ]
         examples = [self.material.train.examples[row] for row in batch.rows]
-        picks = [dice.permutation(len(example.captions)) for example in examples]
+        picks = [rng.permutation(len(example.captions)) for example in examples]
         captions = [
-            _fewer_words(example.captions[pick[0]], dice)
+            _fewer_words(example.captions[pick[0]], rng)
             for example, pick in zip(examples, picks, strict=True)
         ]
         return _Draw(batch, rows, names, captions, called)
 
     def gradients(self, batch: _Draw) -> float:
         for norm in self.norms:
-            norm.eval()  # ImageNet's statistics stay: 192 pictures of Flickr8k say less
+            norm.eval()  # ImageNet's statistics stay: 192 images of Flickr8k say less
         shown = torch.from_numpy(self.material.sample.pixels[batch.rows])
         pixels = torch.cat([batch.flickr.pixels, shown])
         images = _image_vectors(self.module, augment(pixels, CROP), _DROPPED)
@@ -157,9 +157,9 @@ class PairLearner:
         return (to_texts + to_images) / 2
 
     def _name(self, images: Tensor, names: Tensor, scale: Tensor, batch: _Draw) -> Tensor:
-        """Return the cross-entropy of naming pictures among the step's names.
+        """Return the cross-entropy of naming images among the step's names.
 
-        The target is the backbone's own distribution over them; on pictures of ImageNet half of
+        The target is the backbone's own distribution over them; on images of ImageNet half of
         it is the label.
         """
         n = len(batch.flickr.rows)
@@ -186,19 +186,21 @@ def whole(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 3, 1, 2).float() / 255
 
 
-def _fewer_words(caption: str, dice: np.random.Generator, share: float = 0.1) -> str:
+def _fewer_words(caption: str, rng: np.random.Generator, share: float = 0.1) -> str:
     words = caption.split()
-    kept = [word for word in words if dice.random() >= share]
+    kept = [word for word in words if rng.random() >= share]
     return " ".join(kept or words)
 
 
-def dev_recall(model: Any, pictures: Pictures, reader: Texts) -> tuple[float, ...]:
+def dev_recall(model: Any, images: DecodedExamples, reader: Texts) -> tuple[float, ...]:
     """Return R@1, R@5, R@10, caption to image and image to caption, in per cent, in bf16."""
     with torch.autocast("cpu", torch.bfloat16):
-        images = torch.cat([_image_vectors(model, whole(p)) for p in parts(pictures.pixels, 50)])
-        vectors = reader.encode(
-            pictures.captions, lambda ids, mask: _text_vectors(model, ids, mask), 256
+        image_vectors = torch.cat(
+            [_image_vectors(model, whole(p)) for p in parts(images.pixels, 50)]
         )
-    known = pictures.owner[:, None] == np.arange(len(images))
-    found = both_ways((vectors @ images.T).numpy(), known)
+        vectors = reader.encode(
+            images.captions, lambda ids, mask: _text_vectors(model, ids, mask), 256
+        )
+    known = images.owner[:, None] == np.arange(len(image_vectors))
+    found = both_ways((vectors @ image_vectors.T).numpy(), known)
     return tuple(100 * share for figures in found.values() for share in figures.recall)

@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoProcessor
 
 from components.datasets.captioned import read
 from components.files import write_bytes
-from components.training.loader import Pictures, decode_once
+from components.training.loader import DecodedExamples, decode_once
 from components.training.loop import BEST, Dev, Ended, Plan, Step, train
 from components.training.pocket.learner import PairLearner, dev_recall
 from components.training.pocket.material import (
@@ -58,7 +58,7 @@ def make(sources: Sources, work: Path, plan: Plan = PLAN) -> Iterator[_Event]:
     Broken off at any moment, it goes on when it is called again with the same ``work``.
     """
     flickr, named = read(sources.flickr8k), read_named(sources.imagenet)
-    cache = work / "pictures"
+    cache = work / "images"
     learn = decode_once(flickr.split("train"), SIDE, "squeeze", cache)
     dev = decode_once(flickr.split("dev"), SIDE, "squeeze", cache)
     sample = decode_once(named.examples, SIDE, "crop", cache)
@@ -74,7 +74,7 @@ def make(sources: Sources, work: Path, plan: Plan = PLAN) -> Iterator[_Event]:
     save(model, sources.starter, work / "pocket")
 
 
-def _between(sources: Sources, model: Any, dev: Pictures, reader: Texts) -> Mixed:
+def _between(sources: Sources, model: Any, dev: DecodedExamples, reader: Texts) -> Mixed:
     """Leave in ``model`` the weights between the starter's and its own that dev takes.
 
     Wortsman et al. 2022, "Robust fine-tuning of zero-shot models". Of shares that dev cannot tell

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, MobileNetV2ForImageClassification
 
 from components.datasets.captioned import DataError, Example
-from components.training.loader import Pictures, parts
+from components.training.loader import DecodedExamples, parts
 
 SIDE, CROP = 224, 192  # pixels: of Pocket, as Flickr8k's lie there; in training
 WIDTH = 384
@@ -32,21 +32,21 @@ class Sources:
 
 @dataclass(frozen=True)
 class Named:
-    """The ImageNet sample: pictures by class, and the names of all 1,000 classes."""
+    """The ImageNet sample: images by class, and the names of all 1,000 classes."""
 
     examples: tuple[Example, ...]
     names: tuple[ClassNames, ...]
 
     @property
     def shown(self) -> tuple[int, ...]:
-        """The classes whose pictures are trained on: every second one."""
+        """The classes whose images are trained on: every second one."""
         return tuple(range(0, len(self.names), 2))
 
 
 def read_named(folder: Path) -> Named:
     """Return the ImageNet sample of ``labels.csv``: image, class_index, wnid, names.
 
-    Raises DataError where it or one of its pictures is missing.
+    Raises DataError where it or one of its images is missing.
     """
     try:
         with (folder / "labels.csv").open(encoding="utf-8", newline="") as lines:
@@ -55,7 +55,7 @@ def read_named(folder: Path) -> Named:
         paths = [next(folder.glob(f"**/{row['image']}")) for row in rows]
     except (OSError, ValueError, KeyError, StopIteration) as error:
         raise DataError(
-            f"{folder.name} lacks a labels.csv of image, class_index and names, or its pictures."
+            f"{folder.name} lacks a labels.csv of image, class_index and names, or its images."
         ) from error
     return Named(tuple(Example(path, own) for path, own in zip(paths, names, strict=True)), names)
 
@@ -98,29 +98,31 @@ def teacher_vectors(sources: Sources, texts: Sequence[str]) -> Tensor:
 class Material:
     """All that both towers learn from."""
 
-    train: Pictures
-    dev: Pictures
-    sample: Pictures  # ImageNet, row by class
+    train: DecodedExamples
+    dev: DecodedExamples
+    sample: DecodedExamples  # ImageNet, row by class
     named: Named
-    meaning: Tensor  # (pictures, 384): MiniLM's mean vector of a training picture's captions
-    classes: Tensor  # (pictures, 1000): the backbone's own class distribution of training pictures
+    meaning: Tensor  # (images, 384): MiniLM's mean vector of a training image's captions
+    classes: Tensor  # (images, 1000): the backbone's own class distribution of training images
     sample_classes: Tensor  # (1000, 1000): the same of the sample
 
 
-def _classes(sources: Sources, pictures: Pictures) -> Tensor:
+def _classes(sources: Sources, images: DecodedExamples) -> Tensor:
     """Return the backbone's class distribution (n, 1000)."""
     model = MobileNetV2ForImageClassification.from_pretrained(sources.backbone, dtype=torch.float32)
     model = model.eval().to(memory_format=torch.channels_last)
     found = []
     with torch.inference_mode():
-        for pixels in parts(pictures.pixels, 50):
+        for pixels in parts(images.pixels, 50):
             values = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
             logits = model(values.contiguous(memory_format=torch.channels_last)).logits
             found.append(logits[:, 1:].softmax(dim=1))  # without its background
     return torch.cat(found).clone()
 
 
-def teacher_outputs(sources: Sources, learn: Pictures, sample: Pictures) -> dict[str, Tensor]:
+def teacher_outputs(
+    sources: Sources, learn: DecodedExamples, sample: DecodedExamples
+) -> dict[str, Tensor]:
     """Return what the teachers say: see `Material`."""
     said = teacher_vectors(sources, learn.captions)
     sums = torch.zeros(len(learn.examples), WIDTH)

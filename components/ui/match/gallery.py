@@ -1,4 +1,4 @@
-"""Ranked pictures on a page: tiles, their score bars, and the large view."""
+"""Ranked images on a page: tiles, their score bars, and the large view."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ ScoreKind = Literal["cosine", "percentile", "probability"]
 
 @dataclass(frozen=True)
 class Gallery:
-    """What every tile needs: the pictures, all their scores, and what to show of them."""
+    """What every tile needs: the images, all their scores, and what to show of them."""
 
-    pictures: Sequence[Encoded]
+    images: Sequence[Encoded]
     scores: Scores
     kind: ScoreKind
     tile: int  # least width in pixels
@@ -48,38 +48,38 @@ def bar(gallery: Gallery, match: Match, text: str) -> None:
     st.caption(standing(match.percentile, match.zscore))
 
 
-def picture_tiles(gallery: Gallery, row: int, shown: Sequence[tuple[int, Match]]) -> None:
-    """Draw one caption's pictures, each (picture index, match), in the order given."""
+def image_tiles(gallery: Gallery, row: int, shown: Sequence[tuple[int, Match]]) -> None:
+    """Draw one caption's images, each (image index, match), in the order given."""
     with st.grid("auto", min_column_width=gallery.tile, gap="small", vertical_alignment="bottom"):
         for index, match in shown:
             with st.container(gap="xsmall", key=f"tile-{row}-{index}"):
-                _picture(gallery, index)
+                _image(gallery, index)
                 _open_button(gallery, index, f"tile{row}")
                 bar(gallery, match, f"#{match.rank} · ")
 
 
 def caption_tiles(gallery: Gallery, shown: Sequence[tuple[int, Sequence[Match]]]) -> None:
-    """Draw pictures, each (picture index, its captions best first)."""
+    """Draw images, each (image index, its captions best first)."""
     width = max(gallery.tile, 240)  # a bar's text is a caption
     with st.grid("auto", min_column_width=width, gap="medium", vertical_alignment="bottom"):
         for index, matches in shown:
-            with st.container(gap="xsmall", key=f"picture-{index}"):
-                _picture(gallery, index)
-                _open_button(gallery, index, "picture")
+            with st.container(gap="xsmall", key=f"image-{index}"):
+                _image(gallery, index)
+                _open_button(gallery, index, "image")
                 for match in matches:
                     bar(gallery, match, f"#{match.rank} {plain(shorten(match.caption))} · ")
 
 
-def _picture(gallery: Gallery, index: int) -> None:
-    item = gallery.pictures[index]
+def _image(gallery: Gallery, index: int) -> None:
+    item = gallery.images[index]
     st.image(item.thumbnail, width="stretch", alt=_alt(gallery, index))
 
 
 def _alt(gallery: Gallery, index: int) -> str:
-    """Say what the picture shows, as far as anybody here knows."""
+    """Say what the image shows, as far as anybody here knows."""
     name = gallery.scores.images[index]
-    if isinstance(gallery.pictures[index].photo.source.data, Path):  # a sample: uploads are bytes
-        return f"{name}: {sample_captions().get(name, 'a sample picture')}"
+    if isinstance(gallery.images[index].photo.source.data, Path):  # a sample: uploads are bytes
+        return f"{name}: {sample_captions().get(name, 'a sample image')}"
     if len(gallery.scores.captions) < 2:
         return name
     best = gallery.scores.captions[gallery.scores.captions_of(index)[0]]
@@ -98,10 +98,10 @@ def _open_button(gallery: Gallery, index: int, where: str) -> None:
         large_view(gallery, index)
 
 
-@st.dialog("Picture", width="large")
+@st.dialog("Image", width="large")
 def large_view(gallery: Gallery, index: int) -> None:
-    """Draw one picture large, with its scores for every caption."""
-    item = gallery.pictures[index]
+    """Draw one image large, with its scores for every caption."""
+    item = gallery.images[index]
     photo = item.photo
     st.subheader(plain(gallery.scores.images[index]))
     left, right = st.columns(2)

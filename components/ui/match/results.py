@@ -9,7 +9,7 @@ import streamlit as st
 from components.encoder import Encoder
 from components.output.export import Panel, provenance, to_csv, to_figure, to_json
 from components.scores import FAIR, Direction, Match, Scores, ranked
-from components.ui.match.gallery import Gallery, ScoreKind, caption_tiles, label, picture_tiles
+from components.ui.match.gallery import Gallery, ScoreKind, caption_tiles, image_tiles, label
 from components.ui.reading import READING
 from components.ui.text import plain
 from components.ui.tiles import TILE_WIDTHS
@@ -42,12 +42,12 @@ def choose_view(pairs: bool = False) -> View:
         # No format_func here: a link would carry the formatted label in place of the value.
         direction = st.segmented_control(
             "Rank",
-            ["Pictures", "Captions"],
-            default="Pictures",
+            ["Images", "Captions"],
+            default="Images",
             required=True,
             key="match_by",
             bind="query-params",
-            help="The pictures of each caption, or the captions of each picture",
+            help="The images of each caption, or the captions of each image",
         )
         kind = st.segmented_control(
             "Score",
@@ -75,7 +75,7 @@ def _details() -> tuple[int, str, Sort, float]:
         "Show at most", _TOPS, value=24, key="match_top", bind="query-params", help="In each list"
     )
     tile = st.segmented_control(
-        "Picture size",
+        "Image size",
         list(TILE_WIDTHS),
         default="Medium",
         required=True,
@@ -116,37 +116,37 @@ def explain(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
         )
     if rule.kind == "sigmoid":
         return (
-            "**Probability** that a caption and a picture belong together, each pair on its own"
+            "**Probability** that a caption and an image belong together, each pair on its own"
             f" (a sigmoid, as this model was trained). {scale}"
         )
     alone = " With one caption it is always 100%: add captions to compare." if captions == 1 else ""
     return (
-        "**Probability** of each caption for a picture, among the captions present: they sum to"
-        f" 100% for every picture (a softmax, as this model was trained).{alone} {scale}"
+        "**Probability** of each caption for an image, among the captions present: they sum to"
+        f" 100% for every image (a softmax, as this model was trained).{alone} {scale}"
     )
 
 
 def show(gallery: Gallery, view: View) -> list[list[Match]]:
     """Draw the lists, a page of them at a time; return the drawn matches for the figure."""
     lists = ranked(gallery.scores, view.direction)
-    pages = -(-len(lists) // _LISTS_A_PAGE) if view.direction == "pictures" else 1
+    pages = -(-len(lists) // _LISTS_A_PAGE) if view.direction == "images" else 1
     page = st.pagination(pages, key="match_page", bind="query-params") if pages > 1 else 1
     if view.direction == "captions":
         return _show_captions(gallery, view, lists)
     first = (page - 1) * _LISTS_A_PAGE
     drawn = lists[first : first + _LISTS_A_PAGE]
-    return [_show_pictures(gallery, view, row, matches) for row, matches in enumerate(drawn, first)]
+    return [_show_images(gallery, view, row, matches) for row, matches in enumerate(drawn, first)]
 
 
-def _show_pictures(gallery: Gallery, view: View, row: int, matches: Sequence[Match]) -> list[Match]:
-    order = gallery.scores.pictures_of(row)
+def _show_images(gallery: Gallery, view: View, row: int, matches: Sequence[Match]) -> list[Match]:
+    order = gallery.scores.images_of(row)
     shown = _select(gallery, view, list(zip(order, matches, strict=True)))
     st.subheader(plain(shorten(gallery.scores.captions[row], 120)), divider="gray")
     if not shown:
         st.info(_nothing(gallery, view, matches), icon=":material/filter_alt:")
     elif matches[0].percentile < FAIR:
         st.info(_no_good_match(matches[0]), icon=":material/sentiment_neutral:")
-    picture_tiles(gallery, row, shown)
+    image_tiles(gallery, row, shown)
     return [match for _, match in shown]
 
 
@@ -160,7 +160,7 @@ def _no_good_match(best: Match) -> str:
 def _nothing(gallery: Gallery, view: View, matches: Sequence[Match]) -> str:
     best = label(view.kind, max(gallery.value(match) for match in matches))
     least = label(view.kind, view.minimum)
-    return f"No picture reaches the minimum score of {least}; the best has {best}."
+    return f"No image reaches the minimum score of {least}; the best has {best}."
 
 
 def _select(
@@ -185,7 +185,7 @@ def _show_captions(
         columns.sort(key=best.__getitem__, reverse=view.sort == "Best first")
     size = max(_TOPS[2], view.top)
     pages = -(-len(columns) // size)
-    page = st.pagination(pages, key="match_pictures_page") if pages > 1 else 1
+    page = st.pagination(pages, key="match_images_page") if pages > 1 else 1
     shown = [(column, _enough(gallery, view, lists[column])) for column in columns]
     caption_tiles(gallery, shown[(page - 1) * size : page * size])
     return [matches for _, matches in shown]
@@ -219,7 +219,7 @@ def downloads(
             "application/json",
         )
         _download("Figure (PNG)", figure, "captionlens.png", "image/png")
-    st.caption("CSV and JSON hold every caption with every picture; the figure, what is shown.")
+    st.caption("CSV and JSON hold every caption with every image; the figure, what is shown.")
 
 
 def _download(name: str, data: Callable[[], str | bytes], file: str, mime: str) -> None:
@@ -230,13 +230,13 @@ def _download(name: str, data: Callable[[], str | bytes], file: str, mime: str) 
 
 def _panels(gallery: Gallery, view: View, drawn: Sequence[Sequence[Match]]) -> list[Panel]:
     thumbnails = dict(
-        zip(gallery.scores.images, (item.thumbnail for item in gallery.pictures), strict=True)
+        zip(gallery.scores.images, (item.thumbnail for item in gallery.images), strict=True)
     )
     if view.direction == "captions":
         best = [match for matches in drawn for match in matches[:1]]
         return [
             Panel(
-                "Best caption of each picture",
+                "Best caption of each image",
                 [
                     (
                         thumbnails[match.image],
@@ -263,5 +263,5 @@ def _label(gallery: Gallery, match: Match) -> str:
 def _footer(encoder: Encoder, scores: Scores) -> str:
     return (
         f"CaptionLens · {encoder.spec.name} · {encoder.runtime.precision} · "
-        f"{count(len(scores.captions), 'caption')}, {count(len(scores.images), 'picture')}"
+        f"{count(len(scores.captions), 'caption')}, {count(len(scores.images), 'image')}"
     )

@@ -1,4 +1,4 @@
-"""What a changed caption or a changed picture does to the score."""
+"""What a changed caption or a changed image does to the score."""
 
 import numpy as np
 import streamlit as st
@@ -6,7 +6,7 @@ import streamlit as st
 from components import explain
 from components.encoder import decode_for
 from components.images import thumbnail
-from components.scores import Matrix, percentile, unit, zscore
+from components.scores import Floats, percentile, unit, zscore
 from components.ui.matrix.subject import Subject
 from components.ui.reading import reading
 from components.ui.text import plain
@@ -31,7 +31,7 @@ def caption_changes(subject: Subject) -> None:
     changed = [row[0] for each, row in zip(variants, rows[1:], strict=True) if not each.same]
     blind = sum(cosine >= own for cosine in changed)
     st.caption(
-        f"Of {count(len(changed), 'caption')} that say something else of the picture, {blind} score"
+        f"Of {count(len(changed), 'caption')} that say something else of the image, {blind} score"
         " as high as the original or higher: there the model does not read what was changed. The"
         " variants come from plain rules for English, and may be clumsy."
     )
@@ -51,8 +51,8 @@ def _row(
     }
 
 
-def _readings(subject: Subject, texts: Matrix, vectors: Matrix) -> list[tuple[float, float, float]]:
-    """Return (cosine, percentile, z) of one caption with many pictures, or many with one."""
+def _readings(subject: Subject, texts: Floats, vectors: Floats) -> list[tuple[float, float, float]]:
+    """Return (cosine, percentile, z) of one caption with many images, or many with one."""
     cosines = texts @ vectors.T
     chance = subject.bank @ vectors.T
     shares, distances = percentile(cosines, chance), zscore(cosines, chance)
@@ -60,21 +60,21 @@ def _readings(subject: Subject, texts: Matrix, vectors: Matrix) -> list[tuple[fl
     return [(float(c), float(s), float(d)) for c, s, d in together]
 
 
-def picture_changes(subject: Subject) -> None:
-    with st.spinner("Changing the picture", show_time=True):
-        picture = decode_for(subject.encoder, subject.item.photo.source)[1]
-        variants = explain.picture_variants(picture)
-        views = subject.encoder.images(explain.views(picture))
+def image_changes(subject: Subject) -> None:
+    with st.spinner("Changing the image", show_time=True):
+        image = decode_for(subject.encoder, subject.item.photo.source)[1]
+        variants = explain.image_variants(image)
+        views = subject.encoder.images(explain.views(image))
         averaged = unit(views.mean(axis=0, keepdims=True))
-        vectors = subject.encoder.images([picture, *(each.picture for each in variants)])
+        vectors = subject.encoder.images([image, *(each.image for each in variants)])
     rows = _readings(subject, subject.text[None], np.concatenate([vectors, averaged]))
     own = rows[0][0]
     names = ["as it is", *(each.name for each in variants)]
-    shown = [picture, *(each.picture for each in variants)]
+    shown = [image, *(each.image for each in variants)]
     with st.grid("auto", min_column_width=150, gap="small", vertical_alignment="bottom"):
         for name, each, row in zip(names, shown, rows[:-1], strict=True):
             with st.container(gap="xsmall"):
-                st.image(thumbnail(each, 240), width="stretch", alt=f"The picture, {name}")
+                st.image(thumbnail(each, 240), width="stretch", alt=f"The image, {name}")
                 moved = "" if name == "as it is" else f" ({row[0] - own:+.3f})"
                 st.caption(f"**{name}**  \n{row[0]:.3f}{moved}  \n{reading(*row[1:])}")
     st.caption(

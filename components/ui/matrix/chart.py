@@ -16,7 +16,7 @@ from components.output.matrix_figure import legend
 from components.scores import Cell, Heatmap, Scores, band
 
 _MOST_VALUES = 1_600  # cells: more never leave room for a number on a screen
-_PICTURES = -1  # the row above the first, where the pictures stand
+_IMAGES = -1  # the row above the first, where the images stand
 _LABELS, _COLUMN = 300, 64  # pixels: what the chart asks for, where the page has them
 
 
@@ -33,9 +33,9 @@ def chart(
     ``thumbnails`` are JPEG bytes in drawn order, ``chosen`` the drawn cell that is framed.
     """
     cells = alt.Chart(_cells(heatmap, scores)).transform_calculate(
-        caption=f"{_names(heatmap.captions)}[datum.r]", picture=f"{_names(heatmap.images)}[datum.c]"
+        caption=f"{_names(heatmap.captions)}[datum.r]", image=f"{_names(heatmap.images)}[datum.c]"
     )
-    layers: list[alt.Chart] = [_pictures(heatmap, thumbnails), _rectangles(heatmap, cells)]
+    layers: list[alt.Chart] = [_images(heatmap, thumbnails), _rectangles(heatmap, cells)]
     if heatmap.values.size <= _MOST_VALUES:
         layers.append(_values(heatmap, cells))
     if heatmap.best_of_row:
@@ -50,7 +50,7 @@ def chart(
 
 def _described(heatmap: Heatmap) -> str:
     rows, columns = heatmap.values.shape
-    return f"Heatmap of {rows} captions against {columns} pictures. {legend(heatmap)}"
+    return f"Heatmap of {rows} captions against {columns} images. {legend(heatmap)}"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -84,7 +84,7 @@ def _x(heatmap: Heatmap) -> alt.X:
 
 
 def _y(heatmap: Heatmap) -> alt.Y:
-    domain = [_PICTURES, *range(len(heatmap.captions))]
+    domain = [_IMAGES, *range(len(heatmap.captions))]
     label = f"{_names(['', *heatmap.captions])}[datum.value + 1]"
     axis = alt.Axis(
         title=None,
@@ -124,7 +124,7 @@ def _rectangles(heatmap: Heatmap, cells: alt.Chart) -> alt.Chart:
 def _tooltip() -> list[alt.Tooltip]:
     return [
         alt.Tooltip("caption:N", title="Caption"),
-        alt.Tooltip("picture:N", title="Picture"),
+        alt.Tooltip("image:N", title="Image"),
         alt.Tooltip("cosine:Q", title="Cosine", format=".3f"),
         alt.Tooltip("percentile:Q", title="Percentile", format=".1%"),
         alt.Tooltip("z:Q", title="z", format=".1f"),
@@ -192,14 +192,14 @@ def _places(cells: Sequence[Cell]) -> alt.Chart:
     return alt.Chart(pd.DataFrame(cells, columns=["r", "c"]))
 
 
-def _pictures(heatmap: Heatmap, thumbnails: Sequence[bytes]) -> alt.Chart:
+def _images(heatmap: Heatmap, thumbnails: Sequence[bytes]) -> alt.Chart:
     side = 64 if len(thumbnails) <= 40 else 24
     frame = pd.DataFrame(
         {
-            "r": _PICTURES,
+            "r": _IMAGES,
             "c": range(len(thumbnails)),
             "url": [_tiny(jpeg, side) for jpeg in thumbnails],
-            "picture": heatmap.images,
+            "image": heatmap.images,
         }
     )
     room = alt.expr("min(bandwidth('x'), bandwidth('y'))")
@@ -210,7 +210,7 @@ def _pictures(heatmap: Heatmap, thumbnails: Sequence[bytes]) -> alt.Chart:
             x=_x(heatmap),
             y=_y(heatmap),
             url="url:N",
-            tooltip=[alt.Tooltip("picture:N", title="Picture")],
+            tooltip=[alt.Tooltip("image:N", title="Image")],
         )
     )
     return drawn
@@ -219,9 +219,9 @@ def _pictures(heatmap: Heatmap, thumbnails: Sequence[bytes]) -> alt.Chart:
 @lru_cache(maxsize=512)
 def _tiny(jpeg: bytes, side: int) -> str:
     """Return a thumbnail, its longer side ``side`` pixels, as an address that holds it."""
-    picture = Image.open(io.BytesIO(jpeg))
-    picture.draft("RGB", (side, side))
-    picture.thumbnail((side, side))
+    image = Image.open(io.BytesIO(jpeg))
+    image.draft("RGB", (side, side))
+    image.thumbnail((side, side))
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=80)
+    image.save(out, "JPEG", quality=80)
     return f"data:image/jpeg;base64,{b64encode(out.getvalue()).decode()}"

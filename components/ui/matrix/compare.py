@@ -1,4 +1,4 @@
-"""Two models side by side: the same pictures and captions, by percentile, with their difference."""
+"""Two models side by side: the same images and captions, by percentile, with their difference."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from components.ui.text import plain
 from components.words import shorten
 
 _NONE = "(none)"
-_TIMED = 16  # pictures
+_TIMED = 16  # images
 
 
 def pick_second(first: Encoder) -> Encoder | None:
@@ -45,7 +45,7 @@ def pick_second(first: Encoder) -> Encoder | None:
 def show(
     encoders: tuple[Encoder, Encoder],
     scores: tuple[Scores, Scores],
-    pictures: Sequence[Encoded],
+    images: Sequence[Encoded],
     view: MatrixView,
     cell: Cell,
 ) -> Heatmap:
@@ -60,10 +60,10 @@ def show(
     ):
         with column:
             st.subheader(name)
-            matrix_view.draw(heatmap, own, pictures, cell, key)
+            matrix_view.draw(heatmap, own, images, cell, key)
     st.subheader("Difference")
     apart = difference(scores[0], scores[1], order)
-    matrix_view.draw(apart, scores[0], pictures, cell, "matrix_heat_difference")
+    matrix_view.draw(apart, scores[0], images, cell, "matrix_heat_difference")
     st.caption(
         f"Points of percentile that {names[1]} gives more (purple) or less (orange) than"
         f" {names[0]}. Scores of different models are compared by percentile alone: their cosines"
@@ -79,10 +79,10 @@ def _agreement(scores: tuple[Scores, Scores], names: Sequence[str]) -> None:
 
     found = agreement(scores[0].percentile, scores[1].percentile)
     if np.isnan(found).all():
-        st.caption("Rank agreement needs two pictures or more, with different scores.")
+        st.caption("Rank agreement needs two images or more, with different scores.")
         return
     best = [
-        [shorten(each.images[each.pictures_of(row)[0]], 30) for row in range(len(each.captions))]
+        [shorten(each.images[each.images_of(row)[0]], 30) for row in range(len(each.captions))]
         for each in scores
     ]
     st.markdown(f"**Rank agreement**: median {np.nanmedian(found):.2f} over the captions")
@@ -100,23 +100,23 @@ def _agreement(scores: tuple[Scores, Scores], names: Sequence[str]) -> None:
     )
     st.caption(
         "Spearman's rank correlation of each caption's row of percentiles: 1 is the same order of"
-        " pictures, 0 none in common, -1 the opposite."
+        " images, 0 none in common, -1 the opposite."
     )
 
 
 def _times(encoders: tuple[Encoder, Encoder], names: Sequence[str]) -> None:
     times = [_milliseconds(encoder.key, encoder) for encoder in encoders]
     told = "; ".join(f"{name} {each:.1f} ms" for name, each in zip(names, times, strict=True))
-    st.markdown(f"**Time per picture**, decoded, in a batch of {_TIMED}: {told}")
+    st.markdown(f"**Time per image**, decoded, in a batch of {_TIMED}: {told}")
 
 
-@st.cache_data(max_entries=8, show_spinner="Measuring the time per picture")
+@st.cache_data(max_entries=8, show_spinner="Measuring the time per image")
 def _milliseconds(key: tuple[str, str, str], _encoder: Encoder) -> float:
-    """Return the least of three runs over the same sample pictures, after one to warm up."""
-    pictures = [decode_for(_encoder, source)[1] for source in sample_sources()[:_TIMED]]
+    """Return the least of three runs over the same sample images, after one to warm up."""
+    images = [decode_for(_encoder, source)[1] for source in sample_sources()[:_TIMED]]
     runs = []
     for _ in range(4):
         start = time.perf_counter()
-        _encoder.images(pictures)
+        _encoder.images(images)
         runs.append(time.perf_counter() - start)
-    return 1000 * min(runs[1:]) / len(pictures)
+    return 1000 * min(runs[1:]) / len(images)

@@ -19,7 +19,7 @@ _KEY = "report"
 def show(material: Material) -> None:
     """Draw the download buttons; each file is made when it is asked for."""
     heatmap, encoder = material.heatmap, material.encoder
-    thumbnails = [material.pictures[i].thumbnail for i in heatmap.columns]
+    thumbnails = [material.images[i].thumbnail for i in heatmap.columns]
 
     def figure(form: Form) -> bytes:
         return save(draw(heatmap, thumbnails, footer(encoder)), form)
@@ -50,11 +50,11 @@ def _button(name: str, data: Callable[[], str | bytes], suffix: str, mime: str) 
 
 
 def _report(material: Material) -> None:
-    digests = tuple(item.photo.digest for item in material.pictures)
+    digests = tuple(item.photo.digest for item in material.images)
     made_of = (material.encoder.key, material.scores.captions, digests)
     tasks = _tasks()
     task = tasks.get(_KEY)
-    if task and task.subject != made_of:  # of other captions or pictures
+    if task and task.subject != made_of:  # of other captions or images
         task.stop.set()
         tasks.clear()
     if (not tasks or (task and task.ended and not task.result)) and st.button(

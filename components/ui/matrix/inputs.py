@@ -1,4 +1,4 @@
-"""The captions of the matrix: typed, or a table's that says which picture each belongs to."""
+"""The captions of the matrix: typed, or a table's that says which image each belongs to."""
 
 from collections.abc import Sequence
 
@@ -41,10 +41,10 @@ def _ask_pairs() -> Pairs | None:
         "A CSV or Parquet file with columns image and caption",
         type=["csv", "tsv", "parquet"],
         key="matrix_pairs",
-        help="image is the name of a picture on the right; a picture may have several captions",
+        help="image is the name of an image on the right; an image may have several captions",
     )
     if file is None:
-        st.info("Drop a table here, and its pictures on the right.", icon=":material/table:")
+        st.info("Drop a table here, and its images on the right.", icon=":material/table:")
         return None
     try:
         pairs = read_pairs(file.name, file.getvalue())
@@ -58,7 +58,7 @@ def _ask_pairs() -> Pairs | None:
 
 
 def explain_missing(scores: Scores, pairs: Sequence[Pair]) -> None:
-    """Draw which pictures of a table are not on the page."""
+    """Draw which images of a table are not on the page."""
     missing = [name for name in dict(pairs) if name not in scores.images]
     if st.session_state.get("matrix_from") == "CSV of pairs":
-        inputs.explain_missing(missing, "pictures here")
+        inputs.explain_missing(missing, "images here")

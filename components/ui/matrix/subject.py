@@ -8,22 +8,22 @@ import streamlit as st
 
 from components import explain
 from components.encoder import Encoded, Encoder, decode_for
-from components.explain import Curves, Look
-from components.scores import Matrix
+from components.explain import Curves, Occlusion
+from components.scores import Floats
 
 Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be explained: a picture and a caption, with what is known of them."""
+    """What is to be explained: an image and a caption, with what is known of them."""
 
     encoder: Encoder
     item: Encoded
     caption: str
-    text: Matrix  # (width,)
+    text: Floats  # (width,)
     others: Sequence[str]
-    bank: Matrix
+    bank: Floats
 
     @property
     def limit(self) -> float:
@@ -31,15 +31,17 @@ class Subject:
         return explain.full_colour(self.bank, self.item.vector)
 
 
-def looked(encoder: Encoder, item: Encoded) -> Look:
-    """Return a picture looked at in parts, once for a session's last sixteen pictures."""
-    kept: dict[object, Look] = st.session_state.setdefault("looks", {})
+def occlusion_of(encoder: Encoder, item: Encoded) -> Occlusion:
+    """Return an image looked at in parts, once for a session's last sixteen images."""
+    kept: dict[object, Occlusion] = st.session_state.setdefault("looks", {})
     key = (encoder.key, item.photo.digest)
-    found = kept.pop(key, None) or explain.look(encoder, decode_for(encoder, item.photo.source)[1])
+    found = kept.pop(key, None) or explain.occlude(
+        encoder, decode_for(encoder, item.photo.source)[1]
+    )
     return remember(kept, key, found, 16)  # 0.3 MB each
 
 
-def checked_curves(subject: Subject, seen: Look, salient: Matrix, text: Matrix) -> Curves:
+def checked_curves(subject: Subject, seen: Occlusion, salient: Floats, text: Floats) -> Curves:
     """Return the curves of a map, once for a session's last 64 maps."""
     kept: dict[object, Curves] = st.session_state.setdefault("curves", {})
     key = (subject.encoder.key, subject.item.photo.digest, salient.tobytes(), text.tobytes())

@@ -11,8 +11,8 @@ from components.output.matrix_figure import legend
 from components.scores import (
     KS,
     Cell,
+    Floats,
     Heatmap,
-    Matrix,
     Mode,
     Order,
     Retrieval,
@@ -27,10 +27,10 @@ from components.scores import (
 from components.ui.matrix import chart as screen
 from components.ui.reading import READING
 from components.ui.text import plain
-from components.ui.vectors import bank, sample_pictures
+from components.ui.vectors import bank, sample_images
 from components.words import count
 
-CAPTION, PICTURE = "matrix_caption", "matrix_picture"  # in the link: the open cell
+CAPTION, IMAGE = "matrix_caption", "matrix_image"  # in the link: the open cell
 _MODES = {
     "Cosine": Mode.cosine,
     "Percentile": Mode.percentile,
@@ -74,13 +74,13 @@ def choose_view(comparing: bool) -> MatrixView:
             required=True,
             key="matrix_order",
             bind="query-params",
-            help="Clustered: captions that score alike stand side by side, pictures too",
+            help="Clustered: captions that score alike stand side by side, images too",
         )
         assign = st.toggle(
             "One-to-one assignment",
             key="matrix_assign",
             bind="query-params",
-            help="Frames the pairs that give each caption a picture of its own with the highest"
+            help="Frames the pairs that give each caption an image of its own with the highest"
             " total cosine (the Hungarian method)",
         )
     return MatrixView(mode, order == "Clustered", bool(assign))
@@ -90,18 +90,18 @@ def explain(view: MatrixView, encoder: Encoder) -> str:
     """Return one line that says what the shown number is."""
     sigmoid = encoder.recipe.score.kind == "sigmoid"
     told = {
-        Mode.cosine: "**Cosine**: how closely caption and picture point the same way, -1 to 1."
+        Mode.cosine: "**Cosine**: how closely caption and image point the same way, -1 to 1."
         " The colours' scale is fixed for a model by its chance scores: compare it within one"
         " model only.",
         Mode.percentile: f"**Percentile**. {READING}",
-        Mode.by_row: "**Probability by row**: how the model would spread 100% over the pictures"
+        Mode.by_row: "**Probability by row**: how the model would spread 100% over the images"
         " for each caption (a softmax along the row).",
         Mode.by_column: "**Probability by column**: how the model spreads 100% over the captions"
-        " for each picture (a softmax along the column).",
+        " for each image (a softmax along the column).",
     }
     if sigmoid and view.mode in {Mode.by_row, Mode.by_column}:
         return (
-            "**Probability** that a caption and a picture belong together, each pair on its own (a"
+            "**Probability** that a caption and an image belong together, each pair on its own (a"
             " sigmoid, as this model was trained): by row and by column are the same."
         )
     return told[view.mode]
@@ -117,20 +117,20 @@ def heatmap_of(
     return arrange(scores, shown, scale_of(view.mode, _chance(encoder)), order, view.assign)
 
 
-def _chance(encoder: Encoder) -> Matrix:
-    samples = sample_pictures(encoder.key, encoder)
+def _chance(encoder: Encoder) -> Floats:
+    samples = sample_images(encoder.key, encoder)
     vectors = np.stack([item.vector for item in samples])
-    chance: Matrix = bank(encoder.key, encoder) @ vectors.T
+    chance: Floats = bank(encoder.key, encoder) @ vectors.T
     return chance
 
 
 def draw(
-    heatmap: Heatmap, scores: Scores, pictures: Sequence[Encoded], chosen: Cell, key: str
+    heatmap: Heatmap, scores: Scores, images: Sequence[Encoded], chosen: Cell, key: str
 ) -> None:
-    """Draw the heatmap; a click on a cell opens it. ``chosen`` is (caption, picture)."""
+    """Draw the heatmap; a click on a cell opens it. ``chosen`` is (caption, image)."""
     row = int(np.flatnonzero(heatmap.rows == chosen[0])[0])
     column = int(np.flatnonzero(heatmap.columns == chosen[1])[0])
-    thumbnails = [pictures[i].thumbnail for i in heatmap.columns]
+    thumbnails = [images[i].thumbnail for i in heatmap.columns]
     st.altair_chart(
         screen.chart(heatmap, scores, thumbnails, (row, column)),
         width=screen.width(heatmap),
@@ -146,19 +146,19 @@ def _clicked(key: str, heatmap: Heatmap) -> None:
     for cell in cells[:1]:
         if cell.get("r", -1) >= 0:
             st.session_state[CAPTION] = heatmap.captions[int(cell["r"])]
-            st.session_state[PICTURE] = heatmap.images[int(cell["c"])]
+            st.session_state[IMAGE] = heatmap.images[int(cell["c"])]
 
 
 def choose_cell(scores: Scores) -> Cell:
-    """Draw the choice of a caption and a picture, which clicks move too; return the cell."""
+    """Draw the choice of a caption and an image, which clicks move too; return the cell."""
     left, right = st.columns(2)
     caption = left.selectbox(
         "Caption", scores.captions, key=CAPTION, bind="query-params", help="Or click a cell above"
     )
-    picture = right.selectbox(
-        "Picture", scores.images, key=PICTURE, bind="query-params", help="Or click a cell above"
+    image = right.selectbox(
+        "Image", scores.images, key=IMAGE, bind="query-params", help="Or click a cell above"
     )
-    return scores.captions.index(caption), scores.images.index(picture)
+    return scores.captions.index(caption), scores.images.index(image)
 
 
 def show_retrieval(named: Mapping[str, Scores], pairs: Sequence[tuple[str, str]]) -> None:
@@ -173,8 +173,8 @@ def show_retrieval(named: Mapping[str, Scores], pairs: Sequence[tuple[str, str]]
             rows.append(_figures(f"{before}{way}", found))
     if not rows:
         st.caption(
-            "Recall stands here when it is known which caption belongs to which picture: from a"
-            " CSV of pairs, or for the sample pictures with their own captions."
+            "Recall stands here when it is known which caption belongs to which image: from a"
+            " CSV of pairs, or for the sample images with their own captions."
         )
         return
     st.markdown("**Retrieval**, by cosine, where it is known what belongs together")
@@ -201,16 +201,14 @@ def _figures(name: str, found: Retrieval) -> dict[str, str]:
 def show_cell(
     encoders: Sequence[Encoder],
     scored: Sequence[Scores],
-    pictures: Sequence[Encoded],
+    images: Sequence[Encoded],
     cell: Cell,
 ) -> None:
-    """Draw the picture, the caption and every number of a cell, a column for each model."""
+    """Draw the image, the caption and every number of a cell, a column for each model."""
     row, column = cell
     left, right = st.columns([1, 2], gap="large")
     name = scored[0].images[column]
-    left.image(
-        pictures[column].thumbnail, width="stretch", alt=f"{name}, the picture of the open cell"
-    )
+    left.image(images[column].thumbnail, width="stretch", alt=f"{name}, the image of the open cell")
     with right:
         st.markdown(f"**{plain(scored[0].captions[row])}**  \nwith {plain(name)}")
         numbers = [
@@ -228,7 +226,7 @@ def _numbers(encoder: Encoder, scores: Scores, cell: Cell) -> dict[str, str]:
     row, column = cell
     match = scores.match(row, column, 1)
     by_row = values(scores, Mode.by_row, encoder.recipe.score)[cell]
-    of_pictures = scores.pictures_of(row).index(column) + 1
+    of_images = scores.images_of(row).index(column) + 1
     of_captions = scores.captions_of(column).index(row) + 1
     return {
         "Reads as": match.band,
@@ -237,8 +235,8 @@ def _numbers(encoder: Encoder, scores: Scores, cell: Cell) -> dict[str, str]:
         "z among chance scores": f"{match.zscore:+.2f}",
         "Probability by row": f"{by_row:.2%}",
         "Probability by column": f"{match.probability:.2%}",
-        "Rank of the picture for the caption": f"{of_pictures} of {len(scores.images):,}",
-        "Rank of the caption for the picture": f"{of_captions} of {len(scores.captions):,}",
+        "Rank of the image for the caption": f"{of_images} of {len(scores.images):,}",
+        "Rank of the caption for the image": f"{of_captions} of {len(scores.captions):,}",
     }
 
 
@@ -254,7 +252,7 @@ def as_table(heatmap: Heatmap) -> None:
     frame.index.name = "caption"
     with st.expander(
         f"The same as a table: {count(len(heatmap.captions), 'caption')},"
-        f" {count(len(heatmap.images), 'picture')}, {scale.title}{unit}",
+        f" {count(len(heatmap.images), 'image')}, {scale.title}{unit}",
         icon=":material/table:",
         on_change="rerun",
         key="matrix_table",

@@ -1,4 +1,4 @@
-"""Where in the picture a caption matches, alone and rather than another caption."""
+"""Where in the image a caption matches, alone and rather than another caption."""
 
 import altair as alt
 import numpy as np
@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from components import explain, models
-from components.explain import Look
-from components.scores import Matrix
-from components.ui.matrix.subject import Subject, checked_curves, looked
+from components.explain import Occlusion
+from components.scores import Floats
+from components.ui.matrix.subject import Subject, checked_curves, occlusion_of
 from components.ui.text import plain
 
 
@@ -16,8 +16,8 @@ def where(subject: Subject) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         opacity = _opacity()
         method = _method(subject)
-    with st.spinner("Hiding parts of the picture", show_time=True):
-        seen = looked(subject.encoder, subject.item)
+    with st.spinner("Hiding parts of the image", show_time=True):
+        seen = occlusion_of(subject.encoder, subject.item)
         gibberish = explain.gibberish(subject.caption)
         nothing = subject.encoder.texts([gibberish])[0]
     if method == "Attention":
@@ -48,7 +48,7 @@ def _key(method: str, limit: float) -> str:
         )
     return (
         f"Orange: hiding it lowers the cosine; purple: hiding it raises it. Full colour at"
-        f" {limit:.3f}, half a standard deviation of this picture's chance scores, for every"
+        f" {limit:.3f}, half a standard deviation of this image's chance scores, for every"
         f" caption. {outline}"
     )
 
@@ -92,7 +92,7 @@ def _tower(model_id: str, revision: str) -> object:
     return attention.AttentionTower(models.locate(models.resolve(model_id)))
 
 
-def _attention(subject: Subject, seen: Look, nothing: Matrix) -> tuple[Matrix, Matrix]:
+def _attention(subject: Subject, seen: Occlusion, nothing: Floats) -> tuple[Floats, Floats]:
     from components.explain import attention
 
     tower = _tower(subject.encoder.spec.id, subject.encoder.revision)
@@ -101,19 +101,19 @@ def _attention(subject: Subject, seen: Look, nothing: Matrix) -> tuple[Matrix, M
     return explain.on_grid(own), explain.on_grid(other)
 
 
-def _overlay(seen: Look, salient: Matrix, limit: float, opacity: float, alt_text: str) -> None:
+def _overlay(seen: Occlusion, salient: Floats, limit: float, opacity: float, alt_text: str) -> None:
     drawn = explain.overlay(seen.view, salient, limit, opacity)
     st.image(drawn, width="stretch", alt=alt_text)
 
 
-def _honesty(subject: Subject, seen: Look, salient: Matrix) -> None:
+def _honesty(subject: Subject, seen: Occlusion, salient: Floats) -> None:
     checked = checked_curves(subject, seen, salient, subject.text)
     st.altair_chart(_curves("hidden", checked.deletion, checked.random_deletion), width="stretch")
     st.altair_chart(_curves("shown", checked.insertion, checked.random_insertion), width="stretch")
     st.caption(f"Honesty check: {explain.verdict(checked)}")
 
 
-def _curves(what: str, by_map: Matrix, by_chance: Matrix) -> alt.Chart:
+def _curves(what: str, by_map: Floats, by_chance: Floats) -> alt.Chart:
     """Return the chart of two curves (11,), told apart by dashes as well as by colour."""
     orders = ["by the map", "by chance"]
     frame = pd.DataFrame(
@@ -141,7 +141,7 @@ def _curves(what: str, by_map: Matrix, by_chance: Matrix) -> alt.Chart:
             ],
         )
         .properties(
-            height=200, description=f"The cosine as the picture is {what} by tenths, {orders}"
+            height=200, description=f"The cosine as the image is {what} by tenths, {orders}"
         )
     )
     return chart
@@ -158,8 +158,8 @@ def versus(subject: Subject) -> None:
     )
     if not other:
         return
-    with st.spinner("Hiding parts of the picture", show_time=True):
-        seen = looked(subject.encoder, subject.item)
+    with st.spinner("Hiding parts of the image", show_time=True):
+        seen = occlusion_of(subject.encoder, subject.item)
         rival = subject.encoder.texts([other])[0]
     own, its = explain.saliency(seen, subject.text), explain.saliency(seen, rival)
     opacity = _opacity()

@@ -1,4 +1,4 @@
-"""The panel that says why a caption matches a picture: the ways to ask, and the words."""
+"""The panel that says why a caption matches an image: the ways to ask, and the words."""
 
 from collections.abc import Sequence
 
@@ -7,26 +7,26 @@ import streamlit as st
 from components import explain
 from components.encoder import Encoded, Encoder
 from components.errors import CaptionLensError
-from components.scores import Cell, Matrix, Scores
+from components.scores import Cell, Floats, Scores
 from components.ui.charts import contributions
-from components.ui.matrix.changes import caption_changes, picture_changes
+from components.ui.matrix.changes import caption_changes, image_changes
 from components.ui.matrix.subject import Subject
 from components.ui.matrix.where import versus, where
 from components.ui.text import plain
 from components.ui.vectors import bank
 
-_WAYS = ["Where", "Which words", "A rather than B", "Change the caption", "Change the picture"]
+_WAYS = ["Where", "Which words", "A rather than B", "Change the caption", "Change the image"]
 
 
 def show(
-    encoder: Encoder, scores: Scores, texts: Matrix, pictures: Sequence[Encoded], cell: Cell
+    encoder: Encoder, scores: Scores, texts: Floats, images: Sequence[Encoded], cell: Cell
 ) -> None:
     """Draw the why panel of a cell; ``texts`` (captions, width)."""
     row, column = cell
     caption = scores.captions[row]
     subject = Subject(
         encoder,
-        pictures[column],
+        images[column],
         caption,
         texts[row],
         [other for other in scores.captions if other != caption],
@@ -40,7 +40,7 @@ def show(
         "Which words": _words,
         "A rather than B": versus,
         "Change the caption": caption_changes,
-        "Change the picture": picture_changes,
+        "Change the image": image_changes,
     }[str(way)]
     try:
         draw(subject)

@@ -32,7 +32,7 @@ def table(cards: tuple[ModelCard, ...]) -> pd.DataFrame:
 def choose() -> str:
     """Draw the choice of a model to look at: one of the table, a Hub id, or a folder."""
     chosen = st.selectbox(
-        "Look at a model",
+        "Occlusion at a model",
         [card.spec.id for card in CATALOGUE],
         key="models_id",
         bind="query-params",

@@ -21,7 +21,7 @@ def tasks() -> dict[str, Task]:
 
 @st.dialog("Download this model?")
 def ask(spec: ModelSpec) -> None:
-    """Look up what a download would fetch, show its size, and start it on a click."""
+    """Occlusion up what a download would fetch, show its size, and start it on a click."""
     try:
         with st.spinner("Asking the Hub for its size"):
             download = plan_download(spec)

@@ -89,7 +89,7 @@ def _manage_current(encoder: Encoder, current: Manifest) -> None:
             else f"finds {index.recall_at_10:.1%} of the true ten nearest, as measured when it was"
             " made"
         )
-        st.caption(f"Index: {index.kind}, {finds}. {current.skipped_count:,} pictures skipped.")
+        st.caption(f"Index: {index.kind}, {finds}. {current.skipped_count:,} images skipped.")
     same = current.model == encoder.spec.id
     with st.container(horizontal=True):
         if st.button(
@@ -103,7 +103,7 @@ def _manage_current(encoder: Encoder, current: Manifest) -> None:
         if st.button(f"Index again with {plain(encoder.spec.name)}", icon=":material/replay:"):
             start(Job(current.name, current.source, afresh=True), encoder)
             st.rerun()
-        if st.button("Remove", icon=":material/delete:", help="The pictures themselves stay"):
+        if st.button("Remove", icon=":material/delete:", help="The images themselves stay"):
             st.session_state["build_removing"] = current.name
     if st.session_state.get("build_removing") == current.name and st.button(
         f"Remove {plain(current.name)} now", type="primary", key="build_remove"
@@ -129,7 +129,7 @@ def _new_job() -> Job | None:
     default = "unsplash-lite" if kind == "unsplash" else Path(place or "").stem
     name = st.text_input("Name", placeholder=default, key="build_name") or default
     limit = st.number_input(
-        "Pictures at most",
+        "Images at most",
         0,
         value=_UNSPLASH_LIMIT if kind == "unsplash" else 0,
         help="0: all of them",
@@ -137,7 +137,7 @@ def _new_job() -> Job | None:
     )
     if kind == "unsplash":
         st.caption(
-            "Of the dataset, the list of photographs and their keywords are read; of the pictures,"
+            "Of the dataset, the list of photographs and their keywords are read; of the images,"
             " small renditions are downloaded. Its terms allow use, not redistribution."
         )
     elif not place:

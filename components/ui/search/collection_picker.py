@@ -36,7 +36,7 @@ def pick() -> Manifest | None:
         bind="query-params",
         on_change=_follow_model,
         width=280,
-        help="A set of pictures whose vectors are on disk. “Collections” makes another one.",
+        help="A set of images whose vectors are on disk. “Collections” makes another one.",
     )
     return found.get(str(name))
 
@@ -73,7 +73,7 @@ def open_or_stop(encoder: Encoder, facts: Manifest | None) -> Collection:
 
 
 def _first_samples(encoder: Encoder) -> Manifest:
-    with st.spinner("Indexing the sample pictures. This happens once.", show_time=True):
+    with st.spinner("Indexing the sample images. This happens once.", show_time=True):
         return build(Job(SAMPLES, SourceSpec("samples")), encoder).manifest
 
 
@@ -111,6 +111,6 @@ def describe(facts: Manifest) -> str:
     """Return what a collection is, in a line: size, model, date."""
     state = "" if facts.complete else ", stopped before its end"
     return (
-        f"{count(facts.rows, 'picture')} · indexed with {plain(facts.model)}"
+        f"{count(facts.rows, 'image')} · indexed with {plain(facts.model)}"
         f" ({facts.precision}) · {facts.updated[:10]}{state}"
     )

@@ -59,7 +59,7 @@ def _filters(collection: Collection) -> Allowed | None:
             key=f"search_f_{facet.column}",
             bind="query-params",
             on_change=search_query.first_page,
-            help=f"Most frequent: {plain(facet.values[0])}, {facet.counts[0]:,} pictures",
+            help=f"Most frequent: {plain(facet.values[0])}, {facet.counts[0]:,} images",
         )
     return mask(collection.table, wanted)
 
@@ -73,7 +73,7 @@ def _least(collection: Collection, query: Query | None, allowed: Allowed | None)
             width=360,
             alt=f"Histogram of this query's cosines: {_spread(sample)}",
         )
-        st.caption(f"This query's cosines with {len(sample):,} pictures: {_spread(sample)}.")
+        st.caption(f"This query's cosines with {len(sample):,} images: {_spread(sample)}.")
     chosen = float(
         st.slider(
             "Minimum cosine",
@@ -100,14 +100,14 @@ def _spread(sample: np.ndarray) -> str:
 
 def _view() -> View:
     size = st.select_slider(
-        "Pictures a page",
+        "Images a page",
         _PAGE_SIZES,
         key="search_per",
         bind="query-params",
         on_change=search_query.first_page,
     )
     tile = st.segmented_control(
-        "Picture size",
+        "Image size",
         list(TILE_WIDTHS),
         default="Medium",
         required=True,
@@ -118,7 +118,7 @@ def _view() -> View:
         "Show scores",
         key="search_scores",
         bind="query-params",
-        help="The cosine below each picture, how it reads (a band, the share of everyday captions"
+        help="The cosine below each image, how it reads (a band, the share of everyday captions"
         " that fit less well, and z, as on Match) and, of several terms, what each one brings",
     )
     search_query.templates_toggle()
@@ -131,6 +131,6 @@ def _view() -> View:
         key="search_fold",
         bind="query-params",
         on_change=search_query.first_page,
-        help="A picture this close to a better result is folded into it. 1.00 folds nothing.",
+        help="An image this close to a better result is folded into it. 1.00 folds nothing.",
     )
     return View(int(size), TILE_WIDTHS[str(tile)], scores, float(fold))

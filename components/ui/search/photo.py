@@ -63,7 +63,7 @@ def _close() -> None:
 
 
 def original(collection: Collection, record: Record) -> Source:
-    """Return where a photograph's full picture comes from."""
+    """Return where a photograph's full image comes from."""
     place, name = str(record["location"]), str(record["image"])
     if not place.startswith(("http://", "https://")):
         return source_of(Path(place), name)
@@ -97,12 +97,12 @@ def _one(row: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
 
 def _large(collection: Collection, row: int, record: Record) -> None:
     try:
-        with st.spinner("Loading the large picture"):
-            picture = enlarge(original(collection, record))
+        with st.spinner("Loading the large image"):
+            image = enlarge(original(collection, record))
     except CaptionLensError as error:
-        picture = collection.thumbnail(row)
-        st.caption(f":material/info: Only the small picture: {plain(str(error))}")
-    st.image(picture, width="stretch", alt=alt(record))
+        image = collection.thumbnail(row)
+        st.caption(f":material/info: Only the small image: {plain(str(error))}")
+    st.image(image, width="stretch", alt=alt(record))
     told = credit(collection, record)
     link = str(record.get("page_url") or "")
     if told:
@@ -121,7 +121,7 @@ def _actions(collection: Collection, row: int, record: Record) -> None:
         if st.button(
             "Add to matrix",
             icon=":material/playlist_add:",
-            help="Puts it into the tray, which the other pages take their pictures from",
+            help="Puts it into the tray, which the other pages take their images from",
         ):
             _take(collection, row, record)
             st.toast(f"{len(tray.tray())} in the tray.", icon=":material/check:")

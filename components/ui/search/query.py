@@ -1,4 +1,4 @@
-"""What is searched for: words, a picture, or both; every part but an upload is in the link."""
+"""What is searched for: words, an image, or both; every part but an upload is in the link."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from components.collection.query import TEMPLATES, Query, QueryError, compose, p
 from components.collection.store import Collection
 from components.encoder import Encoded, Encoder, Skipped, encode
 from components.images import SUFFIXES, Source, source_of
-from components.scores import Matrix
+from components.scores import Floats
 from components.ui.text import plain
 from components.words import shorten
 
@@ -22,17 +22,17 @@ EXAMPLES = (
     "something to drink",
     "a view from above",
 )
-# Beside words: pictures lie nearer to one another than words to pictures, and would drown them.
-_PICTURE_WEIGHT = 0.5
+# Beside words: images lie nearer to one another than words to images, and would drown them.
+_IMAGE_WEIGHT = 0.5
 PAGE = "search_page"  # in the link: the page of the results
-LIKE = "search_like"  # in the link: the id of the picture that others should resemble
+LIKE = "search_like"  # in the link: the id of the image that others should resemble
 
 
 @dataclass(frozen=True)
-class Picture:
-    """The picture of a query: its unit vector (width,), its name, a thumbnail."""
+class QueryImage:
+    """The image of a query: its unit vector (width,), its name, a thumbnail."""
 
-    vector: Matrix
+    vector: Floats
     name: str
     thumbnail: bytes
 
@@ -65,14 +65,14 @@ def ask(encoder: Encoder, collection: Collection) -> Query | None:
                 " text with commas of its own in double quotes."
             ),
         )
-        with st.popover("By a picture", icon=":material/image_search:"):
+        with st.popover("By an image", icon=":material/image_search:"):
             uploaded = _upload()
     st.pills("Examples", EXAMPLES, key="search_example", on_change=_take_example)
-    picture = _like(collection) or _encoded(encoder, uploaded)
-    weight = _show(picture, text or "") if picture else 1.0
+    image = _like(collection) or _encoded(encoder, uploaded)
+    weight = _show(image, text or "") if image else 1.0
     try:
         templates = bool(st.session_state.get("search_templates"))
-        vector = picture.vector if picture else None
+        vector = image.vector if image else None
         return compose(encoder, parse(text or ""), vector, weight, templates)
     except QueryError as error:
         if text:
@@ -97,13 +97,13 @@ def _take_example() -> None:
 
 
 def more_like(id_: str) -> None:
-    """Ask for pictures like one of the collection, and for nothing else."""
+    """Ask for images like one of the collection, and for nothing else."""
     st.query_params[LIKE] = id_
     st.session_state["search_q"] = ""
     first_page()
 
 
-def _forget_picture() -> None:
+def _forget_image() -> None:
     st.query_params.pop(LIKE, None)
     st.session_state.pop("search_pasted", None)
     st.session_state["search_upload_round"] = st.session_state.get("search_upload_round", 0) + 1
@@ -111,11 +111,11 @@ def _forget_picture() -> None:
 
 
 def _upload() -> Source | None:
-    """Draw the ways to give a picture; return the one that was given."""
+    """Draw the ways to give an image; return the one that was given."""
     key = f"search_upload_{st.session_state.get('search_upload_round', 0)}"  # a new one is empty
-    dropped = st.file_uploader("Drop a picture here", type=list(SUFFIXES), key=key)
+    dropped = st.file_uploader("Drop an image here", type=list(SUFFIXES), key=key)
     pasted = st.chat_input(
-        "Click here and paste a picture",
+        "Click here and paste an image",
         accept_file=True,
         file_type=list(SUFFIXES),
         key="search_paste",
@@ -130,7 +130,7 @@ def _upload() -> Source | None:
     return kept
 
 
-def _like(collection: Collection) -> Picture | None:
+def _like(collection: Collection) -> QueryImage | None:
     wanted = st.query_params.get(LIKE)
     if not wanted:
         return None
@@ -139,18 +139,18 @@ def _like(collection: Collection) -> Picture | None:
     except CollectionError as error:
         st.warning(plain(str(error)), icon=":material/image_not_supported:")
         return None
-    return Picture(collection.vectors.rows(_one(row))[0], wanted, collection.thumbnail(row))
+    return QueryImage(collection.vectors.rows(_one(row))[0], wanted, collection.thumbnail(row))
 
 
 def _one(row: int) -> "np.ndarray":
     return np.array([row], dtype=np.int64)
 
 
-def _encoded(encoder: Encoder, source: Source | None) -> Picture | None:
-    """Return an uploaded picture's vector, kept in the session until another takes its place."""
+def _encoded(encoder: Encoder, source: Source | None) -> QueryImage | None:
+    """Return an uploaded image's vector, kept in the session until another takes its place."""
     if source is None:
         return None
-    known = st.session_state.get("search_picture")
+    known = st.session_state.get("search_image")
     if known and known[0] == (encoder.key, source):
         return known[1]  # type: ignore[no-any-return]
     item = next(encode(encoder, [source], thumbnails=True))
@@ -158,25 +158,25 @@ def _encoded(encoder: Encoder, source: Source | None) -> Picture | None:
         st.warning(plain(item.reason), icon=":material/broken_image:")
         return None
     assert isinstance(item, Encoded)  # noqa: S101 - the other kind
-    picture = Picture(item.vector, source.name, item.thumbnail)
-    st.session_state["search_picture"] = ((encoder.key, source), picture)
-    return picture
+    image = QueryImage(item.vector, source.name, item.thumbnail)
+    st.session_state["search_image"] = ((encoder.key, source), image)
+    return image
 
 
-def _show(picture: Picture, text: str) -> float:
-    """Draw the query's picture and, beside words, its weight; return the weight."""
-    with st.container(horizontal=True, vertical_alignment="center", key="search-picture"):
-        st.image(picture.thumbnail, width=72, alt=f"The picture searched by: {picture.name}")
-        st.markdown(f"Like **{plain(shorten(picture.name, 40))}**")
-        st.button("Without it", icon=":material/close:", on_click=_forget_picture)
+def _show(image: QueryImage, text: str) -> float:
+    """Draw the query's image and, beside words, its weight; return the weight."""
+    with st.container(horizontal=True, vertical_alignment="center", key="search-image"):
+        st.image(image.thumbnail, width=72, alt=f"The image searched by: {image.name}")
+        st.markdown(f"Like **{plain(shorten(image.name, 40))}**")
+        st.button("Without it", icon=":material/close:", on_click=_forget_image)
         if not parse(text):
             return 1.0
         return float(
             st.slider(
-                "Weight of the picture",
+                "Weight of the image",
                 0.1,
                 2.0,
-                _PICTURE_WEIGHT,
+                _IMAGE_WEIGHT,
                 0.1,
                 key="search_weight",
                 bind="query-params",

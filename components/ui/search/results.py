@@ -38,7 +38,7 @@ def find(
     allowed: Allowed | None,
     least: float,
 ) -> Found:
-    """Return what is to be listed: the nearest, or without a query pictures drawn at random."""
+    """Return what is to be listed: the nearest, or without a query images drawn at random."""
     if query is None:
         rows = browse(collection, _seed(), allowed)
         nothing = np.zeros(len(rows), dtype=np.float32)
@@ -61,15 +61,15 @@ def summarise(collection: Collection, query: Query | None, found: Found, passing
     """Draw one line that says what is listed, and how the score is to be read."""
     if query is None:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"{count(passing, 'picture')} in random order: nothing is asked for yet.")
+            st.caption(f"{count(passing, 'image')} in random order: nothing is asked for yet.")
             st.button("Shuffle", icon=":material/shuffle:", on_click=_shuffle, type="tertiary")
         return
     folded = sum(map(len, found.folded))
     also = f", {count(folded, 'near-duplicate')} folded into them" if folded else ""
     most = f" The list ends at {MOST:,}." if len(found) + folded >= MOST else ""
     st.caption(
-        f"{count(len(found), 'result')} of {count(len(collection), 'picture')}{also}, nearest"
-        f" first by **cosine**: how closely the vectors of query and picture point the same way,"
+        f"{count(len(found), 'result')} of {count(len(collection), 'image')}{also}, nearest"
+        f" first by **cosine**: how closely the vectors of query and image point the same way,"
         f" from -1 to 1; compare it within one model only.{most}"
     )
 
@@ -134,7 +134,7 @@ def _tile(collection: Collection, row: int, hit: Hit, folded: Rows, ranked: bool
 
 
 def _inline(jpeg: bytes) -> str:
-    """Return a picture as an address that holds it: a grid of files of their own takes a third
+    """Return an image as an address that holds it: a grid of files of their own takes a third
     longer to appear (`tests/browser/bench_search_page.py`), and another query shows others anyway.
     """
     return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
@@ -142,8 +142,8 @@ def _inline(jpeg: bytes) -> str:
 
 def _no_good_match(best: float) -> str:
     return (
-        "**No good match** in this collection: of 1,000 everyday captions written for no picture,"
-        f" {1 - best:.0%} fit the nearest picture better than this query."
+        "**No good match** in this collection: of 1,000 everyday captions written for no image,"
+        f" {1 - best:.0%} fit the nearest image better than this query."
     )
 
 

@@ -17,7 +17,7 @@ from components.images import Source, source_of
 from components.training.densenet_lstm import Margin
 from components.training.dual import Tuning
 from components.training.jobs import Job, decoding, decoding_of, dev_split, halves
-from components.training.loader import Pictures
+from components.training.loader import DecodedExamples
 from components.training.loop import Plan
 from components.training.uploads import in_memory, parted
 from components.ui import inputs
@@ -25,7 +25,7 @@ from components.ui.text import plain
 from components.ui.uploader import uploads
 from components.words import count
 
-_MOST = 5_000  # pictures of a collection: all of them lie in memory while it trains
+_MOST = 5_000  # images of a collection: all of them lie in memory while it trains
 _MOST_CAPTIONS = 50_000
 _RECIPES = {
     "Projections only": "projections",
@@ -49,7 +49,7 @@ _RATES = {"projections": 1e-4, "last": 2e-5, "lora": 2e-4, "full": 1e-5}
 
 @dataclass(frozen=True)
 class Asked:
-    """The pictures, what belongs to each name, and what makes them other pictures."""
+    """The images, what belongs to each name, and what makes them other images."""
 
     key: tuple[object, ...]
     sources: Sequence[Source]
@@ -70,17 +70,17 @@ def ask_pairs() -> Asked | None:
 
 
 def ask_uploads() -> Asked | None:
-    """Draw the table's and the pictures' uploaders."""
+    """Draw the table's and the images' uploaders."""
     table = st.file_uploader(
         "A CSV or Parquet file with columns image and caption",
         type=["csv", "tsv", "parquet"],
         key="train_pairs",
-        help="image is the name of a picture below; a picture may have several captions. A column"
-        " split, with train and dev, says which pictures are held out; without it, a tenth is.",
+        help="image is the name of an image below; an image may have several captions. A column"
+        " split, with train and dev, says which images are held out; without it, a tenth is.",
     )
     given = uploads("train")
     if table is None or not given:
-        st.info("Drop a table and its pictures.", icon=":material/table:")
+        st.info("Drop a table and its images.", icon=":material/table:")
         return None
     pairs = read_pairs(table.name, table.getvalue(), _MOST_CAPTIONS)
     captions: dict[str, list[str]] = {}
@@ -95,7 +95,7 @@ def ask_uploads() -> Asked | None:
 
 
 def ask_collection() -> Asked | None:
-    """Draw the choice of a collection whose pictures have captions."""
+    """Draw the choice of a collection whose images have captions."""
     names = [each.name for each in collections() if isinstance(each, Manifest)]
     if not names:
         st.info("There is no collection yet: index one on the Search page.")
@@ -104,9 +104,9 @@ def ask_collection() -> Asked | None:
     opened = open_collection(name)
     rows = np.arange(min(len(opened), _MOST))
     if "captions" not in opened.columns:
-        st.info(f"The pictures of {plain(name)} have no captions: choose another collection.")
+        st.info(f"The images of {plain(name)} have no captions: choose another collection.")
         return None
-    st.caption("Its small pictures are used, up to 320 pixels.")
+    st.caption("Its small images are used, up to 320 pixels.")
     ids = opened.ids(rows)
     examples = {
         id_: Example(Path(id_), tuple(texts), str(record.get("split") or ""))
@@ -134,26 +134,26 @@ def ask_recipe() -> str:
     return _RECIPES[recipe]
 
 
-def decode(encoder: Encoder, asked: Asked, what: str) -> Pictures:
-    """Return the pictures as a recipe takes them; draw which cannot be read."""
+def decode(encoder: Encoder, asked: Asked, what: str) -> DecodedExamples:
+    """Return the images as a recipe takes them; draw which cannot be read."""
     if what in _OLDER:
         side, fit = decoding(what, encoder.spec.id)  # type: ignore[arg-type] # one of the two
     else:
         side, fit = decoding_of(encoder.recipe, encoder.spec.name)
-    known = st.session_state.setdefault("train_pictures", {})
+    known = st.session_state.setdefault("train_images", {})
     key = (side, fit, asked.key, repr(asked.examples))
     if key not in known:
         known.clear()
-        with st.spinner("Reading the pictures", show_time=True):
+        with st.spinner("Reading the images", show_time=True):
             known[key] = in_memory(asked.sources, asked.examples, side, fit)
-    pictures: Pictures = known[key]
-    inputs.warn_skipped(pictures.skipped, "picture", "used")
-    return pictures
+    images: DecodedExamples = known[key]
+    inputs.warn_skipped(images.skipped, "image", "used")
+    return images
 
 
-def ask_job(encoder: Encoder, what: str, pictures: Pictures) -> Job:
-    """Draw a recipe's details; return what they say. Raises TrainingError: too few pictures."""
-    learned = len(halves(pictures.examples)[0])
+def ask_job(encoder: Encoder, what: str, images: DecodedExamples) -> Job:
+    """Draw a recipe's details; return what they say. Raises TrainingError: too few images."""
+    learned = len(halves(images.examples)[0])
     with st.popover("Details", icon=":material/tune:"):
         chosen = _ask_details(what, learned)
     older = what in _OLDER
@@ -196,14 +196,14 @@ def _ask_details(what: str, learned: int) -> _Details:
     return _Details(int(epochs), int(batch), float(rate), str(loss), int(seed))
 
 
-def part(pictures: Pictures, seed: int) -> tuple[Pictures, Pictures]:
-    """Return the pictures to learn from, and those held out; draw how many they are."""
-    learn, dev = parted(pictures, seed)
+def part(images: DecodedExamples, seed: int) -> tuple[DecodedExamples, DecodedExamples]:
+    """Return the images to learn from, and those held out; draw how many they are."""
+    learn, dev = parted(images, seed)
     st.session_state["train_key"] = dev.key
-    split = dev_split(pictures.examples)
+    split = dev_split(images.examples)
     how = f"its split {plain(split)}" if split else "a tenth, drawn at random"
     st.caption(
-        f"{count(len(learn.examples), 'picture')} to learn from,"
-        f" {count(len(dev.examples), 'picture')} held out to measure on: {how}."
+        f"{count(len(learn.examples), 'image')} to learn from,"
+        f" {count(len(dev.examples), 'image')} held out to measure on: {how}."
     )
     return learn, dev

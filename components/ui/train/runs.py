@@ -14,7 +14,7 @@ from components.encoder import Encoder
 from components.models import ModelSpec
 from components.settings import Settings
 from components.training.jobs import MODEL, Compared, Cost, Job, Said
-from components.training.loader import Pictures
+from components.training.loader import DecodedExamples
 from components.training.loop import LOG, Dev, Ended, Step
 from components.training.worker import Mode, Order, follow
 from components.ui import tasks as background
@@ -23,11 +23,11 @@ from components.ui.tasks import Task
 
 @dataclass(frozen=True)
 class Run:
-    """A job on pictures, under a name."""
+    """A job on images, under a name."""
 
     name: str
     job: Job
-    pictures: tuple[Pictures, Pictures]
+    images: tuple[DecodedExamples, DecodedExamples]
 
     @property
     def folder(self) -> Path:
@@ -85,7 +85,7 @@ def start(run: Run) -> None:
 
 
 def _order(mode: Mode, run: Run) -> Order:
-    return Order(mode, run.job, run.pictures, run.folder)
+    return Order(mode, run.job, run.images, run.folder)
 
 
 def _kept(run: Run) -> ModelSpec:

@@ -14,7 +14,7 @@ from components.ui.text import plain
 from components.ui.train.runs import Progress, Run, busy, discard, estimate, start, tasks
 from components.words import count, shorten
 
-_MOVED = 8  # pictures that are shown of those that moved most
+_MOVED = 8  # images that are shown of those that moved most
 _CHART = 220  # pixels
 _POINTS, _MARKED = 500, 30  # of a curve at most, about; up to how many each is a dot as well
 
@@ -61,10 +61,10 @@ def _curves(progress: Progress) -> None:
         _curve("loss", [(e.number, e.loss) for e in progress.steps[::thin]])
     with right:
         if not progress.devs:
-            st.caption("**Dev** is measured after each epoch, on pictures held out.")
+            st.caption("**Dev** is measured after each epoch, on images held out.")
             return
         st.caption(
-            "**Dev**, on pictures held out: of a model with vectors the mean of R@1, R@5 and R@10"
+            "**Dev**, on images held out: of a model with vectors the mean of R@1, R@5 and R@10"
             " both ways, in per cent; of a pair matcher, its accuracy."
         )
         _curve("dev", [(e.number, e.figure) for e in progress.devs])
@@ -150,32 +150,30 @@ def _show_recalls(found: Compared) -> None:
         ).set_index("Dev, before → after")
     )
     st.caption(
-        f"Of {count(len(found.before.ranks), 'picture')} held out, per cent of captions whose own"
-        " picture is among the first 1, 5 and 10, and of pictures for their captions."
+        f"Of {count(len(found.before.ranks), 'image')} held out, per cent of captions whose own"
+        " image is among the first 1, 5 and 10, and of images for their captions."
     )
 
 
 def _show_moved(run: Run, found: Compared) -> None:
-    """Draw the pictures whose rank moved most, where this session gave them."""
-    if st.session_state.get("train_key") != run.pictures[1].key:
-        return  # another session's pictures are its own
+    """Draw the images whose rank moved most, where this session gave them."""
+    if st.session_state.get("train_key") != run.images[1].key:
+        return  # another session's images are its own
     import io
 
     from PIL import Image
 
     moves = moved(found.before, found.after)
     if not moves:
-        st.caption("No picture held out changed its rank.")
+        st.caption("No image held out changed its rank.")
         return
     st.subheader("Moved most")
-    st.caption(
-        "A picture's rank is the median over its captions of its place among those held out."
-    )
+    st.caption("An image's rank is the median over its captions of its place among those held out.")
     with st.grid("auto", min_column_width=150, gap="small"):
         for row in moves[:_MOVED]:
-            example = run.pictures[1].examples[row]
+            example = run.images[1].examples[row]
             held = io.BytesIO()
-            Image.fromarray(run.pictures[1].pixels[row]).save(held, "JPEG")
+            Image.fromarray(run.images[1].pixels[row]).save(held, "JPEG")
             with st.container(gap="xsmall"):
                 st.image(held.getvalue(), width="stretch", alt=shorten(example.captions[0], 120))
                 better = found.after.ranks[row] < found.before.ranks[row]
@@ -196,7 +194,7 @@ def moved(before: Figures, after: Figures) -> list[int]:
 def ready_to_start(run: Run) -> bool:
     """Draw cost and start; return whether the person asks to start."""
     costs: dict[str, Cost] = st.session_state.setdefault("train_costs", {})
-    key = repr((run.job, run.pictures[0].key))
+    key = repr((run.job, run.images[0].key))
     if key not in costs:
         if st.button("What will it cost?", icon=":material/timer:", key="train_estimate"):
             with st.spinner("Running three steps", show_time=True):
