@@ -1,5 +1,7 @@
 """Numbers, sizes, times and lists in words."""
 
+from collections.abc import Sequence
+
 
 def duration(seconds: float) -> str:
     """Return "4 s", "2 min 5 s", "1 h 3 min"."""
@@ -26,3 +28,9 @@ def count(number: int, noun: str) -> str:
 def megabytes(size: int) -> str:
     """Return bytes as people read them: "609 MB", "1.7 GB"."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def and_more(names: Sequence[str], shown: int = 5) -> str:
+    """Return "a, b and 3 more": the first ``shown`` names, and how many others there are."""
+    listed = ", ".join(names[:shown])
+    return f"{listed} and {len(names) - shown:,} more" if len(names) > shown else listed
