@@ -32,7 +32,7 @@ class NotOnDisk(ModelError):  # noqa: N818 - named for what the person must do s
 
 
 @dataclass(frozen=True)
-class Manifest:
+class DownloadManifest:
     """What makes a download whole: written last, so that half a download has none."""
 
     id: str
@@ -217,15 +217,15 @@ def _manifest_file(id: str) -> Path:  # noqa: A002
     return store() / f"{_slug(id)}.json"
 
 
-def read_manifest(id: str) -> Manifest | None:  # noqa: A002
+def read_manifest(id: str) -> DownloadManifest | None:  # noqa: A002
     """Return the manifest of a Hub id, None where it was never wholly downloaded."""
     manifest = _parse(_manifest_file(id))
     return manifest if manifest and manifest.id == id else None
 
 
-def _parse(file: Path) -> Manifest | None:
+def _parse(file: Path) -> DownloadManifest | None:
     try:
-        manifest = Manifest(**json.loads(file.read_text(encoding="utf-8")))
+        manifest = DownloadManifest(**json.loads(file.read_text(encoding="utf-8")))
         sound = HUB_ID.fullmatch(manifest.id) and _COMMIT.fullmatch(manifest.revision)
     except (OSError, ValueError, TypeError):
         return None  # absent or damaged: the model counts as not downloaded
@@ -233,7 +233,7 @@ def _parse(file: Path) -> Manifest | None:
     return manifest if sound and typed and manifest.files else None
 
 
-def write_manifest(manifest: Manifest) -> None:
+def write_manifest(manifest: DownloadManifest) -> None:
     """Declare a download whole, in one step."""
     write_bytes(_manifest_file(manifest.id), json.dumps(vars(manifest), indent=1).encode())
 

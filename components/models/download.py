@@ -9,7 +9,6 @@ import hashlib
 import shutil
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from components.models import disk
 from components.models.checkpoint import Located
-from components.models.disk import Manifest
 from components.models.hub import PATIENCE, Download, Part, RemoteFile, file_url, partial_file
 from components.models.hub_errors import HubError, Stopped, naming_model
+from components.rate import Rate
+from components.words import megabytes
 
 if TYPE_CHECKING:
     import httpx2
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _RETRIES = 4  # breaks in a row, without a byte between them, before we give up
 _PAUSE = 1.0  # seconds before the next try
 _TICK = 0.2  # seconds between two reports
+_SETTLE = 0.5  # seconds before a speed is reported
 _LOCK_PATIENCE = 15.0  # longer than a stopped download can go on holding its lock
 _SPARE = 64_000_000  # bytes of disk left free
 
@@ -52,19 +53,25 @@ def fetch(
     HubError, which names the model and the remedy, otherwise.
     """
     _refuse_full_disk(download)
-    transfer, meter = _Transfer(download), _Meter(download.total_bytes)
+    total = download.total_bytes
+    transfer, rate = _Transfer(download), Rate(settle=_SETTLE)
+
+    def report(done: int) -> None:
+        speed = rate.add(done)
+        on_progress(Progress(done, total, speed, rate.seconds_left(total - done)))
+
     transfer.start()
     try:
         while transfer.is_alive():
             if stop.is_set():
                 raise Stopped(f"The download of {download.spec.name} was stopped; it can go on.")
-            on_progress(meter.read(transfer.done))
+            report(transfer.done)
             transfer.join(_TICK)
     finally:
         transfer.abort()  # also when the page went away in the middle of a report
     if transfer.failure:
         raise transfer.failure
-    on_progress(meter.read(download.total_bytes))
+    report(total)
     return disk.locate(download.spec)
 
 
@@ -75,31 +82,9 @@ def _refuse_full_disk(download: Download) -> None:
     free = shutil.disk_usage(place).free
     if download.missing_bytes and download.missing_bytes + _SPARE > free:
         raise HubError(
-            f"{download.spec.name} needs {_megabytes(download.missing_bytes)} and the disk has"
-            f" {_megabytes(free)} free: make room, then try again."
+            f"{download.spec.name} needs {megabytes(download.missing_bytes)} and the disk has"
+            f" {megabytes(free)} free: make room, then try again."
         )
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.0f} MB"
-
-
-class _Meter:
-    """Turns counts of bytes into a speed, over the last five seconds or so."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.samples: deque[tuple[float, int]] = deque(maxlen=25)
-
-    def read(self, done: int) -> Progress:
-        """Return the progress at this moment."""
-        now = time.monotonic()
-        self.samples.append((now, done))
-        since, before = self.samples[0]
-        # In the first half second a speed is a guess.
-        speed = max(done - before, 0) / (now - since) if now - since > 0.5 else 0.0
-        left = (self.total - done) / speed if speed else None
-        return Progress(done, self.total, speed, left)
 
 
 class _Transfer(threading.Thread):
@@ -141,7 +126,7 @@ class _Transfer(threading.Thread):
                 self._fetch_file(part, file)
             sizes = {file.path: file.size for file in part.files}
             disk.write_manifest(
-                Manifest(part.id, self.download.spec.id, part.revision, files=sizes)
+                disk.DownloadManifest(part.id, self.download.spec.id, part.revision, files=sizes)
             )
             _drop_other_revisions(part)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.models import checkpoint, disk, ids
+from components.models import checkpoint, disk
 from components.models.catalogue import OPENAI, ModelSpec
 from components.models.hub_errors import naming_model
+from components.models.ids import is_folder
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -74,8 +75,8 @@ def plan_download(spec: ModelSpec) -> Download:
     Asks the Hub for its listing and its config.json, never for weights; a part that is whole on
     disk is not asked about. Raises HubError where the Hub or the checkpoint is no good.
     """
-    ids = [part for part in spec.parts if not ids.is_folder(part)]
-    parts = tuple(_plan_part(part, is_text=part == spec.text) for part in ids)
+    remote = [part for part in spec.parts if not is_folder(part)]
+    parts = tuple(_plan_part(part, is_text=part == spec.text) for part in remote)
     return Download(
         spec=spec,
         total_bytes=sum(file.size for part in parts for file in part.files),

@@ -153,7 +153,7 @@ def tiny(model_cache: Path) -> Iterator[str]:
     name, revision = "tiny/clip", "1" * 40
     folder = checkpoints.write("clip", disk.folder_of(name, revision))
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
-    disk.write_manifest(disk.Manifest(name, name, revision, files))
+    disk.write_manifest(disk.DownloadManifest(name, name, revision, files))
     yield name
     models.remove(models.resolve(name))
 

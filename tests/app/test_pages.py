@@ -208,7 +208,7 @@ def downloaded() -> Iterator[str]:
     name, revision = "tiny/siglip2", "0" * 40
     folder = checkpoints.write("siglip2", disk.folder_of(name, revision))
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
-    disk.write_manifest(disk.Manifest(name, name, revision, files))
+    disk.write_manifest(disk.DownloadManifest(name, name, revision, files))
     yield name
     models.remove(models.resolve(name))
 

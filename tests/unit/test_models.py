@@ -8,7 +8,7 @@ import pytest
 from components import models
 from components.models import CATALOGUE, disk
 from components.models.catalogue import LAION, OPENAI
-from components.models.disk import Manifest, NotOnDisk
+from components.models.disk import DownloadManifest, NotOnDisk
 from components.models.ids import ModelError
 
 REVISION = "a" * 40
@@ -26,7 +26,7 @@ def download(name: str, files: dict[str, bytes], asked_for: str | None = None) -
     """Lay files as a finished download does."""
     folder = put(disk.folder_of(name, REVISION), files)
     sizes = {file: len(data) for file, data in files.items()}
-    disk.write_manifest(Manifest(name, asked_for or name, REVISION, sizes))
+    disk.write_manifest(DownloadManifest(name, asked_for or name, REVISION, sizes))
     return folder
 
 
