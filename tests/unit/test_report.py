@@ -15,7 +15,7 @@ from components.models.catalogue import POCKET
 from components.output import report
 from components.output.report import Maps, Report
 from components.scores import Calibration, ScoreRule, both_ways, known_pairs, score, unit
-from tests.unit.test_heatmap import jpeg
+from tests.unit.test_matrix_figure import jpeg
 
 ATTACK = "<img src=x onerror=alert(1)>.png"
 SCRIPT = '"><script>alert(2)</script>'
