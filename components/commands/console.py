@@ -54,7 +54,7 @@ def load_encoder(model: str, pairs: bool = False) -> Encoder:
     """
     from components.encoder import load
 
-    encoder = load(models.locate(models.resolve(model or models.default_id())))
+    encoder = load(model or models.default_id())
     if encoder.head and not pairs:
         raise CaptionLensError(
             f"{encoder.spec.name} has no vectors: it scores pairs, for match and evaluate alone."

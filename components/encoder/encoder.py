@@ -1,8 +1,4 @@
-"""Images and captions -> unit vectors, whatever the checkpoint and wherever it runs.
-
-encoder = load(locate(resolve("pocket")))
-cosines = encoder.texts(["a tabby cat"]) @ encoder.images([image]).T
-"""
+"""Images and captions -> unit vectors, for any checkpoint on any runtime: the `Encoder`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

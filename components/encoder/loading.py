@@ -1,9 +1,10 @@
-"""A checkpoint on disk -> an encoder, on the fastest runtime that keeps its ranking."""
+"""A model id or a checkpoint on disk -> an encoder, on the fastest suitable runtime."""
 
 import ctypes.util
 import threading
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
@@ -13,17 +14,38 @@ from components.encoder.recipe import Recipe
 from components.encoder.runtimes import RuntimeUnavailable
 from components.encoder.tokenizer import CaptionTokenizer
 from components.errors import CaptionLensError
-from components.models import MATCHERS, Located, family, has_transformer
+from components.models import (
+    MATCHERS,
+    Located,
+    ModelSpec,
+    family,
+    has_transformer,
+    locate,
+    resolve,
+)
 
 
-def load(located: Located, precision: str | None = None, device: str | None = None) -> Encoder:
-    """Return an encoder of a checkpoint on disk, on the GPU where there is one.
+def load(
+    model: str | Path | ModelSpec | Located,
+    precision: str | None = None,
+    device: str | None = None,
+) -> Encoder:
+    """Return an encoder of a model on disk: of an id such as "pocket", or of a folder.
+
+    >>> from components import encoder, images
+    >>> pocket = encoder.load("pocket")
+    >>> photos, pixels = zip(*map(images.decode, images.sample_sources()), strict=True)
+    >>> cosines = pocket.images(pixels) @ pocket.texts(["a facial photo of a tabby cat"])[0]
+    >>> [photos[row].name for row in cosines.argsort()[::-1]][0]
+    'chelsea.jpg'
 
     ``precision`` is "f32", "bf16" or "f16", by default the fastest that keeps the checkpoint's
-    ranking; ``device`` is "cuda" or "cpu", by default the better one present. A CPU runs
-    OpenVINO, and torch where OpenVINO cannot, which the encoder's ``note`` then says. Raises
-    RuntimeUnavailable where the files are damaged or not what they say.
+    ranking; ``device`` is "cuda" or "cpu", by default the GPU where there is one. A CPU runs
+    OpenVINO, or torch where OpenVINO cannot run the checkpoint: ``note`` then gives the reason.
+    Raises ModelError where no such model is on disk, and RuntimeUnavailable where its files are
+    damaged or inconsistent.
     """
+    located = _located(model)
     precision = precision or default_precision(located)
     if family(located) in MATCHERS:
         return _on_torch(located, device or best_device(), precision)
@@ -35,18 +57,26 @@ def load(located: Located, precision: str | None = None, device: str | None = No
         return replace(_on_torch(located, "cpu", "f32"), note=str(reason))
 
 
+def _located(model: str | Path | ModelSpec | Located) -> Located:
+    if isinstance(model, Located):
+        return model
+    if isinstance(model, Path):
+        model = str(model.expanduser().absolute())  # a folder, never an id
+    return locate(resolve(model) if isinstance(model, str) else model)
+
+
 def default_precision(located: Located) -> str | None:
     """Return the precision that a checkpoint needs, None where the fastest will do.
 
-    A convolutional image tower loses too much in bf16. Pocket's (`cli.py bench --recall`): vectors
-    as far off as a cosine of 0.983, R@1 up to 0.3 points lower on Flickr8k dev and 1.2 on its test
-    split, and 6 of the 8 reference captions find their image where float32 finds 7.
+    A convolutional image tower loses too much in bf16. For Pocket (`cli.py bench --recall`), the
+    cosine to the float32 vectors falls to 0.983, R@1 falls by up to 0.3 points on Flickr8k's dev
+    and 1.2 on its test split, and 6 of the 8 reference captions retrieve their image, not 7.
     """
     return None if has_transformer(located) else "f32"
 
 
 def best_device() -> Literal["cuda", "cpu"]:
-    """Return "cuda" or "cpu"; torch, slow to import, is asked only where a driver is installed."""
+    """Return "cuda" or "cpu"; torch, slow to import, is used only where a driver is installed."""
     driver = ctypes.util.find_library("cuda") or ctypes.util.find_library("nvcuda")
     if not driver or version("torch").endswith("+cpu"):
         return "cpu"
@@ -82,11 +112,11 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
         runtime = TorchRuntime(towers, device, precision)
     except CaptionLensError:
         raise
-    except Exception as error:  # strangers' files, read by code that raises what it likes
+    except Exception as error:  # untrusted files: the library may raise anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RuntimeUnavailable(f"{located.spec.name} cannot be loaded: {reason}") from error
     recipe = towers.recipe
-    if towers.image_processor:  # a checkpoint of transformers': its own tokenizer reads captions
+    if towers.image_processor:  # a transformers checkpoint: AutoTokenizer loads its files
         recipe = replace(recipe, text=replace(recipe.text, library="transformers"))
     return Encoder(
         spec=located.spec,
@@ -102,12 +132,12 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
 
 def _pixels(recipe: Recipe) -> _ImageProcessor:
     pixels = recipe.pixels
-    assert pixels is not None  # noqa: S101 - only a checkpoint with a pixel recipe comes here
+    assert pixels is not None  # noqa: S101 - callers check it
     return lambda image: (pixels.pixels(image),)
 
 
 def _library_processor(processor: Any) -> _ImageProcessor:
-    lock = threading.Lock()  # transformers promises nothing about threads
+    lock = threading.Lock()  # transformers' processors are not documented as thread-safe
 
     def prepare(image: Image.Image) -> Inputs:
         with lock:

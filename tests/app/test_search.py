@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from components.collection.build import Job, build
+from components.collection.build import BuildJob, build
 from components.collection.manifest import folder_of
 from components.collection.sources.source import SourceSpec
 from components.encoder import Encoder, load
-from components.models import locate, resolve
 from components.settings import ROOT
 from tests import checkpoints
 from tests.app.test_pages import done, start, texts
@@ -27,7 +26,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return load(locate(resolve("pocket")))
+    return load("pocket")
 
 
 def search(**query: str) -> AppTest:
@@ -136,7 +135,7 @@ def test_a_collection_removed_under_the_open_page(encoder: Encoder, tmp_path: Pa
     images = tmp_path / "images"
     images.mkdir()
     shutil.copy(SAMPLES / "coffee.jpg", images)
-    build(Job("mine", SourceSpec("folder", str(images))), encoder)
+    build(BuildJob("mine", SourceSpec("folder", str(images))), encoder)
     app = search(search_in="mine")
     assert found(app) == ["coffee.jpg"]
     shutil.rmtree(folder_of("mine"))
@@ -146,7 +145,7 @@ def test_a_collection_removed_under_the_open_page(encoder: Encoder, tmp_path: Pa
 
 
 def test_another_model_is_told_with_both_ways_out(encoder: Encoder, tmp_path: Path) -> None:
-    build(Job("samples", SourceSpec("samples")), encoder)
+    build(BuildJob("samples", SourceSpec("samples")), encoder)
     tiny = str(checkpoints.write("clip", tmp_path / "tiny"))
     app = AppTest.from_file(str(ROOT / "pages/search.py"), default_timeout=60)
     app.query_params["model"] = tiny
@@ -158,7 +157,7 @@ def test_another_model_is_told_with_both_ways_out(encoder: Encoder, tmp_path: Pa
 
 
 def test_unfinished_and_damaged_collections_are_told(encoder: Encoder) -> None:
-    build(Job("samples", SourceSpec("samples")), encoder)
+    build(BuildJob("samples", SourceSpec("samples")), encoder)
     folder = folder_of("samples")
     next(folder.glob("*.vectors")).write_bytes(b"short")
     assert "samples is damaged" in told(search())

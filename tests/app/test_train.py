@@ -9,8 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components import models
-from components.collection.build import Job as CollectionJob
-from components.collection.build import build
+from components.collection.build import BuildJob, build
 from components.collection.sources.source import SourceSpec
 from components.encoder import load
 from components.encoder.matchers import vocabulary
@@ -203,7 +202,7 @@ def test_a_collection_with_captions_gives_pairs(
     done(app.segmented_control(key="train_from").set_value("Collection").run())
     assert "There is no collection yet" in texts(app)
     spec = SourceSpec("samples")
-    build(CollectionJob("samples", spec), load(models.locate(models.resolve("pocket"))))
+    build(BuildJob("samples", spec), load("pocket"))
     done(app.run())
     told = texts(app)
     assert "Its small images are used" in told

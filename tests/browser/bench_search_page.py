@@ -14,11 +14,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from components.collection.build import Job, build
+from components.collection.build import BuildJob, build
 from components.collection.sources.source import SourceSpec
 from components.collection.store import open_collection
 from components.encoder import load
-from components.models import locate, resolve
 from tests.browser import chromium
 from tests.browser.conftest import ARGUMENTS, running
 
@@ -55,8 +54,8 @@ def measure(folder: Path, rounds: int) -> None:
     """Print the median and the spread."""
     with tempfile.TemporaryDirectory() as place:
         os.environ["CAPTIONLENS_DATA"] = place
-        encoder = load(locate(resolve("pocket")))
-        build(Job("bench", SourceSpec("folder", str(folder))), encoder)
+        encoder = load("pocket")
+        build(BuildJob("bench", SourceSpec("folder", str(folder))), encoder)
         times = []
         with running(Path(place) / "log") as server, sync_playwright() as playwright:
             path = chromium.find()

@@ -13,13 +13,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from components.collection.build import Job, build
+from components.collection.build import BuildJob, build
 from components.collection.manifest import folder_of
 from components.collection.sources.source import SourceSpec
 from components.collection.sources.unsplash import Unsplash
 from components.collection.store import open_collection
 from components.encoder import load
-from components.models import locate, resolve
 from components.settings import ROOT
 from tests.browser.conftest import Server, failures, running
 from tests.browser.test_match import settled
@@ -62,8 +61,8 @@ def many(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> str:
         pixels = random.integers(0, 256, (3, 4 if number % 2 else 2, 3), dtype=np.uint8)
         image = Image.fromarray(pixels).resize((40 * pixels.shape[1], 120))
         image.save(place / f"{number:02}.png")
-    encoder = load(locate(resolve("pocket")))
-    build(Job("many", SourceSpec("folder", str(folder))), encoder)
+    encoder = load("pocket")
+    build(BuildJob("many", SourceSpec("folder", str(folder))), encoder)
     return "many"
 
 
@@ -288,9 +287,9 @@ def unsplash(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         table = tsv(PHOTO_COLUMNS, [photo(n, photos.url) for n in range(12)])
         photos.files["/lite.zip"] = lite_zip({"photos.tsv000": table})
         place = f"{photos.url}/lite.zip"
-        encoder = load(locate(resolve("pocket")))
+        encoder = load("pocket")
         spec = SourceSpec("unsplash", place)
-        build(Job("unsplash", spec), encoder, images=Unsplash(place))
+        build(BuildJob("unsplash", spec), encoder, images=Unsplash(place))
         yield "unsplash"
     shutil.rmtree(folder_of("unsplash"))
 

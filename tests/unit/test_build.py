@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.collection.build import BuildProgress, Job, Report, build
+from components.collection.build import BuildJob, BuildProgress, BuildReport, build
 from components.collection.manifest import CollectionError, OtherModel, folder_of
 from components.collection.open_shard import Row
 from components.collection.records import Record
@@ -31,7 +31,6 @@ from components.collection.store import (
 )
 from components.collection.writer import writing
 from components.encoder import Encoder, load
-from components.models import locate, resolve
 from components.scores import Floats
 from components.settings import ROOT
 from tests import checkpoints
@@ -41,7 +40,7 @@ SAMPLES = ROOT / "sample_images"
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return load(locate(resolve("pocket")))
+    return load("pocket")
 
 
 @pytest.fixture(autouse=True)
@@ -61,8 +60,8 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def index(encoder: Encoder, folder: Path, name: str = "mine", afresh: bool = False) -> Report:
-    return build(Job(name, SourceSpec("folder", str(folder)), afresh), encoder)
+def index(encoder: Encoder, folder: Path, name: str = "mine", rebuild: bool = False) -> BuildReport:
+    return build(BuildJob(name, SourceSpec("folder", str(folder)), rebuild), encoder)
 
 
 def vectors_of(collection: Collection) -> dict[str, Floats]:
@@ -71,7 +70,7 @@ def vectors_of(collection: Collection) -> dict[str, Floats]:
 
 
 def test_samples_are_built_and_found(encoder: Encoder) -> None:
-    report = build(Job("samples", SourceSpec("samples")), encoder)
+    report = build(BuildJob("samples", SourceSpec("samples")), encoder)
     assert (report.added, report.skipped, report.manifest.complete) == (23, 0, True)
     collection = open_collection("samples")
     rows, cosines = collection.index.search(encoder.texts(["a facial photo of a tabby cat"])[0], 3)
@@ -150,7 +149,7 @@ def test_many_small_updates_do_not_leave_many_shards(encoder: Encoder, tmp_path:
         report = index(encoder, folder, "growing")
     assert len(report.manifest.shards) <= 17
     collection = open_collection("growing")
-    build(Job("samples", SourceSpec("samples")), encoder)
+    build(BuildJob("samples", SourceSpec("samples")), encoder)
     expected, found = vectors_of(open_collection("samples")), vectors_of(collection)
     assert found.keys() == expected.keys()
     assert all(np.allclose(found[name], expected[name], atol=1e-5) for name in names)
@@ -212,7 +211,7 @@ def test_another_model_is_told_and_may_index_again(
     encoder: Encoder, images: Path, tmp_path: Path
 ) -> None:
     index(encoder, images)
-    other = load(locate(resolve(str(checkpoints.write("clip", tmp_path / "tiny")))))
+    other = load(checkpoints.write("clip", tmp_path / "tiny"))
     manifest = open_collection("mine").manifest
     with pytest.raises(OtherModel, match="was indexed with pocket"):
         manifest.check_model(other.spec.id, other.revision)
@@ -220,7 +219,7 @@ def test_another_model_is_told_and_may_index_again(
         manifest.check_model("pocket", "something else")
     with pytest.raises(OtherModel, match="use that model, or index it again"):
         index(other, images)
-    report = index(other, images, afresh=True)
+    report = index(other, images, rebuild=True)
     assert (report.manifest.model, report.manifest.rows) == (other.spec.id, 6)
     assert open_collection("mine").vectors.width == other.recipe.width
 
@@ -229,12 +228,12 @@ def test_an_interrupted_indexing_again_leaves_the_old_state(
     encoder: Encoder, images: Path, tmp_path: Path
 ) -> None:
     index(encoder, images)
-    other = load(locate(resolve(str(checkpoints.write("clip", tmp_path / "tiny")))))
+    other = load(checkpoints.write("clip", tmp_path / "tiny"))
     with writing("mine", SourceSpec("folder", str(images)), other, True):
         pass  # ends before anything is published
     assert len(open_collection("mine")) == 6
     assert index(encoder, images).kept == 6
-    assert index(other, images, afresh=True).manifest.rows == 6
+    assert index(other, images, rebuild=True).manifest.rows == 6
 
 
 def test_a_name_belongs_to_one_source(encoder: Encoder, images: Path) -> None:
@@ -283,7 +282,7 @@ def test_a_damaged_manifest_is_told_and_indexing_again_helps(
     with pytest.raises(CollectionError, match="damaged"):
         open_collection("mine")
     assert [type(each) for each in collections()] == [CollectionError]
-    assert index(encoder, images, afresh=True).manifest.rows == 6
+    assert index(encoder, images, rebuild=True).manifest.rows == 6
 
 
 def test_a_stop_keeps_what_is_done_and_the_next_build_goes_on(
@@ -295,7 +294,7 @@ def test_a_stop_keeps_what_is_done_and_the_next_build_goes_on(
         if now.done == 2:
             stop.set()
 
-    job = Job("mine", SourceSpec("folder", str(images)))
+    job = BuildJob("mine", SourceSpec("folder", str(images)))
     first = build(job, encoder, on_progress, stop)
     assert not first.manifest.complete
     assert 0 < first.manifest.rows < 6
@@ -307,7 +306,7 @@ def test_a_stop_keeps_what_is_done_and_the_next_build_goes_on(
 
 def test_progress_has_rate_and_time_left(encoder: Encoder, images: Path) -> None:
     seen: list[BuildProgress] = []
-    build(Job("mine", SourceSpec("folder", str(images))), encoder, seen.append)
+    build(BuildJob("mine", SourceSpec("folder", str(images))), encoder, seen.append)
     assert [now.done for now in seen if now.stage == "Encoding"] == [1, 2, 3, 4, 5, 6]
     assert seen[0].stage == "Reading the source"
     assert seen[-1].stage == "Indexing"
@@ -316,8 +315,8 @@ def test_progress_has_rate_and_time_left(encoder: Encoder, images: Path) -> None
 
 
 def test_a_limit_can_be_raised_later(encoder: Encoder, images: Path) -> None:
-    def limited(number: int) -> Report:
-        return build(Job("mine", SourceSpec("folder", str(images), limit=number)), encoder)
+    def limited(number: int) -> BuildReport:
+        return build(BuildJob("mine", SourceSpec("folder", str(images), limit=number)), encoder)
 
     assert limited(2).manifest.rows == 2
     assert (limited(4).added, limited(0).added) == (2, 2)
@@ -327,7 +326,7 @@ def test_many_shards_are_one_collection(encoder: Encoder, monkeypatch: pytest.Mo
     monkeypatch.setattr("components.collection.writer.SHARD_ROWS", 8)
     monkeypatch.setattr("components.collection.build.COMMIT", 4)
     monkeypatch.setattr(type(encoder), "batch", 4, raising=False)
-    build(Job("samples", SourceSpec("samples")), encoder)
+    build(BuildJob("samples", SourceSpec("samples")), encoder)
     collection = open_collection("samples")
     assert len(collection.manifest.shards) > 1
     for row, id_ in enumerate(collection.table["id"].to_pylist()):

@@ -89,7 +89,7 @@ def test_every_family_is_tuned_saved_and_loaded_with_the_same_vectors(
     job = Job("dual", plan(), base=base.spec.id, tuning=Tuning(batch=8))
     events = list(run(job, (data, data), tmp_path / "run"))
     assert isinstance(events[-1], Compared)
-    tuned = load(locate(resolve(str(tmp_path / "run" / "model"))), "f32")
+    tuned = load(tmp_path / "run" / "model", "f32")
     learner = DualLearner(base, (data, data), job.plan, job.tuning)
     load_learned(learner.module, load_file(tmp_path / "run" / BEST))
     _, images, _ = learner.vectors()
@@ -112,7 +112,7 @@ def test_a_pair_of_towers_is_tuned_and_kept_under_a_name(
     list(run(job, (data, data), tmp_path / "run"))
     spec = models.keep_trained(tmp_path / "run" / "model", "two towers")
     assert spec in models.on_disk()
-    before, after = load(base, "f32"), load(locate(resolve("trained:two towers")), "f32")
+    before, after = load(base, "f32"), load("trained:two towers", "f32")
     moved = (before.texts(["a dog"]) * after.texts(["a dog"])).sum()
     assert 0.5 < moved < 0.99999
     assert models.remove(spec) > 0
@@ -161,7 +161,7 @@ def test_lora_learns_small_matrices_that_saving_adds_to_the_weights(
     learner.save(tmp_path / "model")
     names = load_file(tmp_path / "model" / "model.safetensors").keys()
     assert names == load_file(base.image / "model.safetensors").keys()
-    tuned = load(locate(resolve(str(tmp_path / "model"))), "f32")
+    tuned = load(tmp_path / "model", "f32")
     captions = [example.captions[0] for example in data.examples[:4]]
     assert np.abs(tuned.texts(captions) - texts[:4]).max() < 0.02
     assert np.abs(load(base, "f32").texts(captions) - texts[:4]).max() > 0.02

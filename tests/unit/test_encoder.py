@@ -1,5 +1,6 @@
 """The encoder gives what plain transformers gives, for every family, and says what it cut."""
 
+import doctest
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from components.encoder import Encoder, load
 from components.encoder.runtimes import Array, OutOfMemory, RuntimeUnavailable
 from components.images import decode, sample_captions, sample_sources
 from components.models import locate, resolve
+from components.models.ids import ModelError
 from components.scores import Floats, unit
 from components.scores.measures import probability
 from tests import checkpoints
@@ -42,7 +44,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def encoder(family: Path) -> Encoder:
-    return load(locate(resolve(str(family))), precision="f32")
+    return load(family, precision="f32")
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,23 @@ def _features(output: Any) -> Floats:
 
 def _least_cosine(ours: Floats, theirs: Floats) -> float:
     return float((ours * theirs).sum(axis=1).min())
+
+
+def test_the_example_of_load_runs() -> None:
+    (example,) = doctest.DocTestFinder(recurse=False).find(load, "load", globs={})
+    assert doctest.DocTestRunner().run(example) == doctest.TestResults(failed=0, attempted=5)
+
+
+def test_an_id_a_folder_a_spec_and_a_located_model_load_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = checkpoints.write("clip", tmp_path / "mine")
+    spec = resolve(str(folder))
+    monkeypatch.chdir(tmp_path)
+    keys = {load(model).key for model in (str(folder), folder, Path("mine"), spec, locate(spec))}
+    assert len(keys) == 1
+    with pytest.raises(ModelError, match="pocket' is not a model"):
+        load(Path("pocket"))  # a path names a folder, never an id
 
 
 def test_images_are_encoded_as_transformers_does(
@@ -151,11 +170,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]
 
 def test_a_sentence_transformers_tower_beside_a_clip_tower(pair: tuple[Path, Path]) -> None:
     text, image = pair
-    encoder = load(locate(resolve(f"{text} + {image}")), precision="f32")
+    encoder = load(f"{text} + {image}", precision="f32")
     assert encoder.runtime.library.startswith("OpenVINO")
     assert encoder.texts(CAPTIONS).shape == (3, 24)
     assert _least_cosine(encoder.texts(CAPTIONS), _sentence_vectors(text, CAPTIONS)) >= 0.9999
-    clip = load(locate(resolve(str(image))), precision="f32")
+    clip = load(image, precision="f32")
     assert _least_cosine(encoder.images(_images()), clip.images(_images())) >= 0.9999
     assert encoder.recipe.score == clip.recipe.score
 
@@ -189,7 +208,7 @@ def test_clip_vit_b_32_keeps_its_vectors(clip_b32: Path, precision: str, least: 
         images = _features(model.get_image_features(**_image_inputs(clip_b32, decoded)))
         words = _text_inputs(clip_b32, model, CAPTIONS)
         texts = _features(model.get_text_features(**words))
-    encoder = load(locate(resolve(str(clip_b32))), precision=precision)
+    encoder = load(clip_b32, precision=precision)
     assert encoder.runtime.precision == precision
     assert _least_cosine(encoder.images(decoded), images) >= least
     assert _least_cosine(encoder.texts(CAPTIONS), texts) >= least
@@ -232,7 +251,7 @@ REFERENCE = [
 
 
 def test_pocket_knows_the_eight_reference_images() -> None:
-    encoder = load(locate(resolve("pocket")))
+    encoder = load("pocket")
     named = {Path(source.name).stem: source for source in sample_sources()}
     images = encoder.images([decode(named[stem])[1] for stem in REFERENCE])
     texts = encoder.texts([sample_captions()[f"{stem}.jpg"] for stem in REFERENCE])
@@ -261,7 +280,7 @@ class _SmallDevice:
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path: Path) -> None:
-    whole = load(locate(resolve(str(checkpoints.write("clip", tmp_path)))), precision="f32")
+    whole = load(checkpoints.write("clip", tmp_path), precision="f32")
     device = _SmallDevice(room=3)
     small = replace(whole, runtime=device)
     rows = [small.prepare(image) for image in _images() * 4]
@@ -296,5 +315,5 @@ def test_a_damaged_checkpoint_is_told_in_a_sentence(
     folder = checkpoints.write("clip", tmp_path / "broken")
     damage(folder)
     with pytest.raises(RuntimeUnavailable, match="broken cannot be loaded: ") as caught:
-        load(locate(resolve(str(folder))))
+        load(folder)
     assert "\n" not in str(caught.value)

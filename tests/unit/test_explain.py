@@ -13,13 +13,12 @@ from components.encoder.runtimes import Array
 from components.explain import Occlusion
 from components.explain.occlusion import GRID, _tenths, _windows
 from components.images import decode, samples
-from components.models import locate, resolve
 from components.scores import Floats, unit
 
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return load(locate(resolve("pocket")))
+    return load("pocket")
 
 
 class _Corner:

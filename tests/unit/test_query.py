@@ -5,13 +5,12 @@ import pytest
 
 from components.collection.query import TEMPLATES, QueryError, Term, compose, parse
 from components.encoder import Encoder, load
-from components.models import locate, resolve
 from components.scores import unit
 
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return load(locate(resolve("pocket")))
+    return load("pocket")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_the_matrix_of_openais_notebook(monkeypatch: pytest.MonkeyPatch) -> None
         pytest.skip(f"{OPENAI} is not on disk: `python cli.py models pull` it")
     with MATRIX.open(encoding="utf-8", newline="") as file:
         head, *rows = list(csv.reader(file))
-    encoder = load(models.locate(models.resolve(OPENAI)), precision="f32")
+    encoder = load(OPENAI, precision="f32")
     named = {Path(source.name).stem: source for source in sample_sources()}
     images = encoder.images([decode(named[stem])[1] for stem in head[1:]])
     texts = encoder.texts([f"This is {row[0]}" for row in rows])

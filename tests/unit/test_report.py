@@ -10,7 +10,7 @@ import pytest
 from components import explain
 from components.encoder import Encoder, load
 from components.images import decode, samples
-from components.models import locate, resolve, weights_digest
+from components.models import locate, weights_digest
 from components.models.catalogue import POCKET
 from components.output import report
 from components.output.report import Maps, Report
@@ -81,7 +81,7 @@ def test_it_says_what_it_holds() -> None:
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return load(locate(resolve("pocket")))
+    return load("pocket")
 
 
 def test_the_receipt_names_the_weights(encoder: Encoder) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.collection.build import Job, Report, build
+from components.collection.build import BuildJob, BuildReport, build
 from components.collection.sources import unsplash
 from components.collection.sources.remote import Fetcher
 from components.collection.sources.source import Item, SourceSpec
@@ -19,7 +19,6 @@ from components.collection.store import open_collection
 from components.datasets.table import TableError
 from components.encoder import Encoder, Skipped, load
 from components.errors import CaptionLensError
-from components.models import locate, resolve
 from components.settings import ROOT
 from tests.photo_server import (
     KEYWORD_COLUMNS,
@@ -38,7 +37,7 @@ COUNT = 30
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return load(locate(resolve("pocket")))
+    return load("pocket")
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +79,9 @@ def ids(source: Unsplash) -> list[str]:
     return [item.id for item in source.items() if isinstance(item, Item)]
 
 
-def index(encoder: Encoder, source: Unsplash, name: str = "unsplash") -> Report:
+def index(encoder: Encoder, source: Unsplash, name: str = "unsplash") -> BuildReport:
     spec = SourceSpec("unsplash", source.location, limit=source.limit)
-    return build(Job(name, spec), encoder, images=source)
+    return build(BuildJob(name, spec), encoder, images=source)
 
 
 def test_it_reads_two_tables_of_the_zip_and_no_more(server: PhotoServer, fetcher: Fetcher) -> None:
@@ -262,7 +261,7 @@ def test_a_table_becomes_a_collection(
             [f"{server.url}/photo-7", "from afar", ""],
         ],
     )
-    report = build(Job("t", SourceSpec("table", str(file), str(SAMPLES))), encoder)
+    report = build(BuildJob("t", SourceSpec("table", str(file), str(SAMPLES))), encoder)
     collection = open_collection("t")
     assert sorted(collection.table["id"].to_pylist()) == [
         "chelsea.jpg",

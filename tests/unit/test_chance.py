@@ -7,12 +7,11 @@ import pytest
 
 from components.encoder import Encoder, chance, load
 from components.encoder.runtimes.openvino import OpenVinoRuntime
-from components.models import locate, resolve
 
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return load(locate(resolve("pocket")))
+    return load("pocket")
 
 
 @pytest.fixture
@@ -55,6 +54,6 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(encoder: Encoder, cache
 
 
 def test_another_precision_has_its_own_bank(encoder: Encoder, cache: Path) -> None:
-    other = load(locate(resolve("pocket")), device="cpu", precision="bf16")
+    other = load("pocket", device="cpu", precision="bf16")
     chance.bank_vectors(encoder)
     assert not chance.is_encoded(other)
