@@ -1,8 +1,11 @@
 """Bytes or path -> an upright RGB image, or a typed error that names the file."""
 
+import ctypes
 import hashlib
 import io
+import logging
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -10,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError, _imaging
 
 from components.images.source import ImageError, Photo, Source, read_source
 from components.settings import Settings
@@ -39,10 +42,14 @@ _TURNS = {
     **{7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90},
 }
 
-# Our own check of the header's size, with its own sentence, takes the place of Pillow's warning:
-# set once, because silencing a warning around each decoding is not safe in threads.
+# Our own check of the header's size replaces Pillow's. This and what the decoders report of damaged
+# files is switched off once: doing so around each decoding would not be thread-safe.
 Image.MAX_IMAGE_PIXELS = None
-_LOADING = Lock()  # of the decoders' plugins
+warnings.filterwarnings("ignore", category=UserWarning, module=r"(PIL|pillow_heif)\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+with suppress(OSError, AttributeError):  # where libtiff is not found, its messages remain
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+_LOADING = Lock()  # held while decoder plugins are registered
 
 
 def decode(
@@ -218,7 +225,8 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _eight_bits(values: "NDArray[np.generic]") -> "NDArray[np.uint8]":
     """Return (height, width) bytes: 16-bit values by their range, others by the span they use."""
-    floats = values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN; set for this thread only
+        floats = values.astype(np.float64)
     seen = floats[np.isfinite(floats)] if values.dtype.kind == "f" else floats
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     if values.dtype.kind in "iu" and low >= 0 and high <= 65535:

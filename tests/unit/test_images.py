@@ -366,6 +366,48 @@ def test_no_damage_raises_anything_else(kind: str) -> None:
             assert image.mode == "RGB"
 
 
+def _odd_files() -> list[bytes]:
+    """Files whose decoders warn: damaged TIFF tags and strips, a broken APNG, strange floats."""
+    exif = Image.Exif()
+    exif[0x010E] = "a description of forty letters or more .."
+    tiff = encoded(noise(), "TIFF", exif=exif, compression="tiff_lzw")
+    moving = bytearray(encoded(noise(), "PNG", save_all=True, append_images=[noise()]))
+    frames = moving.index(b"acTL") + 4
+    moving[frames : frames + 4] = bytes(4)
+    floats = np.frombuffer(struct.pack("<64I", *[0x7FA00000] * 32, *range(32)), dtype=np.float32)
+    deep = encoded(Image.fromarray(floats.reshape(8, 8)), "TIFF")
+    samples = bytearray(tiff)
+    entry = tiff.index(struct.pack("<HHI", 277, 3, 1))  # SamplesPerPixel, one short
+    samples[entry + 8 : entry + 10] = struct.pack("<H", 999)
+    chance = random.Random(7)  # noqa: S311 - repeatable
+    return [
+        *(_damaged(tiff, chance) for _ in range(100)),
+        *(bytes(moving), deep, bytes(samples), tiff[:-20]),
+    ]
+
+
+def test_what_decoders_report_of_odd_files_stays_off_standard_error(tmp_path: Path) -> None:
+    for number, data in enumerate(_odd_files()):
+        (tmp_path / f"{number}.bin").write_bytes(data)
+    program = """if True:
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        from pathlib import Path
+        from components.images import ImageError, decode, source_of
+        def read(file):
+            try:
+                return decode(source_of(file), max_pixels=1_000_000)[0].width
+            except ImageError:
+                return 0
+        with ThreadPoolExecutor(4) as pool:
+            print(sum(map(bool, pool.map(read, Path(sys.argv[1]).iterdir()))))
+    """
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    assert run.stderr == ""
+    assert int(run.stdout) >= 10
+
+
 def test_decoding_in_many_threads_gives_what_one_gives() -> None:
     sources = [source_of(encoded(scene(900 + n, 700), "JPEG"), f"{n}.jpg") for n in range(24)]
     alone = [decode(source)[1].tobytes() for source in sources]
