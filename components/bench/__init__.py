@@ -1,1 +1,1 @@
-"""Ours and the alternative, measured in one run."""
+"""Benchmarks: CaptionLens and the usual alternative, measured in one run."""

@@ -1,4 +1,4 @@
-"""The other side of each comparison: plain transformers in float32, on the same images."""
+"""The baseline of each comparison: plain transformers in float32, on the same images."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ BATCH = 32
 
 
 class Plain:
-    """`AutoModel` and `AutoProcessor` in float32, as their documentation shows them."""
+    """`AutoModel` and `AutoImageProcessor` in float32, used as their documentation shows."""
 
     def __init__(self, located: Located) -> None:
         import torch
@@ -30,12 +30,12 @@ class Plain:
         self._processor = AutoImageProcessor.from_pretrained(located.image)
 
     def floats(self, pixels: Any) -> Any:
-        """Return (n, 3, height, width) floats of (n, height, width, 3) bytes, ready for `tower`."""
+        """Return (n, 3, height, width) floats, as `tower` takes, of (n, height, width, 3) bytes."""
         images = [Image.fromarray(row) for row in pixels]
         return self._processor(images=images, return_tensors="pt")["pixel_values"]
 
     def tower(self, floats: Any) -> Any:
-        """Return normalised image embeddings."""
+        """Return (n, width) normalised embeddings of (n, 3, height, width) floats."""
         import torch
 
         with torch.inference_mode():
@@ -68,6 +68,7 @@ def jpegs(folder: Path, size: tuple[int, int], number: int) -> list[Path]:
 
 @contextmanager
 def located(model_id: str) -> Iterator[Located]:
+    """Yield where a model's files are; `RANDOM_CLIP` is written to a temporary folder."""
     if model_id != RANDOM_CLIP:
         yield models.locate(models.resolve(model_id))
         return
@@ -77,7 +78,7 @@ def located(model_id: str) -> Iterator[Located]:
 
 
 def random_clip(folder: Path) -> None:
-    """Write a checkpoint of CLIP ViT-B/32's shape with random weights: as fast as the real one."""
+    """Write a checkpoint of CLIP ViT-B/32's shape, and so its speed, with random weights."""
     import torch
     from tokenizers import Tokenizer
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer

@@ -1,6 +1,6 @@
-"""How fast, against the way that notebooks and peers do it: plain transformers in float32.
+"""Encoding speed against the usual way: plain transformers in float32.
 
-Both run in one process, in turns, on the same images; the ratio is what to look at.
+Both alternate in one process on the same images. Speeds vary between runs; compare the ratio.
 """
 
 import statistics
@@ -27,24 +27,24 @@ class _Job:
 
 
 def speed(model_id: str, rounds: int, say: Say) -> None:
-    """Print images a second of the bare image tower and from files, ours and the other's."""
+    """Print images a second of the bare image tower and from files, ours and the baseline's."""
     with located(model_id) as place, tempfile.TemporaryDirectory() as folder:
         encoder, plain = load(place), Plain(place)
         runtime = encoder.runtime
         say(
             f"\n{model_id}: {runtime.library}, {runtime.device}, {runtime.precision},"
-            f" batch {encoder.batch}; the other: batch {BATCH}"
+            f" batch {encoder.batch}; plain torch: batch {BATCH}"
         )
         say(f"{'images a second':<34}{'ours':>8}{'plain torch f32':>17}{'ratio':>8}")
         bare = 0.0
         for job in _jobs(encoder, plain, Path(folder)):
-            ours, other = _in_turns(job, rounds)
+            ours, other = _alternate(job, rounds)
             bare = bare or ours
             share = f"  ({ours / bare:.0%} of our bare tower)" if ours != bare else ""
             say(f"{job.name:<34}{ours:>8.1f}{other:>17.1f}{ours / other:>7.1f}x{share}")
 
 
-def _jobs(encoder: Encoder, plain: "Plain", folder: Path) -> Iterator[_Job]:
+def _jobs(encoder: Encoder, plain: Plain, folder: Path) -> Iterator[_Job]:
     recipe = encoder.recipe.pixels
     if recipe is not None:
         shape = (8 * BATCH, recipe.height, recipe.width, 3)
@@ -67,13 +67,13 @@ def _jobs(encoder: Encoder, plain: "Plain", folder: Path) -> Iterator[_Job]:
         )
 
 
-def _in_turns(job: _Job, rounds: int) -> tuple[float, float]:
-    """Return the medians of images a second, ours and the other's, after one warm-up each."""
+def _alternate(job: _Job, rounds: int) -> tuple[float, float]:
+    """Return the medians of images a second, ours and the baseline's, after one warm-up each."""
     rates: dict[bool, list[float]] = {True: [], False: []}
     for turn in range(rounds + 1):
-        for mine in (True, False):
+        for is_ours in (True, False):
             start = time.perf_counter()
-            (job.ours if mine else job.other)()
+            (job.ours if is_ours else job.other)()
             if turn:
-                rates[mine].append(job.images / (time.perf_counter() - start))
+                rates[is_ours].append(job.images / (time.perf_counter() - start))
     return statistics.median(rates[True]), statistics.median(rates[False])

@@ -1,4 +1,4 @@
-"""``bench``: how fast ours is, against the usual way, in one run."""
+"""``bench``: speed and quality, against the usual alternative, in one run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +8,9 @@ import typer
 from components.settings import Settings
 
 bench_app = typer.Typer(
-    invoke_without_command=True, help="Measure ours and the usual way in one run, with the ratio."
+    invoke_without_command=True, help="Measure CaptionLens and the usual alternative in one run."
 )
-Rounds = Annotated[int, typer.Option(min=1, help="Ours and the other take turns.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds; both sides alternate in each.")]
 
 
 @bench_app.callback()
@@ -18,15 +18,15 @@ def speed(
     context: typer.Context,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help="May be given again; by default Pocket and a CLIP."),
+        typer.Option("--model", "-m", help="Repeatable. Default: Pocket and a random CLIP."),
     ] = None,
     rounds: Rounds = 3,
     recall: Annotated[
         Path | None,
-        typer.Option(help="A folder with images/ and captions.csv: recall by precision instead."),
+        typer.Option(help="A dataset with dev and test splits: measure recall instead."),
     ] = None,
 ) -> None:
-    """Measure encoding, ours and plain torch float32: images a second, and the ratio."""
+    """Measure encoding in images a second, ours and plain torch float32."""
     if context.invoked_subcommand:
         return
     from components.bench import baseline, encoding
@@ -44,33 +44,35 @@ def speed(
 def search(
     rounds: Rounds = 3,
     images: Annotated[
-        Path | None, typer.Option(help="A folder of JPEG files: memory of a build as well.")
+        Path | None,
+        typer.Option(help="A folder of JPEG files: measure build memory as well."),
     ] = None,
     recall: Annotated[
         Path | None,
-        typer.Option(help="A folder with images/ and captions.csv: recall through the search."),
+        typer.Option(help="A folder with images/ and captions.csv: measure recall instead."),
     ] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="Of the recall.")] = "pocket",
+    model: Annotated[str, typer.Option("--model", "-m", help="Model for --recall.")] = "pocket",
 ) -> None:
-    """Measure search at 25,000 and 1,000,000 vectors, and building, against the usual ways."""
-    from components.bench import search
+    """Measure search at 25,000 and 1,000,000 vectors, and the building of a collection."""
+    from components.bench import building, search
+    from components.bench.recall import through_search
 
     if recall:
-        search.recall(model, recall, typer.echo)
+        through_search(model, recall, typer.echo)
         return
     search.at_25k(rounds, typer.echo)
-    search.building(rounds, typer.echo)
+    building.speed(rounds, typer.echo)
     search.at_1m(rounds, typer.echo)
     if images:
-        search.memory(images, typer.echo)
+        building.memory(images, typer.echo)
 
 
-Folder = Annotated[Path, typer.Argument(help="With images/ and captions.csv: image,split,caption.")]
+Folder = Annotated[Path, typer.Argument(help="A dataset with dev and test splits.")]
 
 
 @bench_app.command("scores")
 def scores(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] = "pocket") -> None:
-    """Measure how well percentile, z and cosine part true captions from others."""
+    """Measure how well percentile, z and cosine separate true captions from others."""
     from components.bench import scores
 
     scores.scores(model, folder, typer.echo)
@@ -87,11 +89,11 @@ def views(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] =
 @bench_app.command("maps")
 def maps(
     folder: Annotated[
-        Path | None, typer.Option("--images", help="As of the others: more images.")
+        Path | None, typer.Option("--images", help="A dataset with a dev split: adds 100 images.")
     ] = None,
     rounds: Rounds = 3,
 ) -> None:
-    """Measure how fast a map of why is, and how much better than chance."""
+    """Measure the speed of occlusion maps and their faithfulness, against random order."""
     from components.bench import maps
 
     maps.maps(folder, rounds, typer.echo)
@@ -102,7 +104,7 @@ def names(
     folder: Annotated[Path, typer.Argument(help="An image of each class, with labels.csv.")],
     model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
 ) -> None:
-    """Measure how often an image of ImageNet finds its own name among all names."""
+    """Measure zero-shot top-1 accuracy on images of ImageNet's classes."""
     from components.bench.training import names as measure
     from components.commands.console import load_encoder
 
@@ -112,12 +114,12 @@ def names(
 @bench_app.command("train")
 def train(
     data: Annotated[
-        Path | None, typer.Option(help="16 pairs or more, as `train` reads them.")
+        Path | None, typer.Option(help="A dataset of 16 pairs or more. Default: the samples.")
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
     rounds: Rounds = 3,
 ) -> None:
-    """Measure steps of fine-tuning with the memory kept between them, and given back."""
+    """Measure fine-tuning steps with freed memory kept by the process and returned."""
     from components.bench.training import steps
 
     steps(model, data or Settings().samples, rounds, typer.echo)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from components.datasets.captioned import DataError, Example
 from components.encoder import Encoded, Encoder, Skipped, encode
 from components.images import source_of
-from components.scores import KS, Floats, auc, ranks
+from components.scores import KS, Floats, auc, balanced_accuracy, best_threshold, ranks
 
 CAPTIONS = 5  # of an image, the first: as COCO's benchmarks count
 _RESAMPLES = 1000
@@ -160,16 +160,7 @@ def _pairs(scores: Floats, owner: NDArray[np.intp]) -> PairFigures:
     own, other = scores[rows, owner], scores[rows, others]
     half = owner % 2 == 0  # by image, so that no image is in both halves
     accuracies = [
-        _accuracy(own[test], other[test], _threshold(own[~test], other[~test]))
+        balanced_accuracy(own[test], other[test], best_threshold(own[~test], other[~test]))
         for test in (half, ~half)
     ]
     return PairFigures(len(owner), float(np.mean(accuracies)), auc(own, other))
-
-
-def _threshold(own: Floats, other: Floats) -> float:
-    candidates = np.quantile(np.concatenate([own, other]), np.linspace(0, 1, 501))
-    return float(max(candidates, key=lambda least: _accuracy(own, other, float(least))))
-
-
-def _accuracy(own: Floats, other: Floats, least: float) -> float:
-    return float(((own >= least).mean() + (other < least).mean()) / 2)

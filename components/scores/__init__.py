@@ -34,7 +34,17 @@ from components.scores.measures import (
     unit,
     zscore,
 )
-from components.scores.retrieval import KS, Known, Retrieval, auc, both_ways, mean_recall, ranks
+from components.scores.retrieval import (
+    KS,
+    Known,
+    Retrieval,
+    auc,
+    balanced_accuracy,
+    best_threshold,
+    both_ways,
+    mean_recall,
+    ranks,
+)
 
 __all__ = [
     "FAIR",
@@ -54,8 +64,10 @@ __all__ = [
     "agreement",
     "arrange",
     "auc",
+    "balanced_accuracy",
     "band",
     "best_first",
+    "best_threshold",
     "both_ways",
     "clustered",
     "cosine",

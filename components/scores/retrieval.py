@@ -1,4 +1,4 @@
-"""How well a model finds what belongs together, where that is known: recall@k, ranks, MRR."""
+"""Retrieval figures from scores and known pairs: recall@k, ranks, MRR, AUC, pair accuracy."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 from components.scores.measures import Floats
 
-Known = NDArray[np.bool_]  # (queries, gallery): what belongs together
+Known = NDArray[np.bool_]  # (queries, gallery): the known pairs
 KS = (1, 5, 10)
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """One direction, over the queries that have something of their own in the gallery.
+    """The figures of one direction, over the queries with a known match in the gallery.
 
-    ``recall`` is of `KS`, each between 0 and 1, as is the mean reciprocal rank ``mrr``.
+    ``recall`` is recall@k for each of `KS`; recall and mean reciprocal rank ``mrr`` are 0 to 1.
     """
 
     queries: int
@@ -26,14 +26,14 @@ class Retrieval:
 
 
 def ranks(scores: Floats, known: Known) -> NDArray[np.float64]:
-    """Return for each query that has its own the rank, from 1, of the best of its own.
+    """Return the rank, from 1, of the best known match of each query that has one.
 
-    ``scores`` and ``known`` are (queries, gallery). With several of its own, the best one counts
-    (Hodosh et al. 2013, "Framing Image Description as a Ranking Task", section 4.2). Others of an
-    equal score stand half before it and half behind, so that scores that tell nothing earn nothing.
+    ``scores`` and ``known`` are (queries, gallery). Of several known matches the best counts
+    (Hodosh et al. 2013, "Framing Image Description as a Ranking Task", section 4.2). Half of the
+    others with an equal score count as before it, so constant scores rank as random ones do.
     """
-    asked = known.any(axis=1)
-    scores, known = scores[asked], known[asked]
+    answerable = known.any(axis=1)
+    scores, known = scores[answerable], known[answerable]
     own = np.where(known, scores, -np.inf).max(axis=1, keepdims=True)
     higher = ((scores > own) & ~known).sum(axis=1)
     equal = ((scores == own) & ~known).sum(axis=1)
@@ -42,7 +42,7 @@ def ranks(scores: Floats, known: Known) -> NDArray[np.float64]:
 
 
 def retrieval_figures(scores: Floats, known: Known) -> Retrieval | None:
-    """Return recall, median rank and MRR of (queries, gallery), None where nothing is known."""
+    """Return recall, median rank and MRR of (queries, gallery), None without known pairs."""
     places = ranks(scores, known)
     if not len(places):
         return None
@@ -56,26 +56,26 @@ def retrieval_figures(scores: Floats, known: Known) -> Retrieval | None:
 
 
 def both_ways(scores: Floats, known: Known) -> dict[str, Retrieval]:
-    """Return the figures of (captions, images) by direction, none where nothing is known."""
-    found = {
+    """Return the figures of (captions, images) by direction, empty without known pairs."""
+    directions = {
         "caption to image": retrieval_figures(scores, known),
         "image to caption": retrieval_figures(scores.T, known.T),
     }
-    return {way: figures for way, figures in found.items() if figures}
+    return {name: figures for name, figures in directions.items() if figures}
 
 
 def mean_recall(texts: Floats, images: Floats, owner: NDArray[np.intp]) -> float:
-    """Return the mean of recall@1, @5 and @10 both ways, in per cent: one figure to train by.
+    """Return the mean of recall@1, @5 and @10 in both directions, in percent.
 
     Unit rows ``texts`` (m, width) and ``images`` (n, width); ``owner`` (m,) each text's image.
     """
     known = owner[:, None] == np.arange(len(images))
-    found = both_ways(texts @ images.T, known)
-    return float(100 * np.mean([share for figures in found.values() for share in figures.recall]))
+    directions = both_ways(texts @ images.T, known).values()
+    return float(100 * np.mean([share for figures in directions for share in figures.recall]))
 
 
 def auc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
-    """Return the chance that a positive's score is above a negative's, ties half.
+    """Return the probability that a positive scores above a negative, ties counted half.
 
     The area under the ROC curve, by ranks (Mann and Whitney 1947).
     """
@@ -83,3 +83,18 @@ def auc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float
     lower = np.searchsorted(ordered, positive, side="left")
     not_higher = np.searchsorted(ordered, positive, side="right")
     return float((lower + not_higher).mean() / (2 * len(ordered)))
+
+
+def balanced_accuracy(
+    positive: NDArray[np.floating], negative: NDArray[np.floating], threshold: float
+) -> float:
+    """Return the mean of two shares: positives at or above ``threshold``, negatives below."""
+    return float(((positive >= threshold).mean() + (negative < threshold).mean()) / 2)
+
+
+def best_threshold(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
+    """Return the threshold of the highest `balanced_accuracy`, among 501 quantiles of both."""
+    candidates = np.quantile(np.concatenate([positive, negative]), np.linspace(0, 1, 501))
+    return float(
+        max(candidates, key=lambda each: balanced_accuracy(positive, negative, float(each)))
+    )

@@ -1,12 +1,18 @@
-"""Recall, ranks and AUC are what a person counts by hand."""
+"""Recall, ranks, AUC and accuracy, checked against values worked out by hand."""
+
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from components.scores import auc, ranks
+from components.bench.recall import read_split
+from components.datasets.captioned import DataError
+from components.scores import auc, balanced_accuracy, best_threshold, ranks
 from components.scores.retrieval import retrieval_figures
 
 SCORES = np.array(
@@ -14,8 +20,8 @@ SCORES = np.array(
         [0.9, 0.1, 0.2, 0.3],  # its own is first
         [0.8, 0.5, 0.6, 0.1],  # third
         [0.4, 0.3, 0.2, 0.1],  # of its two own, the better is second
-        [0.5, 0.5, 0.5, 0.5],  # it says nothing
-        [0.1, 0.2, 0.3, 0.4],  # it has none
+        [0.5, 0.5, 0.5, 0.5],  # all equal
+        [0.1, 0.2, 0.3, 0.4],  # no known pair
     ],
     dtype=np.float32,
 )
@@ -29,12 +35,12 @@ def test_ranks_by_hand() -> None:
 
 
 def test_recall_median_and_mrr_by_hand() -> None:
-    found = retrieval_figures(SCORES, KNOWN)
-    assert found is not None
-    assert (found.queries, found.gallery) == (4, 4)
-    assert found.recall == (0.25, 1.0, 1.0)
-    assert found.median_rank == 2.25
-    assert found.mrr == pytest.approx((1 + 1 / 3 + 1 / 2 + 1 / 2.5) / 4)
+    figures = retrieval_figures(SCORES, KNOWN)
+    assert figures is not None
+    assert (figures.queries, figures.gallery) == (4, 4)
+    assert figures.recall == (0.25, 1.0, 1.0)
+    assert figures.median_rank == 2.25
+    assert figures.mrr == pytest.approx((1 + 1 / 3 + 1 / 2 + 1 / 2.5) / 4)
 
 
 def test_nothing_known_gives_no_figure() -> None:
@@ -61,3 +67,33 @@ def test_auc_is_mann_and_whitneys_u(seed: int, positives: int, negatives: int) -
     high, low = rng.integers(0, 9, positives) * 1.0, rng.integers(0, 9, negatives) * 1.0
     expected = stats.mannwhitneyu(high, low).statistic / (positives * negatives)
     assert auc(high, low) == pytest.approx(expected)
+
+
+def test_the_best_threshold_separates_what_can_be_separated() -> None:
+    own, other = np.array([0.3, 0.4, 0.5]), np.array([0.0, 0.1, 0.35])
+    assert balanced_accuracy(own, other, 0.36) == pytest.approx((2 / 3 + 1) / 2)
+    assert balanced_accuracy(own, other, 0.3) == pytest.approx((1 + 2 / 3) / 2)  # at it counts
+    assert balanced_accuracy(own, other, -1.0) == 0.5
+    threshold = best_threshold(own, other[:2])
+    assert 0.1 < threshold <= 0.3
+    assert balanced_accuracy(own, other[:2], threshold) == 1.0
+
+
+def test_bench_reads_a_split_as_training_does(tmp_path: Path) -> None:
+    """Any dataset that `captioned` reads; an image that is missing is left out of both sides."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("b.jpg", "a.jpg", "c.jpg"):
+        (folder / name).touch()
+    rows = {
+        "image": ["b.jpg", "gone.jpg", "a.jpg", "b.jpg", "c.jpg"],
+        "split": ["dev", "dev", "dev", "dev", "test"],
+        "caption": ["b one", "gone", "a one", "b two", "c one"],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "captions.parquet")
+    split = read_split(tmp_path, "dev")
+    assert [image.name for image in split.images] == ["b.jpg", "a.jpg"]
+    assert split.captions == ("b one", "b two", "a one")
+    assert split.known.tolist() == [[True, False], [True, False], [False, True]]
+    with pytest.raises(DataError, match="no split 'train'"):
+        read_split(tmp_path, "train")
