@@ -1,5 +1,5 @@
-"""The errors that a person may see."""
+"""The base class of the errors that users see."""
 
 
 class CaptionLensError(Exception):
-    """A failure told in one sentence that a person can act on: ``str(error)`` is that sentence."""
+    """A failure; ``str(error)`` is one sentence that says what to do about it."""

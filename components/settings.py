@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class SettingError(CaptionLensError):
-    """An environment variable holds something that is not a whole positive number."""
+    """An environment variable is set to something other than a positive whole number."""
 
 
 def _switch(variable: str) -> bool:
@@ -28,30 +28,30 @@ def _count(variable: str, default: int) -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits and places, read from the environment when it is made."""
+    """Limits and folders, read from the environment when an instance is created."""
 
-    # An image of more pixels is refused before it is decoded; 100 megapixels is a large camera's.
+    # Larger images are rejected before decoding; 100 megapixels is a medium-format camera's.
     max_pixels: int = field(default_factory=lambda: _count("CAPTIONLENS_MAX_PIXELS", 100_000_000))
-    # More images than this in one drop are named and left out: uploads live in memory.
+    # Images per upload; further ones are listed and ignored, because uploads are held in memory.
     max_files: int = field(default_factory=lambda: _count("CAPTIONLENS_MAX_FILES", 200))
-    # A caption list longer than this is cut: every caption is a row of scores.
+    # Captions per list; further ones are ignored: every caption adds a row of scores.
     max_captions: int = field(default_factory=lambda: _count("CAPTIONLENS_MAX_CAPTIONS", 100))
-    # Checkpoints and compiled models live here.
+    # The folder of checkpoints and converted models.
     model_cache: Path = field(
         default_factory=lambda: Path(
             os.environ.get("CAPTIONLENS_MODEL_CACHE", ROOT / "model_cache")
         )
     )
-    # Collections live here: by default where the system keeps an application's data.
+    # The folder of collections; by default the platform's folder for application data.
     data: Path = field(
         default_factory=lambda: Path(
             os.environ.get("CAPTIONLENS_DATA") or user_data_path("captionlens", appauthor=False)
         )
     )
-    # Images may then be fetched from loopback, private and link-local addresses.
+    # Allows fetching images from loopback, private and link-local addresses.
     private_addresses: bool = field(
         default_factory=lambda: _switch("CAPTIONLENS_PRIVATE_ADDRESSES")
     )
-    # The pages then neither build nor remove collections: for a copy that strangers can reach.
+    # Disables building and removing collections on the pages, for public installations.
     read_only: bool = field(default_factory=lambda: _switch("CAPTIONLENS_READ_ONLY"))
     samples: Path = ROOT / "sample_images"

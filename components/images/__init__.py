@@ -1,4 +1,4 @@
-"""Bytes or a path -> an upright RGB image, or a typed error; thumbnails, colours, the samples."""
+"""Decodes bytes or files to upright RGB images, or raises ImageError; thumbnails, samples."""
 
 from components.images.colours import colour_names
 from components.images.decoding import DECODE_SIDE, decode

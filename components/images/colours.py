@@ -1,7 +1,7 @@
-"""Which colours an image is made of, in the eleven words that English has for basic colours.
+"""The main colours of an image, named by the eleven basic colour terms of English.
 
-The words: Berlin and Kay 1969, "Basic Color Terms". The borders between them, in hue, saturation
-and brightness, are ours, chosen by eye on the sample images.
+The terms: Berlin and Kay 1969, "Basic Color Terms". The boundaries between them in hue, saturation
+and brightness were chosen by eye on the sample images.
 """
 
 from functools import cache
@@ -14,9 +14,9 @@ NAMES = (
     *("black", "white", "grey", "red", "orange", "brown"),
     *("yellow", "green", "blue", "purple", "pink"),
 )
-_SIDE = 24  # pixels: what fills a sixth of an image is seen at this size too
-_SHARE = 0.15  # of the image that a colour must fill to be named
-_MOST = 3
+_SIDE = 24  # pixels: enough to measure the share of a colour
+_MIN_SHARE = 0.15  # of the image that a colour must cover to be named
+_MAX_NAMES = 3
 
 
 def colour_names(image: Image.Image) -> list[str]:
@@ -24,8 +24,8 @@ def colour_names(image: Image.Image) -> list[str]:
     small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=1.0)
     red, green, blue = (np.asarray(small, dtype=np.intp) >> 3).reshape(-1, 3).T
     counts = np.bincount(_table()[red << 10 | green << 5 | blue], minlength=len(NAMES))
-    order = np.argsort(-counts, kind="stable")[:_MOST]
-    return [NAMES[i] for i in order if counts[i] >= _SHARE * _SIDE**2] or [NAMES[order[0]]]
+    order = np.argsort(-counts, kind="stable")[:_MAX_NAMES]
+    return [NAMES[i] for i in order if counts[i] >= _MIN_SHARE * _SIDE**2] or [NAMES[order[0]]]
 
 
 @cache
@@ -40,17 +40,17 @@ def _table() -> NDArray[np.intp]:
 def _names(hsv: NDArray[np.int16]) -> NDArray[np.intp]:
     """Return (n,) indices into NAMES of (n, 3) pixels, each value 0 to 255."""
     hue, saturation, value = hsv[:, 0], hsv[:, 1], hsv[:, 2]
-    # A turn of the hue is 256: red 0, yellow 43, green 85, blue 171, pink 230.
-    names = np.array(["red", "orange", "yellow", "green", "blue", "purple", "pink", "red"])
-    found = names[np.digitize(hue, [11, 28, 47, 118, 180, 212, 243])]
-    found = found.astype("<U6")
-    found[(found == "orange") & (value < 160)] = "brown"
-    found[(found == "red") & (value < 110) & (hue > 5) & (hue < 40)] = "brown"
-    found[(found == "red") & (saturation < 130) & (value > 180)] = "pink"
+    # The hue circle has 256 steps: red 0, yellow 43, green 85, blue 171, pink 230.
+    hues = np.array(["red", "orange", "yellow", "green", "blue", "purple", "pink", "red"])
+    names = hues[np.digitize(hue, [11, 28, 47, 118, 180, 212, 243])]
+    names = names.astype("<U6")
+    names[(names == "orange") & (value < 160)] = "brown"
+    names[(names == "red") & (value < 110) & (hue > 5) & (hue < 40)] = "brown"
+    names[(names == "red") & (saturation < 130) & (value > 180)] = "pink"
     grey = (saturation < 38) | (value < 60) & (saturation < 90)
-    found[grey] = np.where(value[grey] > 205, "white", "grey")
-    found[value < 42] = "black"
-    return np.array([_NUMBERS[name] for name in found], dtype=np.intp)
+    names[grey] = np.where(value[grey] > 205, "white", "grey")
+    names[value < 42] = "black"
+    return np.array([_NUMBERS[name] for name in names], dtype=np.intp)
 
 
 _NUMBERS = {name: number for number, name in enumerate(NAMES)}

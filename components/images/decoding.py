@@ -1,4 +1,4 @@
-"""Bytes or path -> an upright RGB image, or a typed error that names the file."""
+"""Decodes an image file to an upright RGB image, or raises an error that names the file."""
 
 import ctypes
 import hashlib
@@ -21,20 +21,20 @@ from components.settings import Settings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# What a file holds decides, not its name; formats that run programs or other parsers stay shut.
+# The content decides, not the file name. Formats that run other programs, such as EPS, are out.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
 _READABLE = "JPEG, PNG, WebP, GIF, TIFF, BMP, HEIC or AVIF"
-# How their files begin, where that is telling: such a file that will not open is a broken image.
-_BEGINNINGS = re.compile(
+# Their first bytes: a file that begins like this and cannot be opened is a damaged image.
+_SIGNATURES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r|GIF8|II\*\0|MM\0\*|RIFF....WEBP|....ftyp(?:he[iv]|mif|msf|avi)",
     re.DOTALL,
 )
 
 DECODE_SIDE = 320  # pixels of the shorter side: enough for a thumbnail and most models
 _DATE = re.compile(r"(?:18|19|20)\d\d:\d\d:\d\d \d\d:\d\d:\d\d")  # EXIF 2.32, 4.6.5
-_MOST_PAGES = 1000  # of a TIFF are counted: the time grows with their square
+_MAX_PAGES = 1000  # of a TIFF that are counted: the time grows with their square
 
-# What undoes each EXIF orientation; those of the second row stand an image that lies on its side.
+# The transposition that undoes each EXIF orientation; 5 to 8 exchange width and height.
 _TURNS = {
     **{2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180},
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -57,9 +57,9 @@ def decode(
 ) -> tuple[Photo, Image.Image]:
     """Return a photo and its upright RGB image.
 
-    The image's shorter side has at least ``side`` pixels where the original's has: a JPEG is
+    The shorter side has at least ``side`` pixels, unless the original is smaller. A JPEG is
     decoded at 1/2, 1/4 or 1/8 of its size, which takes a quarter of the time at 12 megapixels.
-    Raises ImageError where the file gives no image, or one of more than ``max_pixels``, by
+    Raises ImageError where the file cannot be decoded or has more than ``max_pixels`` pixels, by
     default the setting.
     """
     limit = Settings().max_pixels if max_pixels is None else max_pixels
@@ -81,57 +81,57 @@ def decode(
 def _load(image: Image.Image, side: int) -> tuple[int, int]:
     """Decode an image, a JPEG at a reduced scale, and return its full (width, height)."""
     size = image.size
-    # HEIF offers drafts too: an embedded thumbnail, which need not show the same image.
+    # HEIF's draft is an embedded thumbnail, which may show a different image.
     if image.format in {"JPEG", "MPO"} and image.draft(image.mode, (side, side)):
         image.load()
         return size
-    image.load()  # a TIFF turns itself upright meanwhile
+    image.load()  # Pillow applies a TIFF's orientation here
     return image.size
 
 
 def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
-    image.info = {}  # comments and the like would be saved along
+    image.info = {}  # comments and other metadata would be saved with it
     return image if turn is None else image.transpose(turn)
 
 
 def _turned_size(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
-    lying = turn in {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
-    return (size[1], size[0]) if lying else size
+    exchanged = turn in {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
+    return (size[1], size[0]) if exchanged else size
 
 
 @contextmanager
 def _named(name: str, data: bytes) -> Iterator[None]:
-    """Turn whatever a decoder raises into one sentence with the file's name."""
+    """Turn any exception of a decoder into an ImageError that names the file."""
     try:
         yield
     except ImageError:
         raise
     except MemoryError as error:
-        raise ImageError(f"{name} needs more memory than there is.") from error
-    except Exception as error:  # nine decoders raise what they like on damaged input
+        raise ImageError(f"{name} needs more memory than is available.") from error
+    except Exception as error:  # decoders raise exceptions of any type on damaged input
         raise ImageError(f"{name} {_fault(error, data)}") from error
 
 
 def _fault(error: Exception, data: bytes) -> str:
-    known = _BEGINNINGS.match(data)
+    known = _SIGNATURES.match(data)
     if isinstance(error, UnidentifiedImageError) and not known:
         return f"is not an image that can be read ({_READABLE})."
     if "truncated" in str(error).lower() or (known and _stops_short(data)):
         return "is cut off: the file ends before the image does."
-    return "is damaged, or of a rare kind, and cannot be decoded."
+    return "is damaged, or of an unsupported variant, and cannot be decoded."
 
 
 def _stops_short(data: bytes) -> bool:
-    """Return whether a WebP, TIFF, HEIC or AVIF file is shorter than it says."""
+    """Return whether a WebP, TIFF, HEIC or AVIF file is shorter than its header states."""
     if data.startswith(b"RIFF"):
         return len(data) < 8 + int.from_bytes(data[4:8], "little")
-    if data.startswith((b"II", b"MM")):  # the directory often stands behind the pixels
+    if data.startswith((b"II", b"MM")):  # the directory often follows the pixels
         return len(data) < 2 + int.from_bytes(data[4:8], "little" if data[:1] == b"I" else "big")
     return data[4:8] == b"ftyp" and _boxes_end(data) > len(data)
 
 
 def _boxes_end(data: bytes) -> int:
-    """Return where the boxes of an ISO base media file (ISO/IEC 14496-12, 4.2) say they end."""
+    """Return where the boxes of an ISO base media file (ISO/IEC 14496-12, 4.2) should end."""
     end = 0
     while end < len(data):
         size = int.from_bytes(data[end : end + 4], "big")
@@ -168,7 +168,7 @@ def _check_size(name: str, width: int, height: int, limit: int) -> None:
 def _exif(image: Image.Image) -> Image.Exif:
     try:
         return image.getexif()
-    except Exception:  # noqa: BLE001 - broken EXIF must not cost the image
+    except Exception:  # noqa: BLE001 - damaged EXIF must not prevent decoding
         return Image.Exif()
 
 
@@ -179,33 +179,33 @@ def _whole(value: object) -> int:
 def _taken(exif: Image.Exif) -> str:
     try:
         value = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
-    except Exception:  # noqa: BLE001 - broken EXIF must not cost the image
+    except Exception:  # noqa: BLE001 - damaged EXIF must not prevent decoding
         return ""
-    found = _DATE.match(value) if isinstance(value, str) else None
-    return found.group() if found else ""
+    date = _DATE.match(value) if isinstance(value, str) else None
+    return date.group() if date else ""
 
 
 def _note(image: Image.Image, data: bytes) -> str:
-    """Return which of several images is used. A phone's MPO is one image and its extras."""
+    """Return which of several images is used. A phone's MPO counts as a single image."""
     kind = image.format or ""
     many = {"TIFF": "pages", "HEIF": "images"}.get(kind, "frames")
     try:
         count = 1 if kind == "MPO" else _count(image, data)
-    except Exception:  # noqa: BLE001 - what follows the first image must not cost it
-        return f"First of several {many}; what follows it is damaged."
-    most = " or more" if count == _MOST_PAGES else ""
-    return f"First of {count:,}{most} {many}." if count > 1 else ""
+    except Exception:  # noqa: BLE001 - damage after the first image must not prevent decoding
+        return f"First of several {many}; the others are damaged."
+    at_least = " or more" if count == _MAX_PAGES else ""
+    return f"First of {count:,}{at_least} {many}." if count > 1 else ""
 
 
 def _count(image: Image.Image, data: bytes) -> int:
-    """Return how many images a file holds. GIF and TIFF are read through, by another reader."""
+    """Return how many images a file holds. GIF and TIFF are read to the end, by a second reader."""
     if image.format == "GIF":
         return int(getattr(_open(data), "n_frames", 1))
     if image.format != "TIFF":
         return int(getattr(image, "n_frames", 1))
     pages, reader = 1, _open(data)
     with suppress(EOFError):
-        while pages < _MOST_PAGES:
+        while pages < _MAX_PAGES:
             reader.seek(pages)
             pages += 1
     return pages
@@ -224,11 +224,11 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(values: "NDArray[np.generic]") -> "NDArray[np.uint8]":
-    """Return (height, width) bytes: 16-bit values by their range, others by the span they use."""
+    """Return (height, width) bytes: 16-bit values scaled by their range, others by min and max."""
     with np.errstate(invalid="ignore"):  # a signalling NaN; set for this thread only
         floats = values.astype(np.float64)
-    seen = floats[np.isfinite(floats)] if values.dtype.kind == "f" else floats
-    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    finite = floats[np.isfinite(floats)] if values.dtype.kind == "f" else floats
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     if values.dtype.kind in "iu" and low >= 0 and high <= 65535:
         low, high = 0.0, 65535.0
     np.nan_to_num(floats, copy=False, nan=low, posinf=high, neginf=low)
@@ -238,7 +238,7 @@ def _eight_bits(values: "NDArray[np.generic]") -> "NDArray[np.uint8]":
 
 
 def _srgb(image: Image.Image) -> Image.Image:
-    """Return an RGB image, by the embedded colour profile where there is one to heed."""
+    """Return an image as RGB, converted from its embedded colour profile where it has one."""
     plain = image if image.mode in {"RGB", "L", "CMYK"} else image.convert("RGB")
     embedded = image.info.get("icc_profile")
     if not embedded:
@@ -250,4 +250,4 @@ def _srgb(image: Image.Image) -> Image.Image:
         srgb = ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(plain, profile, srgb, outputMode="RGB") or plain
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return plain.convert("RGB")  # a broken profile: the plain conversion is close
+        return plain.convert("RGB")  # a damaged profile: the plain conversion is close

@@ -1,4 +1,4 @@
-"""The images of folders, in natural order, without links that leave them."""
+"""Finds images in folders, in natural order."""
 
 import os
 import re
@@ -9,22 +9,22 @@ from components.images.source import SUFFIXES, ImageError, Source, safe_name, so
 
 
 def find_images(paths: Iterable[Path]) -> tuple[list[Source], list[ImageError]]:
-    """Return the images that paths name, and an error for each path that cannot be followed.
+    """Return the images at ``paths``, and an error for each path that cannot be read.
 
-    A file is taken as it is. A folder is searched through, by suffix and in natural order,
-    without hidden files and without links that leave it.
+    A file is taken whatever its suffix. A folder is searched recursively for image suffixes, in
+    natural order, without hidden files and without links to files outside of it.
     """
     sources: list[Source] = []
     errors: list[ImageError] = []
     for path in paths:
         try:
-            sources += _found(path, errors)
+            sources += _sources(path, errors)
         except OSError as error:
             errors.append(_unreadable(path.name, error))
     return sources, errors
 
 
-def _found(path: Path, errors: list[ImageError]) -> list[Source]:
+def _sources(path: Path, errors: list[ImageError]) -> list[Source]:
     if path.is_dir():
         files = _inside(path, errors)
         return [source_of(file, str(file.relative_to(path))) for file in files]
@@ -39,25 +39,25 @@ def _unreadable(name: str, error: OSError) -> ImageError:
 
 
 def _inside(folder: Path, errors: list[ImageError]) -> list[Path]:
-    def tell(error: OSError) -> None:
+    def record(error: OSError) -> None:
         errors.append(_unreadable(Path(error.filename or folder).name, error))
 
     root = folder.resolve()
-    found = []
-    for place, folders, files in os.walk(folder, onerror=tell):
+    images: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=record):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in files if _is_image(name)]
-    return sorted((file for file in found if _stays(file, root)), key=_natural)
+        images += [Path(place, name) for name in files if _is_image(name)]
+    return sorted((file for file in images if _is_inside(file, root)), key=_natural)
 
 
 def _is_image(name: str) -> bool:
     return not name.startswith(".") and name.lower().rpartition(".")[2] in SUFFIXES
 
 
-def _stays(file: Path, root: Path) -> bool:
+def _is_inside(file: Path, root: Path) -> bool:
     try:
         return not file.is_symlink() or file.resolve().is_relative_to(root)
-    except (OSError, RuntimeError):  # a link that leads to itself
+    except (OSError, RuntimeError):  # a link to itself
         return False
 
 

@@ -1,4 +1,4 @@
-"""The images that ship inside, so that nobody ever meets an empty page."""
+"""The sample images that are part of the app, with their captions."""
 
 import csv
 from functools import cache
@@ -6,13 +6,13 @@ from functools import cache
 from components.images.source import Source, source_of
 from components.settings import Settings
 
-# The question that the first screen answers.
+# The caption of the example that the first screen shows.
 EXAMPLE_CAPTION = "a facial photo of a tabby cat"
 
 
 @cache
 def sample_captions() -> dict[str, str]:
-    """Return each sample image's file name and caption, in the file's order."""
+    """Return captions by image file name, in the order of captions.csv."""
     with (Settings().samples / "captions.csv").open(encoding="utf-8", newline="") as file:
         return {row["image"]: row["caption"] for row in csv.DictReader(file)}
 

@@ -1,4 +1,4 @@
-"""Where an image comes from, under a name that is safe to show, and its bytes within limits."""
+"""Sources of images: a name that is safe to display, and the encoded bytes, size-limited."""
 
 import re
 import stat
@@ -15,20 +15,20 @@ SUFFIXES = (
 )
 _MAX_BYTES = 200_000_000
 _NAME_LENGTH = 200
-# Marks that turn the reading direction could make "gpj.exe" of a name.
+# Bidirectional control characters can make "gpj.exe" display as "exe.jpg".
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINE_MARKS = frozenset({"Cc", "Zl", "Zp"})  # Unicode categories: control, line, paragraph
 
 
 class ImageError(CaptionLensError):
-    """A file that gives no image; the sentence names it and says why."""
+    """A file that cannot be read as an image; the sentence names it and gives the reason."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image comes from: encoded bytes, a file, or a call that gets the bytes.
+    """Where an image comes from: encoded bytes, a file, or a function that returns the bytes.
 
-    ``name`` is for people. The call may raise ImageError.
+    ``name`` is for display. The function may raise ImageError.
     """
 
     name: str
@@ -37,24 +37,24 @@ class Source:
 
 @dataclass(frozen=True)
 class Photo:
-    """An image that was decoded once."""
+    """An image's metadata, known once it was decoded."""
 
     source: Source
-    digest: str  # of the file's bytes: SHA-256 in hex, the fastest of the sound ones
+    digest: str  # SHA-256 of the file's bytes, in hex
     width: int  # of the upright original, in pixels
     height: int
-    note: str  # what the person should know of it, a sentence or nothing
-    format: str = ""  # "JPEG", "PNG", ... as the bytes say
-    taken: str = ""  # when, as EXIF has it: "2019:08:24 10:11:12"
+    note: str  # a sentence about it for the user, or ""
+    format: str = ""  # "JPEG", "PNG", ..., by its content
+    taken: str = ""  # date and time in EXIF's form: "2019:08:24 10:11:12"
 
     @property
     def name(self) -> str:
-        """The name that people see."""
+        """The name to display."""
         return self.source.name
 
 
 def source_of(data: bytes | Path | Callable[[], bytes], name: str | None = None) -> Source:
-    """Return a source under a name that is safe to show: no climbing path, no control marks."""
+    """Return a source with a name safe to display: without "..", without control characters."""
     shown = name if name is not None else data.name if isinstance(data, Path) else ""
     return Source(safe_name(shown), data)
 
@@ -81,14 +81,14 @@ def read_source(source: Source) -> bytes:
 
 def _read_file(file: Path, name: str) -> bytes:
     try:
-        facts = file.stat()
-        if not stat.S_ISREG(facts.st_mode):  # a pipe would never end
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would never end
             raise ImageError(f"{name} is not a file.")
-        _check_bytes(name, facts.st_size)
+        _check_bytes(name, status.st_size)
         return file.read_bytes()
     except OSError as error:
         raise ImageError(f"{name} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:  # a path that no system allows
+    except ValueError as error:  # such as a null byte in the path
         raise ImageError(f"{name} cannot be read: {error}.") from error
 
 

@@ -285,7 +285,7 @@ def test_what_follows_the_first_image_does_not_cost_it(kind: str, many: str) -> 
         decode(source_of(data[:cut], "x"))[0].note
         for cut in range(len(data) // 2, len(data), len(data) // 90)
     }
-    assert f"First of several {many}; what follows it is damaged." in notes
+    assert f"First of several {many}; the others are damaged." in notes
     assert all(note.startswith("First of ") for note in notes if note)
 
 
