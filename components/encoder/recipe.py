@@ -1,4 +1,4 @@
-"""How to feed a checkpoint and read its scores: plain data that a file can hold."""
+"""How to preprocess a checkpoint's inputs and interpret its scores: plain data, kept as JSON."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,14 +15,14 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class PixelRecipe:
-    """The image side: what transformers' PIL image processors do, up to the 8-bit crop.
+    """The image side: resizing and centre crop, up to 8-bit pixels.
 
-    Rescaling and normalising happen inside the tower, so that an image travels as bytes.
+    The image tower rescales and normalises them, so that images are passed on as bytes.
     """
 
     height: int
     width: int
-    # Shorter side after resizing; None: squeeze to height x width, as SigLIP does.
+    # Shorter side after resizing; None: resize to height x width, as SigLIP does.
     shortest_edge: int | None
     resample: int  # PIL's code: 2 bilinear, 3 bicubic
     scale: float
@@ -35,16 +35,29 @@ class PixelRecipe:
         return self.shortest_edge or max(self.height, self.width)
 
     def pixels(self, image: Image.Image) -> Pixels:
-        """Return (height, width, 3) bytes of an RGB image, resized and cut from its middle."""
-        if self.shortest_edge is not None:
-            image = _middle(image)
-        size = self._resized(*image.size)
-        resized = image.resize(size, Image.Resampling(self.resample))
-        left, top = (size[0] - self.width) // 2, (size[1] - self.height) // 2
+        """Return (height, width, 3) bytes of an RGB image, resized and centre-cropped.
+
+        The crop rounds half to even, as torchvision's CenterCrop does in OpenAI's preprocessing of
+        CLIP (clip.py, ``_transform``); transformers' processors round down, a pixel off where a
+        margin is odd.
+        """
+        resized = self.resize(image)
+        left = round((resized.width - self.width) / 2)
+        top = round((resized.height - self.height) / 2)
+        return self.crop(resized, left, top)
+
+    def crop(self, resized: Image.Image, left: int, top: int) -> Pixels:
+        """Return (height, width, 3) bytes of a resized image, from (left, top) on."""
         box = (left, top, left + self.width, top + self.height)
         return np.asarray(resized.crop(box), dtype=np.uint8)
 
-    def _resized(self, width: int, height: int) -> tuple[int, int]:
+    def resize(self, image: Image.Image) -> Image.Image:
+        """Return an RGB image at the size that the crop is taken from."""
+        if self.shortest_edge is not None:
+            image = _middle(image)
+        return image.resize(self._size(*image.size), Image.Resampling(self.resample))
+
+    def _size(self, width: int, height: int) -> tuple[int, int]:
         if self.shortest_edge is None:
             return self.width, self.height
         short, long = sorted((width, height))
@@ -57,7 +70,7 @@ class PixelRecipe:
 def _middle(image: Image.Image) -> Image.Image:
     """Return the middle of an image more than eight times as long as wide, others unchanged.
 
-    The crop keeps the middle alone, and resized whole, a line of 1 x 50,000 would fill gigabytes.
+    The crop keeps only the middle, and resizing all of 1 x 50,000 pixels would take gigabytes.
     """
     width, height = image.size
     reach = 8 * min(width, height)
@@ -69,23 +82,24 @@ def _middle(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class TextRecipe:
-    """The caption side: what a checkpoint's text tower was trained to read."""
+    """The caption side: how a checkpoint's training captions were tokenized."""
 
-    limit: int  # tokens, the special ones counted
-    pad_to_limit: bool  # SigLIP never saw a short row
+    limit: int  # tokens, special tokens included
+    pad_to_limit: bool  # SigLIP was trained on rows padded to the limit
     pad_left: bool
     pad_id: int
-    lower: bool  # SigLIP 2 read lower-case text alone
+    lower: bool  # SigLIP 2 was trained on lower-case text
     library: Literal["tokenizers", "transformers"]
+    clip_clean: bool = False  # CLIP's tokenizer first repairs encodings and HTML entities
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything but the weights. ``pixels`` is None where only transformers can prepare them."""
+    """All but the weights. ``pixels`` is None where only transformers can prepare images."""
 
     family: str
     width: int  # of the shared embedding space
-    batch: int  # images a forward pass, where a CPU is fastest
+    batch: int  # images per forward pass, for the highest throughput on a CPU
     pixels: PixelRecipe | None
     text: TextRecipe
     score: ScoreRule
@@ -96,7 +110,7 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
-        """Return the recipe that ``to_json`` wrote; raises TypeError or KeyError on another's."""
+        """Return the recipe that ``to_json`` wrote. Raises TypeError or KeyError otherwise."""
         data: dict[str, Any] = json.loads(text)
         pixels = data.pop("pixels")
         if pixels is not None:

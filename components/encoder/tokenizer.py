@@ -1,9 +1,10 @@
-"""Captions -> token ids, and an honest account of what was cut."""
+"""Captions -> token ids, and what the model's limit cuts off."""
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,11 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Reading:
-    """How the model reads one caption: its length in tokens, and what it kept."""
+    """How the model reads one caption: its length in tokens, and what the limit keeps of it."""
 
     tokens: int
     limit: int
-    kept: str  # the text up to the limit, as the tokenizer spells it; "" where nothing was cut
+    kept: str  # the text up to the limit, as the tokenizer decodes it; "" where nothing was cut
 
     @property
     def cut(self) -> bool:
@@ -28,49 +29,48 @@ class Reading:
 
 
 class _Backend(Protocol):
-    def ids(self, texts: list[str], limit: int | None) -> list[list[int]]: ...
+    """A tokenizer with a limit on the tokens of a caption."""
+
+    def ids(self, texts: list[str], truncate: bool) -> list[list[int]]: ...
     def text(self, ids: list[int]) -> str: ...
 
 
 class _Fast:
     """The `tokenizers` library alone: 40 ms to load, where transformers takes seconds."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, limit: int) -> None:
         from tokenizers import Tokenizer
 
         self._whole = Tokenizer.from_file(str(file))
         self._whole.no_padding()
         self._whole.no_truncation()
-        self._json = self._whole.to_str()
-        self._cut: dict[int, Any] = {}
+        # Truncation is a setting of the object: with two of them, threads can share both.
+        self._truncating = Tokenizer.from_str(self._whole.to_str())
+        self._truncating.enable_truncation(limit)
+        # CLIP's words end in "</w>", which the library's decoder leaves in the text.
+        self._suffix = getattr(self._whole.model, "end_of_word_suffix", None)
 
-    def ids(self, texts: list[str], limit: int | None) -> list[list[int]]:
-        tokenizer = self._whole if limit is None else self._limited(limit)
+    def ids(self, texts: list[str], truncate: bool) -> list[list[int]]:
+        tokenizer = self._truncating if truncate else self._whole
         return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
 
     def text(self, ids: list[int]) -> str:
-        return str(self._whole.decode(ids, skip_special_tokens=True))
-
-    def _limited(self, limit: int) -> Any:
-        # Truncation is a setting of the object: a second one keeps the first safe to share.
-        if limit not in self._cut:
-            tokenizer = type(self._whole).from_str(self._json)
-            tokenizer.enable_truncation(limit)
-            self._cut[limit] = tokenizer
-        return self._cut[limit]
+        text = str(self._whole.decode(ids, skip_special_tokens=True))
+        return text.replace(self._suffix, " ").strip() if self._suffix else text
 
 
 class _Transformers:
-    """For the tokenizers that are Python code: SigLIP's."""
+    """For tokenizers that are Python code, such as SigLIP's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limit: int) -> None:
         from transformers import AutoTokenizer
 
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._limit = limit
 
-    def ids(self, texts: list[str], limit: int | None) -> list[list[int]]:
-        rule = {"truncation": True, "max_length": limit} if limit else {"truncation": False}
-        return list(self._tokenizer(texts, verbose=False, **rule)["input_ids"])
+    def ids(self, texts: list[str], truncate: bool) -> list[list[int]]:
+        options = {"truncation": True, "max_length": self._limit} if truncate else {}
+        return list(self._tokenizer(texts, verbose=False, **options)["input_ids"])
 
     def text(self, ids: list[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
@@ -81,24 +81,25 @@ class CaptionTokenizer:
 
     def __init__(self, folder: Path, recipe: TextRecipe) -> None:
         """Load from ``folder``: its ``tokenizer.json``, or what `AutoTokenizer` needs."""
-        fast = recipe.library == "tokenizers"
         self._backend: _Backend = (
-            _Fast(folder / "tokenizer.json") if fast else _Transformers(folder)
+            _Fast(folder / "tokenizer.json", recipe.limit)
+            if recipe.library == "tokenizers"
+            else _Transformers(folder, recipe.limit)
         )
         self.recipe = recipe
 
     def read(self, captions: Sequence[str]) -> list[Reading]:
-        """Return for each caption how many tokens it has and what the limit leaves of it."""
+        """Return for each caption how many tokens it has and what the limit keeps of it."""
         texts, limit = self._texts(captions), self.recipe.limit
-        whole = self._backend.ids(texts, None)
+        whole = self._backend.ids(texts, truncate=False)
         return [
             Reading(len(ids), limit, self._kept(text) if len(ids) > limit else "")
             for ids, text in zip(whole, texts, strict=True)
         ]
 
     def batch(self, captions: Sequence[str]) -> tuple[Ids, Ids]:
-        """Return token ids and attention mask, both (captions, tokens) int64, padded and cut."""
-        rows = self._backend.ids(self._texts(captions), self.recipe.limit)
+        """Return ids and attention mask, both (captions, tokens) int64, padded and truncated."""
+        rows = self._backend.ids(self._texts(captions), truncate=True)
         longest = max(map(len, rows), default=1)
         shape = (len(rows), self.recipe.limit if self.recipe.pad_to_limit else longest)
         ids = np.full(shape, self.recipe.pad_id, dtype=np.int64)
@@ -110,7 +111,21 @@ class CaptionTokenizer:
         return ids, mask
 
     def _texts(self, captions: Sequence[str]) -> list[str]:
+        if self.recipe.clip_clean:
+            return [clip_clean(text) for text in captions]
         return [text.lower() if self.recipe.lower else text for text in captions]
 
     def _kept(self, text: str) -> str:
-        return self._backend.text(self._backend.ids([text], self.recipe.limit)[0])
+        return self._backend.text(self._backend.ids([text], truncate=True)[0])
+
+
+def clip_clean(text: str) -> str:
+    """Return a caption as CLIP's tokenizer cleans it before it splits words.
+
+    OpenAI's CLIP, simple_tokenizer.py: ``basic_clean`` (ftfy, HTML entities twice),
+    ``whitespace_clean``, lower case. OpenCLIP does the same.
+    """
+    import ftfy
+
+    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return " ".join(text.split()).lower()

@@ -21,7 +21,7 @@ from components.models import locate, resolve
 from components.models.ids import ModelError
 from components.scores import Floats, unit
 from components.scores.measures import probability
-from tests import checkpoints
+from tests import checkpoints, openai_clip
 
 CAPTIONS = ["a dog on the beach", "two men", "red cat and a cup of coffee"]
 # Pixels that vary in shape, so that resizing and cropping are compared too.
@@ -139,6 +139,10 @@ def test_only_what_cannot_be_traced_runs_on_torch(encoder: Encoder) -> None:
     assert ("vary in size" in encoder.note) == naflex
 
 
+def test_captions_are_cleaned_for_clips_tokenizer_only(encoder: Encoder) -> None:
+    assert encoder.recipe.text.clip_clean == (encoder.recipe.family == "clip")
+
+
 def test_a_long_caption_is_reported_with_what_was_kept(encoder: Encoder) -> None:
     short, long = encoder.read(["a cat", "a dog on the beach " * 40])
     assert not short.cut
@@ -205,7 +209,8 @@ def test_clip_vit_b_32_keeps_its_vectors(clip_b32: Path, precision: str, least: 
     model = AutoModel.from_pretrained(clip_b32, dtype=torch.float32).eval()
     decoded = [decode(source)[1] for source in sample_sources()[:8]]
     with torch.inference_mode():
-        images = _features(model.get_image_features(**_image_inputs(clip_b32, decoded)))
+        pixels = torch.cat([openai_clip.pixel_values(image) for image in decoded])
+        images = _features(model.get_image_features(pixel_values=pixels))
         words = _text_inputs(clip_b32, model, CAPTIONS)
         texts = _features(model.get_text_features(**words))
     encoder = load(clip_b32, precision=precision)

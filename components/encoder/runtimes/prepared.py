@@ -20,7 +20,7 @@ from components.encoder.runtimes import RuntimeUnavailable
 from components.models import Located
 from components.settings import ROOT, Settings
 
-_FORMAT = 1  # raised whenever what `convert` writes changes
+_FORMAT = 2  # raised whenever what `convert` writes changes
 _MAKING = ".making-"
 _preparing = threading.Lock()
 
