@@ -1,4 +1,4 @@
-"""Cosine, probability, percentile, ranking, recall: pure functions on arrays."""
+"""Cosine, probability, percentile, ranking and recall: pure functions on arrays."""
 
 from components.scores.match import (
     Calibration,
@@ -30,6 +30,7 @@ from components.scores.measures import (
     band,
     best_first,
     cosine,
+    explain_bands,
     percentile,
     unit,
     zscore,
@@ -73,6 +74,7 @@ __all__ = [
     "cosine",
     "difference",
     "distinct",
+    "explain_bands",
     "known_pairs",
     "mean_recall",
     "percentile",

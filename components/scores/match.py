@@ -1,4 +1,4 @@
-"""Captions against images: who matches whom, in which order, with which scores."""
+"""The scores of captions with images, and the ranked matches that they give."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,10 +22,10 @@ Direction = Literal["images", "captions"]
 
 @dataclass(frozen=True)
 class Match:
-    """One caption and one image. ``rank`` counts from 1 within the list that was asked for.
+    """One caption and one image. ``rank`` counts from 1 within its list.
 
-    ``percentile`` (0 to 1) and ``zscore`` place it among the image's chance scores. A matcher
-    that has no vectors, only pairs, has no ``cosine``.
+    ``percentile`` (0 to 1) and ``zscore`` are relative to the image's chance scores. ``cosine`` is
+    None for a pair matcher, which has no vectors.
     """
 
     caption: str
@@ -40,8 +40,9 @@ class Match:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a model's cosines are read: its rule, and the unit vectors ``bank`` (n, width) of
-    captions that were written for no image (`components.encoder.chance`).
+    """What turns a model's cosines into probabilities and percentiles.
+
+    ``bank`` (n, width): unit vectors of the chance captions (`components.encoder.chance`).
     """
 
     rule: ScoreRule
@@ -54,21 +55,21 @@ class Scores:
 
     captions: tuple[str, ...]
     images: tuple[str, ...]
-    order: Floats  # what ranks go by: the cosine, or where there is none, the logit
+    order: Floats  # what matches are ranked by: the cosine, or a pair matcher's logit
     probability: Floats
     percentile: Floats
     zscore: Floats
-    pairs_only: bool = False  # of a matcher that has no vectors, so no cosine
+    pairs_only: bool = False  # from a pair matcher, which has no vectors and so no cosines
 
     @property
     def cosine(self) -> Floats:
-        """The cosines. Raises TypeError of a matcher that has none."""
+        """The cosines. Raises TypeError for a pair matcher's scores."""
         if self.pairs_only:
-            raise TypeError("a matcher that scores pairs alone has no cosines")
+            raise TypeError("a pair matcher has no cosines")
         return self.order
 
     def match(self, caption: int, image: int, rank: int) -> Match:
-        """Return one cell with a rank beside it."""
+        """Return one cell as a match with ``rank``."""
         return Match(
             self.captions[caption],
             self.images[image],
@@ -113,21 +114,27 @@ def score(
 def score_pairs(
     captions: Sequence[str], images: Sequence[str], logits: Floats, chance: Floats
 ) -> Scores:
-    """Return the scores of a matcher that knows pairs alone, each a probability by itself.
+    """Return the scores of a pair matcher; each probability is its logit's sigmoid.
 
-    ``logits`` (captions, images); ``chance`` (bank, images) those of the bank of everyday captions.
+    ``logits`` (captions, images); ``chance`` (bank, images): the logits of the chance captions.
     """
-    each = probability(logits, ScoreRule("sigmoid", 1.0))
-    shares, distances = percentile(logits, chance), zscore(logits, chance)
-    return Scores(tuple(captions), tuple(images), logits, each, shares, distances, pairs_only=True)
+    return Scores(
+        tuple(captions),
+        tuple(images),
+        logits,
+        probability(logits, ScoreRule("sigmoid", 1.0)),
+        percentile(logits, chance),
+        zscore(logits, chance),
+        pairs_only=True,
+    )
 
 
 def ranked(
     scores: Scores, direction: Direction = "images", top: int | None = None
 ) -> list[list[Match]]:
-    """Return a list of matches for each caption (or for each image), best first, ``top`` long.
+    """Return a list of matches for each caption (or each image), best first, at most ``top`` long.
 
-    Lists and ranks go by cosine where there is one, the probability stands beside it.
+    Matches are ranked by cosine, a pair matcher's by logit.
     """
     if direction == "images":
         return [
@@ -141,7 +148,7 @@ def ranked(
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Return ``names`` with " (2)", " (3)", ... after the second and later ones of a kind."""
+    """Return ``names`` with " (2)", " (3)", ... after the second and later occurrences."""
     seen: Counter[str] = Counter()
     result = []
     for name in names:

@@ -1,4 +1,4 @@
-"""Captions against images as one matrix: which number, in which order, with which marks."""
+"""Captions against images as one matrix: its values, order, colour scale and marks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from components.scores.measures import Floats, ScoreRule, probability
 Order = NDArray[np.intp]
 Cell = tuple[int, int]  # (caption, image)
 
-# Both are safe for colour-blind readers. A face draws straight lines in RGB between the stops.
+# Both are safe for colour-blind readers. Colours are interpolated linearly in RGB.
 VIRIDIS = (
     *("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c"),
     *("#28ae80", "#5ec962", "#addc30", "#fde725"),
@@ -25,7 +25,7 @@ ORANGE_PURPLE = (
 
 
 class Mode(StrEnum):
-    """Which number stands in a cell."""
+    """Which score a cell shows."""
 
     cosine = "cosine"
     percentile = "percentile"
@@ -35,32 +35,32 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Scale:
-    """What the colours mean: values at or beyond an end have the end's colour."""
+    """A colour scale: values at or beyond an end have the end's colour."""
 
     low: float
     high: float
     colours: tuple[str, ...]
     title: str
     decimals: int = 0
-    factor: float = 1.0  # what a value is multiplied by before people read it
+    factor: float = 1.0  # a value is multiplied by it for display
     unit: str = ""
 
     def text(self, value: float) -> str:
-        """Return a value as it stands in a cell."""
+        """Return a value as a cell shows it."""
         shown = f"{round(value * self.factor, self.decimals) + 0.0:.{self.decimals}f}"  # no -0
         return shown.replace("0.", ".", 1) if shown.startswith(("0.", "-0.")) else shown
 
     def colour(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return (..., 3) red, green and blue, 0 to 255, of ``values`` (...)."""
+        """Return (..., 3) red, green and blue, 0 to 255, for ``values`` (...)."""
         places = (np.asarray(values) - self.low) / (self.high - self.low)
         stops = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in self.colours])
         at = np.linspace(0, 1, len(stops))
         return np.stack([np.interp(places, at, stops[:, i]) for i in range(3)], axis=-1)
 
     def is_dark(self, values: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Return (...) whether white is easier to read than black on the colours of ``values``.
+        """Return (...) whether white text contrasts more than black on the colours of ``values``.
 
-        By WCAG 2.2's contrast ratio: both are equal at a relative luminance of 0.179.
+        By WCAG 2.2's contrast ratio, equal for both at a relative luminance of 0.179.
         """
         channels = self.colour(values) / 255
         linear = np.where(
@@ -72,7 +72,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """A matrix as it is drawn: rows and columns in their order, with its marks as drawn places."""
+    """A matrix as it is drawn, rows and columns in order; marks are (row, column) as drawn."""
 
     captions: tuple[str, ...]
     images: tuple[str, ...]
@@ -86,7 +86,7 @@ class Heatmap:
 
 
 def values(scores: Scores, mode: Mode, rule: ScoreRule) -> Floats:
-    """Return (captions, images) of what ``mode`` names."""
+    """Return the (captions, images) scores of ``mode``."""
     if mode is Mode.cosine:
         return scores.cosine
     if mode is Mode.percentile:
@@ -97,10 +97,10 @@ def values(scores: Scores, mode: Mode, rule: ScoreRule) -> Floats:
 
 
 def scale_of(mode: Mode, chance: Floats) -> Scale:
-    """Return a mode's fixed scale.
+    """Return a mode's colour scale, which does not depend on the data shown.
 
     The cosine's is fixed for a model: from one standard deviation below the mean of its chance
-    scores ``chance`` (bank, sample images) to five above, widened to twentieths.
+    scores ``chance`` (bank, sample images) to five above, widened to multiples of 0.05.
     """
     if mode is Mode.cosine:
         mean, spread = float(chance.mean()), float(chance.std())
@@ -125,8 +125,8 @@ def arrange(
 ) -> Heatmap:
     """Return the heatmap of ``shown`` (captions, images), rows and columns in their ``order``.
 
-    ``assign`` gives each caption an image of its own and each image a caption, as far as there
-    are enough. The best of rows and columns are those of the numbers shown.
+    ``assign`` adds the one-to-one `assignment`. The best of rows and columns are those of the
+    values shown.
     """
     rows, columns = order or (np.arange(shown.shape[0]), np.arange(shown.shape[1]))
     drawn: Floats = shown[np.ix_(rows, columns)]
@@ -145,18 +145,18 @@ def arrange(
 
 
 def clustered(shown: Floats) -> tuple[Order, Order]:
-    """Return the orders of rows and columns in which those that look alike stand side by side."""
+    """Return the orders of rows and columns that place similar ones side by side."""
     return leaf_order(shown), leaf_order(shown.T)
 
 
 def difference(first: Scores, second: Scores, order: tuple[Order, Order] | None = None) -> Heatmap:
-    """Return the heatmap of the second's percentiles less the first's, of the same cells."""
+    """Return the heatmap of ``second``'s percentiles minus ``first``'s, of the same cells."""
     shown: Floats = second.percentile - first.percentile
     return replace(arrange(first, shown, DIFFERENCE, order), best_of_row=(), best_of_column=())
 
 
 def leaf_order(rows: Floats) -> Order:
-    """Return an order of ``rows`` (n, d) in which neighbours are alike.
+    """Return an order of ``rows`` (n, d) in which neighbours are similar.
 
     Average linkage of Euclidean distances with the optimal order of leaves (Bar-Joseph et al.
     2001, "Fast optimal leaf ordering for hierarchical clustering"), by SciPy.
@@ -170,9 +170,9 @@ def leaf_order(rows: Floats) -> Order:
 
 
 def assignment(cosines: Floats) -> tuple[Cell, ...]:
-    """Return the one-to-one pairs (caption, image) of the highest total cosine, by SciPy.
+    """Return the one-to-one (caption, image) pairs of the highest total cosine, by SciPy.
 
-    The Hungarian method's problem (Kuhn 1955); there are as many pairs as the shorter side.
+    The linear assignment problem (Kuhn 1955); there are min(captions, images) pairs.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -181,7 +181,7 @@ def assignment(cosines: Floats) -> tuple[Cell, ...]:
 
 
 def known_pairs(scores: Scores, pairs: Sequence[tuple[str, str]]) -> NDArray[np.bool_]:
-    """Return (captions, images): which of (image, caption) ``pairs`` are there."""
+    """Return (captions, images): True for the cells of (image, caption) ``pairs``."""
     rows = {caption: index for index, caption in enumerate(scores.captions)}
     columns = {image: index for index, image in enumerate(scores.images)}
     known = np.zeros(scores.cosine.shape, dtype=np.bool_)
@@ -194,15 +194,15 @@ def known_pairs(scores: Scores, pairs: Sequence[tuple[str, str]]) -> NDArray[np.
 def agreement(first: Floats, second: Floats) -> NDArray[np.float64]:
     """Return Spearman's rank correlation of each row of two (rows, columns) matrices, by SciPy.
 
-    NaN for a row in which one of them says the same of everything, or of one column alone.
+    NaN for a row that is constant in either matrix, and for matrices of one column.
     """
     from scipy.stats import spearmanr
 
     if first.shape[1] < 2:
         return np.full(len(first), np.nan)
     with np.errstate(all="ignore"):
-        found = [
+        correlations = [
             np.nan if np.ptp(a) == 0 or np.ptp(b) == 0 else float(spearmanr(a, b).statistic)
             for a, b in zip(first, second, strict=True)
         ]
-    return np.array(found, dtype=np.float64)
+    return np.array(correlations, dtype=np.float64)

@@ -1,7 +1,7 @@
-"""Cosine, probability, percentile, ranks: pure functions on arrays, captions down, images across.
+"""Cosine, probability, percentile and bands: pure functions on (captions, images) arrays.
 
 An image's *chance scores* are its cosines with the captions of `components.encoder.chance`, which
-were written for no image in particular.
+describe no particular image.
 """
 
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Band = Literal["no match", "weak", "fair", "strong"]
 
-# The least percentile of each band. "fair" begins where true captions part best from those of other
-# images on Flickr8k's dev split, with Pocket; `cli.py bench scores` measures it, on test too.
+# The minimum percentile of each band. "fair" begins where Pocket separates true captions best from
+# those of other images on Flickr8k's dev split; `cli.py bench scores` measures it, on test too.
 BANDS: tuple[tuple[float, Band], ...] = (
     (0.99, "strong"),
     (0.97, "fair"),
     (0.80, "weak"),
     (0.0, "no match"),
 )
-FAIR = 0.97
+FAIR = next(minimum for minimum, name in BANDS if name == "fair")
 
 
 @dataclass(frozen=True)
 class ScoreRule:
     """How a checkpoint was trained to turn cosines into probabilities.
 
-    ``softmax``: CLIP's, over the captions of one image, logits = scale * cosine
+    ``softmax``: CLIP's, over the captions of each image, logit = scale * cosine
     (Radford et al. 2021, "Learning Transferable Visual Models", figure 3).
-    ``sigmoid``: SigLIP's, each pair alone, logit = scale * cosine + bias
+    ``sigmoid``: SigLIP's, of each pair independently, logit = scale * cosine + bias
     (Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training", equation 1).
     """
 
@@ -54,9 +54,9 @@ def cosine(texts: Floats, images: Floats) -> Floats:
 
 
 def probability(cosines: Floats, rule: ScoreRule) -> Floats:
-    """Return (captions, images) probabilities between 0 and 1, as the checkpoint was trained.
+    """Return (captions, images) probabilities, 0 to 1, by the checkpoint's rule.
 
-    Softmax: each image's column sums to one over the captions present. Sigmoid: each cell alone.
+    Softmax: each image's column sums to one. Sigmoid: each cell is independent.
     """
     logits: Floats = np.float32(rule.scale) * cosines + np.float32(rule.bias)
     if rule.kind == "sigmoid":
@@ -70,9 +70,9 @@ def probability(cosines: Floats, rule: ScoreRule) -> Floats:
 
 
 def percentile(cosines: Floats, chance: Floats) -> Floats:
-    """Return (captions, images) shares, 0 to 1, of an image's chance scores that are lower.
+    """Return (captions, images) shares, 0 to 1, of an image's chance scores below each cosine.
 
-    ``cosines`` (captions, images), ``chance`` (bank, images). Equal ones count half.
+    ``cosines`` (captions, images), ``chance`` (bank, images). Ties count half.
     """
     shares = np.empty(cosines.shape, dtype=np.float32)
     for column, scores in enumerate(np.sort(chance, axis=0).T):
@@ -83,7 +83,7 @@ def percentile(cosines: Floats, chance: Floats) -> Floats:
 
 
 def zscore(cosines: Floats, chance: Floats) -> Floats:
-    """Return (captions, images) distances from the mean of an image's chance scores.
+    """Return (captions, images) z-scores: distances from the mean of an image's chance scores.
 
     In their standard deviations. ``cosines`` (captions, images), ``chance`` (bank, images).
     """
@@ -93,10 +93,17 @@ def zscore(cosines: Floats, chance: Floats) -> Floats:
 
 
 def band(share: float) -> Band:
-    """Return the word for a percentile (0 to 1): see `BANDS`."""
-    return next(word for least, word in BANDS if share >= least)
+    """Return the band of a percentile (0 to 1): see `BANDS`."""
+    return next(name for minimum, name in BANDS if share >= minimum)
+
+
+def explain_bands(mark: str = "") -> str:
+    """Return "Bands: no match below 80%, weak from 80%, ..."; ``mark`` surrounds each name."""
+    limits = [f"{mark}{name}{mark} from {100 * minimum:g}%" for minimum, name in BANDS[-2::-1]]
+    lowest = f"{mark}{BANDS[-1][1]}{mark} below {100 * BANDS[-2][0]:g}%"
+    return f"Bands: {', '.join([lowest, *limits])}."
 
 
 def best_first(scores: Floats) -> NDArray[np.intp]:
-    """Return the indices of ``scores`` (n,) from the highest down; equals keep their order."""
+    """Return the indices of ``scores`` (n,) from the highest down; ties keep their order."""
     return np.argsort(-scores, kind="stable")

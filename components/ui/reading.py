@@ -1,19 +1,19 @@
-"""How a score reads: where it stands among an image's chance scores, in a word and two numbers."""
+"""How a score compares with an image's chance scores: a band, a percentile and a z."""
 
 from components.collection.query import Query
 from components.encoder import Encoder
-from components.scores import Floats, band, cosine, percentile, zscore
+from components.scores import Floats, band, cosine, explain_bands, percentile, zscore
 from components.ui.vectors import bank
 
 READING = (
-    "How it reads: the percentage is the share of 1,000 everyday captions, written for no image,"
-    " that fit the image less well; z is the distance from their mean in standard deviations."
-    " Below 80% it is **no match**, from there **weak**, from 97% **fair**, from 99% **strong**."
+    "The percentage is the share of 1,000 everyday captions, written for no image, that fit the"
+    " image less well; z is the distance from their mean in standard deviations."
+    f" {explain_bands('**')}"
 )
 
 
 def reading(percentile: float, zscore: float) -> str:
-    """Return what a score means among chance scores: "strong, 99.8%, z 3.9"."""
+    """Return the band and the two numbers: "strong, 99.8%, z 3.9"."""
     return f"{band(percentile)}, {standing(percentile, zscore)}"
 
 
@@ -27,7 +27,7 @@ def read_query(
 ) -> list[tuple[float, float]]:
     """Return (percentile, z) of each image's unit vector (n, width) among its chance scores.
 
-    Empty where the query is not one of words: images' cosines with images are of another kind.
+    Empty if the query contains an image: chance scores are cosines with captions.
     """
     if query is None or vectors is None or not query.is_text:
         return []

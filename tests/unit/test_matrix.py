@@ -1,4 +1,4 @@
-"""The matrix: its numbers, its colours, its orders and its marks."""
+"""The matrix: its values, colours, orders and marks."""
 
 import itertools
 
@@ -54,7 +54,7 @@ def test_the_cosines_scale_is_fixed_by_chance_alone() -> None:
         assert (scale_of(mode, chance).low, scale_of(mode, chance).high) == (0.0, 1.0)
 
 
-def test_numbers_stand_in_cells_as_people_write_them() -> None:
+def test_cells_show_numbers_in_short() -> None:
     scale = scale_of(Mode.cosine, np.array([[0.0, 0.2]], dtype=np.float32))
     assert [scale.text(v) for v in (0.434, -0.05, -0.001, 1.0)] == [".43", "-.05", ".00", "1.00"]
     assert scale_of(Mode.percentile, np.zeros((1, 1), np.float32)).text(0.986) == "99"
@@ -71,7 +71,7 @@ def test_colours_run_from_stop_to_stop_and_stay_at_the_ends() -> None:
     assert colours[4].tolist() == colours[5].tolist() == [0xFD, 0xE7, 0x25]
 
 
-def test_the_ink_is_the_one_that_contrasts_more() -> None:
+def test_text_has_the_colour_that_contrasts_more() -> None:
     """WCAG 2.2's contrast ratio, by hand, for every colour of both scales."""
 
     def luminance(colour: np.ndarray) -> float:
@@ -148,7 +148,7 @@ def test_the_assignment_is_the_best_of_all(seed: int, rows: int, columns: int) -
     assert sum(cosines[r, c] for r, c in pairs) == pytest.approx(best, abs=1e-5)
 
 
-def test_known_pairs_are_found_by_name_and_strangers_left_out() -> None:
+def test_known_pairs_are_found_by_name_and_unknown_names_ignored() -> None:
     known = known_pairs(scores(), [("i2", "c0"), ("i0", "c1"), ("i0", "c0"), ("x", "c1")])
     assert np.argwhere(known).tolist() == [[0, 0], [0, 2], [1, 0]]
 
@@ -157,13 +157,13 @@ def test_known_pairs_are_found_by_name_and_strangers_left_out() -> None:
 def test_agreement_is_pearsons_of_the_ranks(seed: int, columns: int) -> None:
     rng = np.random.default_rng(seed)
     first, second = (rng.integers(0, 6, (3, columns)).astype(np.float32) for _ in "ab")
-    for found, a, b in zip(agreement(first, second), first, second, strict=True):
+    for correlation, a, b in zip(agreement(first, second), first, second, strict=True):
         if np.ptp(a) and np.ptp(b):
             expected = np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1]
-            assert found == pytest.approx(expected, abs=1e-6)
+            assert correlation == pytest.approx(expected, abs=1e-6)
         else:
-            assert np.isnan(found)
+            assert np.isnan(correlation)
 
 
-def test_one_column_agrees_with_nothing() -> None:
+def test_one_column_has_no_correlation() -> None:
     assert np.isnan(agreement(np.ones((2, 1), np.float32), np.ones((2, 1), np.float32))).all()

@@ -1,4 +1,4 @@
-"""Scores and ranks are what their formulas say, at their edges too."""
+"""Scores and ranks follow their formulas, at the edges too."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from components.scores import (
+    FAIR,
     Calibration,
     ScoreRule,
     band,
     cosine,
     distinct,
+    explain_bands,
+    measures,
     percentile,
     ranked,
     score,
@@ -19,6 +22,7 @@ from components.scores import (
     zscore,
 )
 from components.scores.measures import probability
+from components.ui.reading import READING
 
 SOFTMAX = ScoreRule("softmax", 100.0)
 SIGMOID = ScoreRule("sigmoid", 10.0, -5.0)
@@ -49,7 +53,7 @@ def test_one_caption_has_all_the_probability() -> None:
     assert probability(np.array([[-0.4]], dtype=np.float32), SOFTMAX) == 1.0
 
 
-def test_sigmoid_looks_at_each_pair_alone() -> None:
+def test_sigmoid_depends_on_each_pair_only() -> None:
     cosines = np.array([[0.5, 0.6]], dtype=np.float32)
     expected = 1 / (1 + np.exp(-(10.0 * cosines - 5.0)))
     np.testing.assert_allclose(probability(cosines, SIGMOID), expected, rtol=1e-5)
@@ -126,6 +130,16 @@ def test_bands_have_words_from_end_to_end() -> None:
     assert [band(share) for share in shares] == words
 
 
+def test_sentences_on_bands_follow_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = "Bands: no match below 80%, weak from 80%, fair from 97%, strong from 99%."
+    assert explain_bands() == expected
+    assert "**fair** from 97%" in READING
+    assert band(FAIR) == "fair" != band(FAIR - 1e-6)
+    monkeypatch.setattr(measures, "BANDS", ((0.985, "strong"), (0.9, "fair"), (0.0, "no match")))
+    expected = "Bands: *no match* below 90%, *fair* from 90%, *strong* from 98.5%."
+    assert explain_bands("*") == expected
+
+
 def test_a_match_carries_its_place_among_chance_scores() -> None:
     best = ranked(score(*_scores(), CALIBRATION))[0][0]
     chance = cosine(BANK, unit(np.array([[2.0, 1.0]])))
@@ -134,7 +148,7 @@ def test_a_match_carries_its_place_among_chance_scores() -> None:
     assert best.band == band(best.percentile)
 
 
-def test_equal_names_are_told_apart() -> None:
+def test_equal_names_are_numbered() -> None:
     assert distinct(["a.jpg", "b.jpg", "a.jpg", "a.jpg"]) == [
         "a.jpg",
         "b.jpg",
