@@ -1,4 +1,4 @@
-"""What every page starts with, however it was reached."""
+"""The pages, and the set-up that each of them starts with."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +7,12 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from components.settings import ROOT
+from components.version import version
 
 
 @dataclass(frozen=True)
 class PageEntry:
-    """A line of the navigation; ``path`` is its address, the first page's being "/"."""
+    """An entry of the navigation; ``path`` is its address, except for the first page, at "/"."""
 
     file: str
     title: str
@@ -20,7 +21,7 @@ class PageEntry:
     first: bool = False
 
 
-# A file of ours: a Material icon or an emoji would be fetched from a server elsewhere.
+# Our own file: browsers would fetch a Material icon or an emoji from another server.
 ICON = Path(__file__).with_name("icon.svg")
 
 MATCH = PageEntry("pages/match.py", "Match", ":material/image_search:", "match", first=True)
@@ -43,10 +44,13 @@ def page(entry: PageEntry) -> StreamlitPage:
 
 
 def setup() -> None:
-    """Set title, icon and layout; may be called again by a page that runs alone."""
+    """Set title, icon, layout and the menu's About; a page that is run alone calls it too."""
     st.set_page_config(
         page_title="CaptionLens",
         page_icon=ICON.read_text(encoding="utf-8"),
         layout="wide",
         initial_sidebar_state="collapsed",
+        menu_items={
+            "About": f"**CaptionLens {version()}**: explore how well images and captions match."
+        },
     )

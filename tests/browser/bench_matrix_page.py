@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 from components.images import sample_captions
 from components.settings import ROOT
 from tests.browser import chromium
-from tests.browser.conftest import ARGUMENTS, running
+from tests.browser.helpers import ARGUMENTS, running
 
 _DRAWN = """([title, cells]) => {
   const chart = document.querySelector('[data-testid=stVegaLiteChart] svg.marks');

@@ -1,17 +1,6 @@
 """A real server and a real browser for every test here."""
 
-import os
-import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
@@ -20,72 +9,11 @@ from components.encoder.runtimes.prepared import prepare
 from components.models import locate, resolve
 from components.settings import ROOT
 from tests.browser import chromium
+from tests.browser.helpers import ARGUMENTS, Screenshot, Server, failures, running
 
 expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 
 SCREENSHOTS = ROOT / ".test-results" / "screenshots"
-# A closed network makes Chromium's own calls home fail one by one: it is told to make none.
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running app."""
-
-    url: str
-    log: Path
-
-
-@contextmanager
-def running(log: Path, **environment: str) -> Iterator[Server]:
-    """Start the app on a free port as a person does; stop it afterwards."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=sink, stderr=sink
-        )
-    try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health", process)
-        yield Server(f"http://127.0.0.1:{port}", log)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(url, timeout=5).read()
-            return
-        except (urllib.error.URLError, OSError):
-            assert process.poll() is None, "the server ended"
-            time.sleep(0.1)
-    raise AssertionError("the server did not start in 30 seconds")
-
-
-# Streamlit's socket, when a page is closed at the moment that the server writes to it and reads on.
-_LEFT = re.compile(
-    r"^Traceback .*\n(?:[ \t].*\n)*starlette\.websockets\.WebSocketDisconnected: ", re.MULTILINE
-)
-
-
-def failures(log: Path) -> str:
-    """Return what the server told, without the tracebacks that a closed page leaves."""
-    return _LEFT.sub("", log.read_text(encoding="utf-8", errors="replace"))
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +60,7 @@ def page(context: BrowserContext) -> Page:
 
 
 @pytest.fixture
-def screenshot(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+def screenshot() -> Screenshot:
     """Save what the page shows, whole, where CI can show it."""
 
     def save(page: Page, name: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from components.ui.setup import PAGES, PageEntry
-from tests.browser.conftest import running
+from tests.browser.helpers import running
 
 
 @pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.path)

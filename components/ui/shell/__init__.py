@@ -1,1 +1,1 @@
-"""What every session runs: a folder of its own, because Streamlit puts it on the search path."""
+"""The script that sessions run, in a folder of its own: Streamlit puts that folder on sys.path."""

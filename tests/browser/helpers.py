@@ -1,0 +1,88 @@
+"""What the browser tests and the page benches share: servers, Chromium's arguments, waits."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from components.settings import ROOT
+
+Screenshot = Callable[[Page, str], None]  # saves what a page shows under a name
+SAMPLES = ROOT / "sample_images"
+# A closed network makes Chromium's own calls home fail one by one: it is told to make none.
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running app."""
+
+    url: str
+    log: Path
+
+
+@contextmanager
+def running(log: Path, app: str = "app.py", **environment: str) -> Iterator[Server]:
+    """Start an app on a free port as `make app` does; stop it afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", app, "--server.port", str(port)]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=sink, stderr=sink
+        )
+    try:
+        _wait(f"http://127.0.0.1:{port}/_stcore/health", process)
+        yield Server(f"http://127.0.0.1:{port}", log)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(url, timeout=5).read()
+            return
+        except (urllib.error.URLError, OSError):
+            assert process.poll() is None, "the server ended"
+            time.sleep(0.1)
+    raise AssertionError("the server did not start in 30 seconds")
+
+
+# Streamlit's socket, when a page is closed at the moment that the server writes to it and reads on.
+_LEFT = re.compile(
+    r"^Traceback .*\n(?:[ \t].*\n)*starlette\.websockets\.WebSocketDisconnected: ", re.MULTILINE
+)
+
+
+def failures(log: Path) -> str:
+    """Return the server's log without the tracebacks that a closed page leaves."""
+    return _LEFT.sub("", log.read_text(encoding="utf-8", errors="replace"))
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run to its end."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
