@@ -78,8 +78,8 @@ def test_no_pickle_and_no_strangers_code(file: Path) -> None:
     assert "weights_only=False" not in file.read_text(encoding="utf-8")
 
 
-def _told(code: str) -> str:
-    """Return what a fresh interpreter prints, of ``code`` run beside `app.py`."""
+def _output_of(code: str) -> str:
+    """Return what a fresh interpreter prints when it runs ``code`` in the folder of `app.py`."""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -94,7 +94,7 @@ def test_importing_the_thinking_parts_is_light() -> None:
         " 'scipy', 'pandas', 'altair')"
         " if m in sys.modules])"
     )
-    assert _told(code) == "[]"
+    assert _output_of(code) == "[]"
 
 
 def test_a_session_leaves_the_search_path_as_it_is() -> None:
@@ -107,4 +107,14 @@ def test_a_session_leaves_the_search_path_as_it_is() -> None:
         "running.__enter__();"
         "print(sys.path == before)"
     )
-    assert _told(code) == "True"
+    assert _output_of(code) == "True"
+
+
+@pytest.mark.parametrize("module", ["text", "tasks", "charts", "inputs", "matrix"])
+def test_the_modules_of_the_pages_are_not_top_level(module: str) -> None:
+    """The script's folder is on the search path: it contains nothing but the script."""
+    code = (
+        "import importlib.util, app;"
+        f"print(importlib.util.find_spec({module!r}), importlib.util.find_spec('session').name)"
+    )
+    assert _output_of(code) == "None session"
