@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+EMPTY = "–"  # noqa: RUF001 - the en dash of an empty table cell
+
 
 def duration(seconds: float) -> str:
     """Return "4 s", "2 min 5 s", "1 h 3 min"."""

@@ -1,4 +1,4 @@
-"""Match: captions against images, ranked, with scores that a person can read."""
+"""Match: images ranked for each caption, or captions for each image."""
 
 import streamlit as st
 
@@ -14,29 +14,29 @@ from components.ui.vectors import bank, encode_captions, encode_images
 
 setup()
 st.title("Match")
-st.markdown("Upload images, type captions, and see every image ranked.")
+st.markdown("Upload images, type captions, and see the images ranked for each caption.")
 encoder = pick_encoder(pairs=True)
 
 left, right = st.columns(2, gap="large")
 with left:
-    asked = inputs.ask_captions("match_captions", EXAMPLE_CAPTION)
-    inputs.explain_captions(encoder, asked)
+    typed = inputs.ask_captions("match_captions", EXAMPLE_CAPTION)
+    inputs.explain_captions(encoder, typed)
 with right:
     uploaded = uploads("match") | tray.tray()
     tray.show()
     items = encode_images(encoder, uploaded)
     inputs.explain_skipped(items)
     if not uploaded:
-        st.caption("An example with sample images. Add your own and they take their place.")
+        st.caption("An example with sample images; your uploads replace them.")
 
 images = [item for item in items if isinstance(item, Encoded)]
 inputs.explain_notes(images)
 view = results.choose_view(pairs=encoder.head is not None)
-inputs.stop_where_nothing_is(asked.captions, images)
+inputs.stop_if_empty(typed.captions, images)
 
-texts = encode_captions(encoder, asked.captions)
-scores = score_encoded(encoder, asked.captions, texts, images, bank(encoder.key, encoder))
-st.caption(results.explain(view.kind, encoder, len(asked.captions)))
+texts = encode_captions(encoder, typed.captions)
+scores = score_encoded(encoder, typed.captions, texts, images, bank(encoder.key, encoder))
+st.caption(results.explain_score(view.kind, encoder, len(typed.captions)))
 gallery = Gallery(images, scores, view.kind, view.tile)
 drawn = results.show(gallery, view)
 st.divider()

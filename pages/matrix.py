@@ -1,11 +1,11 @@
-"""Matrix: every caption against every image at once, how to read it, and why."""
+"""Matrix: the scores of all captions with all images, and why a caption matches an image."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from components.encoder import Encoded, Encoder, score_encoded
-from components.output.report import Material
+from components.output.report import ReportInput
 from components.scores import Scores
 from components.ui import inputs, tray
 from components.ui.matrix import compare as models_compared
@@ -22,7 +22,7 @@ from components.ui.vectors import bank, encode_captions, encode_images
 
 
 def score(encoder: Encoder, captions: Sequence[str], images: Sequence[Encoded]) -> Scores:
-    """Return the scores of what is on the page, encoding what is new."""
+    """Return the scores of all captions with all images; only new ones are encoded."""
     texts = encode_captions(encoder, captions)
     return score_encoded(encoder, captions, texts, images, bank(encoder.key, encoder))
 
@@ -34,11 +34,11 @@ def explore(
     images: Sequence[Encoded],
     pairs: Sequence[Pair],
 ) -> None:
-    """Draw the matrix and what it is made of; a click reruns this alone."""
+    """Draw the matrix, one cell in detail, and why it scores so; a click reruns only this."""
     encoder, scores = encoders[0], scored[0]
     view = matrix_view.choose_view(comparing=len(encoders) > 1)
-    st.caption(matrix_view.explain(view, encoder))
-    above = st.container()  # the cell is chosen below the matrix, and framed in it
+    st.caption(matrix_view.explain_score(view, encoder))
+    above = st.container()  # the matrix frames the cell that is chosen below it
     cell = matrix_view.choose_cell(scores)
     with above:
         if len(encoders) > 1:
@@ -50,17 +50,17 @@ def explore(
         names = [encoder.spec.name for encoder in encoders]
         matrix_view.show_retrieval(dict(zip(names, scored, strict=True)), pairs)
         matrix_view.as_table(heatmap)
-        matrix_downloads.show(Material(encoder, scores, images, heatmap, pairs))
-        st.subheader("One cell, and why", divider="gray")
+        matrix_downloads.show(ReportInput(encoder, scores, images, heatmap, pairs))
+        st.subheader("Selected cell", divider="gray")
     matrix_view.show_cell(encoders, scored, images, cell)
     if len(encoders) > 1:
-        st.caption(f"Why, for {plain(encoder.spec.name)}:")
+        st.caption(f"Explanation for {plain(encoder.spec.name)}:")
     why.show(encoder, scores, encode_captions(encoder, scores.captions), images, cell)
 
 
 setup()
 st.title("Matrix")
-st.markdown("Every caption against every image: how well they match, how to read it, and why.")
+st.markdown("Score every caption with every image, and see what explains a score.")
 encoder = pick_encoder()
 second = models_compared.pick_second(encoder)
 
@@ -73,14 +73,14 @@ with right:
     items = encode_images(encoder, uploaded)
     inputs.explain_skipped(items)
     if not uploaded:
-        st.caption("An example with sample images. Add your own and they take their place.")
+        st.caption("An example with sample images; your uploads replace them.")
 
 images = [item for item in items if isinstance(item, Encoded)]
 inputs.explain_notes(images)
-inputs.stop_where_nothing_is(captions, images)
+inputs.stop_if_empty(captions, images)
 encoders, scored = [encoder], [score(encoder, captions, images)]
 if second is not None:
-    # Images that the first took and the second did not cannot be: both decode them alike.
+    # Both models decode images in the same way: fewer of the second means that it was stopped.
     others = [item for item in encode_images(second, uploaded) if isinstance(item, Encoded)]
     if len(others) == len(images):
         encoders.append(second)

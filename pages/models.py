@@ -1,4 +1,4 @@
-"""Models: which checkpoints there are, what they are good at, and how to get one."""
+"""Models: the curated checkpoints, what each is good at, and their downloads."""
 
 import streamlit as st
 
@@ -8,22 +8,17 @@ from components.models import CATALOGUE
 from components.ui.models import cards, downloads
 from components.ui.setup import setup
 from components.ui.text import plain
+from components.words import EMPTY
 
 setup()
 st.title("Models")
-st.markdown("What turns images and captions into vectors. Nothing is downloaded without a click.")
+st.markdown("A model turns images and captions into vectors. Downloads start only on your click.")
 downloads.show()
-percent = st.column_config.NumberColumn(format="%.1f")
-shown = cards.table(CATALOGUE)
-st.dataframe(
-    shown,
-    hide_index=True,
-    column_config={name: percent for name in shown.columns if " to " in name},
-)
+st.dataframe(cards.table(CATALOGUE), hide_index=True)
 st.caption(
-    "Recall@1 in per cent, as published: how often the first of the 1,000 images of Flickr30k's"
-    " test set, or of the 5,000 of COCO's, is the right one, and the same for captions (five a"
-    " image). None: nothing published on these galleries."
+    "Published recall@1 in per cent, on the 1,000 images of Flickr30k's test set and the 5,000 of"
+    " COCO's with five captions each: the share of captions that rank their own image first, and of"
+    f" images that rank one of their own captions first. {EMPTY}: no published result."
 )
 try:
     cards.describe(models.resolve(cards.choose()))

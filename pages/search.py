@@ -1,4 +1,4 @@
-"""Search: a collection's images, found in words, by an image, or both."""
+"""Search: a collection's images, searched in words, by an image, or both."""
 
 import streamlit as st
 
@@ -16,26 +16,26 @@ from components.ui.text import plain
 
 @st.fragment
 def explore(encoder: Encoder, collection: Collection) -> None:
-    """Draw query and results; typing reruns this alone."""
+    """Draw query and results; typing reruns only this."""
     query = search_query.ask(encoder, collection)
-    view, allowed, least = controls.controls(collection, query)
-    found = results.find(collection, query, view, allowed, least)
+    view, allowed, minimum = controls.controls(collection, query)
+    result = results.find(collection, query, view, allowed, minimum)
     passing = len(collection) if allowed is None else int(allowed.sum())
-    results.summarise(collection, query, found, passing)
-    if not len(found):
+    results.summarise(collection, query, result, passing)
+    if not len(result):
         st.info(
-            "Nothing is left: lower the minimum cosine, or lift a filter.",
+            "No results. Lower the minimum cosine or remove a filter.",
             icon=":material/filter_alt:",
         )
-    results.grid(encoder, collection, query, found, view)
-    if query is not None and len(found):
-        results.downloads(encoder, collection, found, st.session_state.get("search_q", ""))
+    results.grid(encoder, collection, query, result, view)
+    if query is not None and len(result):
+        results.downloads(encoder, collection, result, st.session_state.get("search_q", ""))
     if PHOTO in st.query_params:
         open_photo(encoder, collection, st.query_params[PHOTO], query)
 
 
 def open_photo(encoder: Encoder, collection: Collection, id_: str, query: Query | None) -> None:
-    """Draw the photograph that the link opens, or a sentence where there is none of its id."""
+    """Draw the image of this id, or a sentence if the collection has none."""
     try:
         row = collection.row_of(id_)
     except CollectionError as error:
@@ -46,21 +46,21 @@ def open_photo(encoder: Encoder, collection: Collection, id_: str, query: Query 
 
 setup()
 st.title("Search")
-st.markdown("Find images of a collection in words, by an image, or both.")
+st.markdown("Search a collection of images in words, by an image, or both.")
 left, right = st.columns([2, 3])
 with left, st.container(horizontal=True, vertical_alignment="bottom"):
-    facts = collection_picker.pick()
+    manifest = collection_picker.pick()
     manage = st.button(
         "Collections",
         icon=":material/photo_library:",
-        help="Make, update, remove",
+        help="Add, update or remove collections",
         key="collections_manage",
     )
 with right:
-    encoder = pick_encoder(facts.model if facts else None)
+    encoder = pick_encoder(manifest.model if manifest else None)
 if manage:
-    builds.manage(encoder, facts)
+    builds.manage(encoder, manifest)
 builds.show()
-collection = collection_picker.open_or_stop(encoder, facts)
+collection = collection_picker.open_or_stop(encoder, manifest)
 st.caption(collection_picker.describe(collection.manifest))
 explore(encoder, collection)

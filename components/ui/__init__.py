@@ -1,1 +1,1 @@
-"""The drawing pieces that pages are made of: the only part of `components` that knows Streamlit."""
+"""What pages are made of: the only part of `components` that imports Streamlit."""

@@ -1,4 +1,4 @@
-"""Which model answers: the picker, and the line that says what runs where."""
+"""The model picker, and its status line: device, library, precision, width."""
 
 import streamlit as st
 
@@ -9,8 +9,7 @@ from components.models import CATALOGUE, Located
 from components.ui.setup import MATCH, MODELS, page
 from components.ui.text import plain
 
-# Two models at once: comparing is common, and a third would have to share the memory.
-_KEPT = 2
+_KEPT = 2  # encoders in memory: pages compare two
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
@@ -21,9 +20,8 @@ def _encoder(model_id: str, revision: str, _located: Located) -> Encoder:
 def pick_encoder(default: str | None = None, pairs: bool = False, key: str = "model") -> Encoder:
     """Draw the picker and the status line; return the encoder, or stop the page with a sentence.
 
-    ``default`` is the model's id where neither a person nor a link has chosen one. A matcher that
-    scores pairs and has no vectors is let through where the page can use ``pairs``. The link
-    carries the choice under ``key``.
+    ``default`` is the model's id until a person or a link has chosen one. A model that scores pairs
+    and has no vectors is accepted only with ``pairs``. The choice is in the link under ``key``.
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model_id = _pick(default or models.default_id(), key)
@@ -43,15 +41,15 @@ def pick_encoder(default: str | None = None, pairs: bool = False, key: str = "mo
 
 def _say_pairs_only(encoder: Encoder) -> None:
     st.info(
-        f"{plain(encoder.spec.name)} has no vectors: it scores one image with one caption at a"
-        " time. This page needs vectors. Choose another model here, or rank with it on Match.",
+        f"{plain(encoder.spec.name)} scores one image with one caption at a time and has no"
+        " vectors, which this page needs. Choose another model, or use this one on Match.",
         icon=":material/join_inner:",
     )
     st.page_link(page(MATCH), label="Open Match", query_params={"model": encoder.spec.id})
 
 
 def load_encoder(model_id: str) -> Encoder | None:
-    """Return a model's encoder; None where it cannot be had, which a sentence then says."""
+    """Return a model's encoder; draw a sentence and return None if it cannot be loaded."""
     try:
         return _loaded(models.locate(models.resolve(model_id)))
     except CaptionLensError as error:
@@ -61,7 +59,7 @@ def load_encoder(model_id: str) -> Encoder | None:
 
 
 def choices(default: str) -> list[str]:
-    """Return the ids that a picker offers: those on disk first; ``default`` is among them."""
+    """Return the ids that a picker offers, those on disk first, including ``default``."""
     ready = [spec.id for spec in models.on_disk()]
     others = [card.spec.id for card in CATALOGUE if card.spec.id not in ready]
     options = [*ready, *others]
@@ -70,7 +68,7 @@ def choices(default: str) -> list[str]:
 
 def _pick(default: str, key: str) -> str:
     options = choices(default)
-    # Ids as they are: a link carries what is shown, and a link should outlive our names.
+    # Ids, not names: a link contains what is shown, and names may change.
     chosen = st.selectbox(
         "Model",
         options,
@@ -79,7 +77,8 @@ def _pick(default: str, key: str) -> str:
         bind="query-params",
         accept_new_options=True,
         width=380,
-        help="Turns images and captions into vectors. The Models page tells more, and gets them.",
+        help="Turns images and captions into vectors. The Models page describes and downloads"
+        " models.",
     )
     return str(chosen)
 

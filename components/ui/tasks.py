@@ -1,4 +1,4 @@
-"""Long work that runs beside the pages: shown with its progress, stoppable, shared by sessions."""
+"""Long work in background threads: shown with its progress, stoppable, shared by sessions."""
 
 import threading
 from collections.abc import Callable
@@ -14,24 +14,24 @@ Work = Callable[[Callable[[Any], None], threading.Event], object]
 
 @dataclass
 class Task:
-    """Work under way or ended. The thread writes it, every session's page reads it."""
+    """Work that runs or has ended. Its thread writes it, the pages of all sessions read it."""
 
-    subject: Any  # what it is done to, for the drawing
-    work: Work  # called with a report function and the stop
+    subject: Any  # what it works on, for drawing it
+    work: Work  # called with a function that takes progress, and the event that stops it
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Any = None
     result: Any = None
     ended: bool = False
-    message: str = ""  # the sentence it ended with, where it did not succeed
+    message: str = ""  # why it failed, in a sentence; empty if it succeeded
 
     def run(self) -> None:
-        """Work; keep how it ended."""
+        """Do the work; keep its result, or the sentence of its error."""
         try:
             self.result = self.work(self._report, self.stop)
         except CaptionLensError as error:
             self.message = str(error)
         except Exception as error:
-            self.message = f"It ended unexpectedly: {type(error).__name__}. The log says more."
+            self.message = f"Unexpected {type(error).__name__}. The server's log has the details."
             raise
         finally:
             self.ended = True
@@ -41,25 +41,25 @@ class Task:
 
 
 def start(tasks: dict[str, Task], key: str, task: Task) -> None:
-    """Begin a task, unless one of this key is running already."""
-    running = tasks.get(key)
-    if running and not running.ended:
+    """Start a task in a thread, unless one is running under this key."""
+    earlier = tasks.get(key)
+    if earlier and not earlier.ended:
         return
     tasks[key] = task
     threading.Thread(target=task.run, name=key, daemon=True).start()
 
 
-Draw = Callable[[str, Task], None]  # draws a task under the key that it is kept by
+Draw = Callable[[str, Task], None]  # takes a task's key and the task
 
 
 def show(tasks: dict[str, Task], draw_running: Draw, draw_ended: Draw) -> None:
-    """Draw every task; while one runs, look again twice a second."""
+    """Draw every task; while one runs, update twice a second."""
     if not tasks:
         return
 
     def draw(were_running: bool) -> None:
         if were_running and not _any_running(tasks):
-            st.rerun()  # the whole page: what is on disk has changed
+            st.rerun()  # the whole page: files on disk have changed
         for key, task in list(tasks.items()):
             with st.container(border=True):
                 (draw_ended if task.ended else draw_running)(key, task)
@@ -73,7 +73,7 @@ def _any_running(tasks: dict[str, Task]) -> bool:
 
 
 def close_button(tasks: dict[str, Task], key: str) -> None:
-    """Draw the button that takes an ended task off the page."""
+    """Draw the button that removes an ended task from the page."""
     if st.button("Close", icon=":material/close:", key=f"close {key}"):
         tasks.pop(key, None)
         st.rerun()

@@ -1,4 +1,4 @@
-"""Strangers' text in our Markdown."""
+"""Untrusted text in Markdown."""
 
 import re
 

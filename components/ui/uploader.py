@@ -1,4 +1,4 @@
-"""Images from a person: dropped, browsed, a whole folder, pasted, or from the camera."""
+"""Image uploads: files, a whole folder, pasted, or from the camera."""
 
 from collections.abc import Iterable
 
@@ -8,45 +8,45 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from components.images import SUFFIXES, Source, source_of
 from components.settings import Settings
 from components.ui.text import plain
-from components.words import count, shorten
+from components.words import and_more, count, shorten
 
 _TYPES = list(SUFFIXES)
 
 
 def uploads(page: str) -> dict[str, Source]:
-    """Draw the ways to add images; return this session's images by upload id, oldest first.
+    """Draw the ways to upload images; return this session's images by upload id, oldest first.
 
-    ``page`` begins the widgets' keys.
+    ``page`` is the prefix of the widgets' keys.
     """
     files, folder, paste, camera = st.tabs(
         ["Files", "Folder", "Paste", "Camera"], key=f"{page}_upload", on_change="rerun"
     )
     with files:
         dropped = st.file_uploader(
-            "Drop images here", type=_TYPES, accept_multiple_files=True, key=f"{page}_files"
+            "Upload images", type=_TYPES, accept_multiple_files=True, key=f"{page}_files"
         )
     with folder:
         tree = st.file_uploader(
-            "A whole folder", type=_TYPES, accept_multiple_files="directory", key=f"{page}_folder"
+            "Upload a folder", type=_TYPES, accept_multiple_files="directory", key=f"{page}_folder"
         )
     with paste:
         pasted = st.chat_input(
-            "Click here and paste an image",
+            "Click here, then paste an image",
             accept_file="multiple",
             file_type=_TYPES,
             key=f"{page}_paste",
         )
     with camera:
-        # Drawn only when asked for: the browser asks for permission as soon as it is there.
-        shot = st.camera_input("Take an image", key=f"{page}_camera") if camera.open else None
+        # Drawn only when the tab is open: the browser asks for permission as soon as it is drawn.
+        shot = st.camera_input("Take a photo", key=f"{page}_camera") if camera.open else None
     _remember([*(pasted.files if pasted else ()), *([shot] if shot else ())])
     return _within_limit([*(dropped or ()), *(tree or ()), *_remembered().values()])
 
 
 def _remembered() -> dict[str, UploadedFile]:
-    """Pasted and camera images: their widgets forget them with the next rerun."""
-    kept: dict[str, UploadedFile] = st.session_state.setdefault("kept_uploads", {})
-    return kept
+    """Return the pasted and camera images: their widgets lose them at the next rerun."""
+    uploaded: dict[str, UploadedFile] = st.session_state.setdefault("kept_uploads", {})
+    return uploaded
 
 
 def _remember(new: Iterable[UploadedFile]) -> None:
@@ -56,7 +56,7 @@ def _remember(new: Iterable[UploadedFile]) -> None:
     if kept and st.button(
         f"Remove {count(len(kept), 'pasted or camera image')}", icon=":material/delete:"
     ):
-        removed.update(kept)  # the camera goes on showing its last image
+        removed.update(kept)  # the camera keeps showing its last photo
         kept.clear()
         st.rerun()
 
@@ -64,11 +64,10 @@ def _remember(new: Iterable[UploadedFile]) -> None:
 def _within_limit(files: list[UploadedFile]) -> dict[str, Source]:
     limit = Settings().max_files
     if len(files) > limit:
-        left_out = ", ".join(plain(shorten(file.name, 40)) for file in files[limit : limit + 5])
-        more = len(files) - limit - 5
+        left_out = [plain(shorten(file.name, 40)) for file in files[limit:]]
         st.warning(
-            f"{count(len(files) - limit, 'image')} above the limit of {limit} left out:"
-            f" {left_out}{f' and {more} more' if more > 0 else ''}.",
+            f"{count(len(left_out), 'image')} above the limit of {limit} left out:"
+            f" {and_more(left_out)}.",
             icon=":material/filter_none:",
         )
     return {file.file_id: source_of(file.getvalue(), file.name) for file in files[:limit]}

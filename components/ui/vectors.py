@@ -1,7 +1,7 @@
-"""Vectors of this session's images and captions, so that nothing is encoded twice.
+"""Caches of vectors, so that no image and no caption is encoded twice.
 
-Uploads stay in their session: these caches live in `st.session_state`, and hold what is on the page
-and no more, for the two models used last.
+Vectors of uploads and captions are cached in `st.session_state`: only what is on the page, for the
+two models used last. Those of samples and background captions are shared by all sessions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,14 +31,14 @@ def sample_images(key: tuple[str, str, str], _encoder: Encoder) -> list[Encoded]
     ]
 
 
-@st.cache_resource(max_entries=4, show_spinner="Encoding everyday captions to compare with")
+@st.cache_resource(max_entries=4, show_spinner="Encoding background captions")
 def bank(key: tuple[str, str, str], _encoder: Encoder) -> Floats:
     """Return (1000, width) vectors of the background captions, shared by all sessions."""
     return bank_vectors(_encoder)
 
 
 def encode_captions(encoder: Encoder, captions: Sequence[str]) -> Floats:
-    """Return (captions, width) unit vectors; only captions that are new are encoded."""
+    """Return (captions, width) unit vectors; only new captions are encoded."""
     known: dict[str, Floats] = _cache("caption_vectors", encoder)
     new = [caption for caption in captions if caption not in known]
     rows = known | dict(zip(new, encoder.texts(new), strict=True))
@@ -47,11 +47,11 @@ def encode_captions(encoder: Encoder, captions: Sequence[str]) -> Floats:
 
 
 def encode_images(encoder: Encoder, uploads: dict[str, Source]) -> Sequence[Item]:
-    """Return each upload's vector and thumbnail, or why it was skipped; the samples without any.
+    """Return each upload's vector and thumbnail, or why it was skipped; the samples if none.
 
-    Only new uploads are encoded, with progress and a stop; what was encoded before it is kept.
+    Only new uploads are encoded, with progress and a stop button; a stop keeps what is done.
     """
-    place = st.empty()  # there in every run, so that what follows never moves
+    place = st.empty()  # drawn in every run, so that what follows never moves
     if not uploads:
         return sample_images(encoder.key, encoder)
     known: dict[str, Item] = _cache("image_vectors", encoder)
@@ -85,17 +85,17 @@ def _encode_new(
 def _say_stopped(left: int, place: DeltaGenerator, stop_key: str) -> None:
     with place.container(horizontal=True, vertical_alignment="center"):
         st.info(f"Stopped. {count(left, 'image')} not encoded yet.", icon=":material/pause:")
-        st.button("Go on", icon=":material/play_arrow:", key=f"go on {stop_key}")
+        st.button("Resume", icon=":material/play_arrow:", key=f"resume {stop_key}")
 
 
 def _cache(name: str, encoder: Encoder) -> dict[str, Any]:
-    """Return what this session knows under a model."""
+    """Return what this session has cached of a model."""
     return dict(st.session_state.get(name, {}).get(encoder.key, {}))
 
 
 def _keep(name: str, encoder: Encoder, rows: Mapping[str, Any]) -> None:
     models = st.session_state.setdefault(name, {})
     models.pop(encoder.key, None)
-    models[encoder.key] = rows  # the last in the dictionary's order
+    models[encoder.key] = rows  # now the newest entry
     while len(models) > _MODELS:
         del models[next(iter(models))]

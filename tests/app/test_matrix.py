@@ -10,20 +10,13 @@ from streamlit.testing.v1 import AppTest
 from components import models
 from components.models import disk
 from tests import checkpoints
-from tests.app.test_pages import SAMPLES, SHELL, done, texts
+from tests.app.helpers import done, open_page, texts, uploads
 
 CAT, COFFEE = "a facial photo of a tabby cat", "a cup of coffee on a saucer"
 
 
 def start(**query: str) -> AppTest:
-    app = done(AppTest.from_file(SHELL, default_timeout=120).run())
-    for name, value in query.items():
-        app.query_params[name] = value
-    return done(app.switch_page("../../pages/matrix.py").run())
-
-
-def uploads(*names: str) -> list[tuple[str, bytes, str]]:
-    return [(name, (SAMPLES / name).read_bytes(), "image/jpeg") for name in names]
+    return open_page("matrix.py", **query)
 
 
 def upload(app: AppTest, *names: str) -> AppTest:
@@ -49,23 +42,23 @@ def app() -> AppTest:
 
 def test_it_starts_with_an_answered_example(app: AppTest) -> None:
     assert app.title[0].value == "Matrix"
-    told = texts(app)
-    assert "An example with sample images." in told
-    assert "Colour: cosine, from -0.10 to 0.65, fixed." in told
+    shown = texts(app)
+    assert "An example with sample images;" in shown
+    assert "Colour: cosine, from -0.10 to 0.65, fixed." in shown
     assert "caption to image" in tables(app)
     assert "23" in tables(app)
     heat = charts(app)[0]
     assert str(heat["description"]).startswith("Heatmap of 23 captions against 23 images.")
-    assert "Honesty check: Hiding the most salient tenth takes" in told
+    assert "Faithfulness check: " in shown
 
 
 def test_each_score_is_explained_with_its_scale() -> None:
-    for score, told in {
+    for score, sentence in {
         "Percentile": "from 0% to 100%, fixed",
         "Probability by row": "a softmax along the row",
         "Probability by column": "a softmax along the column",
     }.items():
-        assert told in texts(start(matrix_score=score))
+        assert sentence in texts(start(matrix_score=score))
 
 
 def test_order_assignment_and_cell_come_from_the_link() -> None:
@@ -79,26 +72,26 @@ def test_order_assignment_and_cell_come_from_the_link() -> None:
     assert "The one-to-one assignment." in texts(app)
     assert app.selectbox(key="matrix_caption").value == COFFEE
     assert "1 of 23" in tables(app)
-    assert "What the cosine loses without each word" in texts(app)
+    assert "How much the cosine falls without each word" in texts(app)
 
 
 @pytest.mark.parametrize(
-    ("why", "told"),
+    ("why", "sentence"),
     [
         ("Where", "For comparison, gibberish"),
-        ("A rather than B", "In the third map orange speaks for A"),
-        ("Change the caption", "score as high as the original"),
+        ("A versus B", "orange favours A and purple favours B"),
+        ("Change the caption", "as high as the original or higher"),
         ("Change the image", "**Averaged views**"),
     ],
 )
-def test_every_way_of_why_answers(why: str, told: str) -> None:
-    assert told in texts(start(matrix_why=why))
+def test_every_explanation_is_drawn(why: str, sentence: str) -> None:
+    assert sentence in texts(start(matrix_why=why))
 
 
 def test_uploads_without_known_pairs_have_no_recall(app: AppTest) -> None:
     upload(app, "chelsea.jpg", "coffee.jpg")
     type_captions(app, "a cat", "a dog", "a hot drink")
-    assert "Recall stands here when it is known" in texts(app)
+    assert "Recall is shown if it is known" in texts(app)
     assert str(charts(app)[0]["description"]).startswith("Heatmap of 3 captions against 2")
 
 
@@ -106,12 +99,12 @@ def test_one_caption_and_one_image_make_a_matrix_too(app: AppTest) -> None:
     upload(app, "chelsea.jpg")
     type_captions(app, "猫 **b** $x$")
     done(app.segmented_control(key="matrix_order").set_value("Clustered").run())
-    for why in ("Which words", "A rather than B", "Change the caption"):
+    for why in ("Which words", "A versus B", "Change the caption"):
         done(app.segmented_control(key="matrix_why").set_value(why).run())
     assert "1 of 1" in tables(app)
 
 
-def test_a_cell_that_is_gone_gives_way_to_one_that_is_there(app: AppTest) -> None:
+def test_a_removed_cell_is_replaced_by_one_that_exists(app: AppTest) -> None:
     done(app.selectbox(key="matrix_image").set_value("rocket.jpg").run())
     upload(app, "chelsea.jpg", "coffee.jpg")
     assert app.selectbox(key="matrix_image").value in ("chelsea.jpg", "coffee.jpg")
@@ -126,17 +119,17 @@ def test_a_csv_of_pairs_brings_captions_and_recall(app: AppTest) -> None:
     rows = f'image,caption\nchelsea.jpg,{CAT}\ncoffee.jpg,{COFFEE}\nlost.jpg,"a lost, sad dog"\n'
     upload(app, "chelsea.jpg", "coffee.jpg", "rocket.jpg")
     _pairs(app, rows.encode())
-    told = texts(app).replace("\\", "")
-    assert "1 image of the table not among the images here: lost.jpg." in told
+    shown = texts(app).replace("\\", "")
+    assert "1 image of the table not among the images on this page: lost.jpg." in shown
     assert "100.0%" in tables(app)
     assert app.selectbox(key="matrix_caption").options == [CAT, COFFEE, "a lost, sad dog"]
 
 
-def test_a_bad_csv_is_told_and_nothing_breaks(app: AppTest) -> None:
+def test_a_bad_csv_has_a_reason_and_nothing_breaks(app: AppTest) -> None:
     _pairs(app, b"words\nonly")
-    told = texts(app).replace("\\", "")
-    assert "pairs.csv has no column of images" in told
-    assert "Type a caption to rank the images." in told
+    shown = texts(app).replace("\\", "")
+    assert "pairs.csv has no column of images" in shown
+    assert "Type a caption to rank the images." in shown
 
 
 def test_without_captions_or_images_it_asks_for_them(app: AppTest) -> None:
@@ -144,12 +137,12 @@ def test_without_captions_or_images_it_asks_for_them(app: AppTest) -> None:
     assert "Type a caption to rank the images." in texts(app)
     app = start()
     done(app.file_uploader(key="matrix_files").set_value([("x.jpg", b"x", "image/jpeg")]).run())
-    assert "None of the files gave an image." in texts(app)
+    assert "None of the files could be read as images." in texts(app)
 
 
 @pytest.fixture(scope="module")
 def tiny(model_cache: Path) -> Iterator[str]:
-    """A tiny CLIP checkpoint that lies on disk as a download does."""
+    """A tiny CLIP checkpoint on disk, as a download leaves it."""
     name, revision = "tiny/clip", "1" * 40
     folder = checkpoints.write("clip", disk.folder_of(name, revision))
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
@@ -162,9 +155,9 @@ def test_two_models_stand_side_by_side(tiny: str) -> None:
     app = start(matrix_other_model=tiny)
     headings = [header.value for header in app.subheader]
     assert headings[:3] == ["Pocket", "clip", "Difference"]
-    told = texts(app)
-    assert "**Rank agreement**: median" in told
-    assert "**Time per image**" in told
+    shown = texts(app)
+    assert "**Rank agreement**: median" in shown
+    assert "**Time per image**" in shown
     assert len([c for c in charts(app) if "Heatmap" in str(c.get("description"))]) == 3
     assert "Pocket: caption to image" in tables(app)
     assert "clip: image to caption" in tables(app)

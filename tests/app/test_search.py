@@ -13,9 +13,7 @@ from components.collection.sources.source import SourceSpec
 from components.encoder import Encoder, load
 from components.settings import ROOT
 from tests import checkpoints
-from tests.app.test_pages import done, start, texts
-
-SAMPLES = ROOT / "sample_images"
+from tests.app.helpers import SAMPLES, done, open_page, texts
 
 
 @pytest.fixture(autouse=True)
@@ -30,46 +28,43 @@ def encoder() -> Encoder:
 
 
 def search(**query: str) -> AppTest:
-    app = start()
-    for name, value in query.items():
-        app.query_params[name] = value
-    return done(app.switch_page("../../pages/search.py").run())
+    return open_page("search.py", **query)
 
 
-def found(app: AppTest) -> list[str]:
+def results(app: AppTest) -> list[str]:
     """Return the image names as their buttons say them, in the page's order."""
     labels = [button.label for button in app.button if (button.key or "").startswith("photo-")]
     return [label.replace("\\", "").split(" ")[-1] for label in labels]
 
 
-def asked(app: AppTest, text: str) -> AppTest:
+def ask(app: AppTest, text: str) -> AppTest:
     return done(app.text_input(key="search_q").set_value(text).run())
 
 
-def told(app: AppTest) -> str:
+def shown(app: AppTest) -> str:
     return texts(app).replace("\\", "")
 
 
 def test_it_begins_with_the_samples_in_random_order() -> None:
     app = search()
-    assert len(found(app)) == 23
-    assert "23 images in random order" in told(app)
-    assert "23 images · indexed with pocket (f32) ·" in told(app)
-    assert found(search()) == found(app)  # the same link, the same order
-    assert found(search(search_seed="2")) != found(app)
+    assert len(results(app)) == 23
+    assert "23 images in random order" in shown(app)
+    assert "23 images · indexed with pocket (f32) ·" in shown(app)
+    assert results(search()) == results(app)  # the same link, the same order
+    assert results(search(search_seed="2")) != results(app)
 
 
 def test_words_find_and_negative_terms_lead_away() -> None:
-    app = asked(search(), "a facial photo of a tabby cat")
-    assert found(app)[0] == "chelsea.jpg"
-    assert "nearest first by **cosine**" in told(app)
-    assert found(asked(app, "an animal, -2*a cat"))[0] != "chelsea.jpg"
+    app = ask(search(), "a facial photo of a tabby cat")
+    assert results(app)[0] == "chelsea.jpg"
+    assert "ranked by **cosine**" in shown(app)
+    assert results(ask(app, "an animal, -2*a cat"))[0] != "chelsea.jpg"
 
 
 def test_an_example_is_a_click_away() -> None:
     app = search()
     done(app.pills(key="search_example").set_value("2*rocket, sky, -person").run())
-    assert found(app)[0] == "rocket.jpg"
+    assert results(app)[0] == "rocket.jpg"
 
 
 def test_a_link_restores_everything() -> None:
@@ -81,25 +76,25 @@ def test_a_link_restores_everything() -> None:
         search_scores="true",
         search_f_orientation="landscape",
     )
-    assert found(app)[0] == "coffee.jpg"
+    assert results(app)[0] == "coffee.jpg"
     assert app.slider(key="search_min").value == 0.05
     assert app.multiselect(key="search_f_orientation").value == ["landscape"]
-    assert 0 < len(found(app)) < 12
+    assert 0 < len(results(app)) < 12
     like = search(search_like="coffee.jpg")
-    assert found(like)[0] == "coffee.jpg"
-    assert "Like **coffee.jpg**" in told(like)
+    assert results(like)[0] == "coffee.jpg"
+    assert "Similar to **coffee.jpg**" in shown(like)
 
 
-def test_nothing_is_left_is_said() -> None:
+def test_no_results_have_a_sentence() -> None:
     app = search(search_q="a cat", search_min="0.99")
-    assert not found(app)
-    assert "Nothing is left: lower the minimum cosine" in told(app)
+    assert not results(app)
+    assert "No results. Lower the minimum cosine or remove a filter." in shown(app)
 
 
-def test_terms_that_cancel_out_are_told() -> None:
-    app = asked(search(), "a cat, -a cat")
-    assert "The terms cancel each other out" in told(app)
-    assert len(found(app)) == 23
+def test_terms_that_cancel_out_have_a_sentence() -> None:
+    app = ask(search(), "a cat, -a cat")
+    assert "The terms cancel each other out" in shown(app)
+    assert len(results(app)) == 23
 
 
 @pytest.mark.parametrize(
@@ -115,20 +110,20 @@ def test_terms_that_cancel_out_are_told() -> None:
     ],
 )
 def test_a_broken_link_still_opens(query: dict[str, str]) -> None:
-    assert found(search(search_q="a cat", **query))[0] == "chelsea.jpg"
+    assert results(search(search_q="a cat", **query))[0] == "chelsea.jpg"
 
 
-def test_a_image_that_is_gone_is_told() -> None:
+def test_a_missing_image_has_a_sentence() -> None:
     app = search(search_like="gone.jpg")
-    assert "samples has no image 'gone.jpg'" in told(app)
-    assert "samples has no image 'gone.jpg'" in told(search(search_photo="gone.jpg"))
+    assert "samples has no image 'gone.jpg'" in shown(app)
+    assert "samples has no image 'gone.jpg'" in shown(search(search_photo="gone.jpg"))
 
 
-def test_a_collection_that_is_gone_is_told_with_a_way_on() -> None:
+def test_a_missing_collection_has_a_sentence_and_a_way_out() -> None:
     app = search(search_in="holiday")
-    assert "There is no collection holiday" in told(app)
+    assert "There is no collection holiday" in shown(app)
     next(b for b in app.button if b.label == "Go to the samples").click()
-    assert len(found(done(app.run()))) == 23
+    assert len(results(done(app.run()))) == 23
 
 
 def test_a_collection_removed_under_the_open_page(encoder: Encoder, tmp_path: Path) -> None:
@@ -137,35 +132,35 @@ def test_a_collection_removed_under_the_open_page(encoder: Encoder, tmp_path: Pa
     shutil.copy(SAMPLES / "coffee.jpg", images)
     build(BuildJob("mine", SourceSpec("folder", str(images))), encoder)
     app = search(search_in="mine")
-    assert found(app) == ["coffee.jpg"]
+    assert results(app) == ["coffee.jpg"]
     shutil.rmtree(folder_of("mine"))
     done(app.run())
-    assert "There is no collection mine" in told(app)
-    assert not found(app)
+    assert "There is no collection mine" in shown(app)
+    assert not results(app)
 
 
-def test_another_model_is_told_with_both_ways_out(encoder: Encoder, tmp_path: Path) -> None:
+def test_another_model_has_a_sentence_and_both_ways_out(encoder: Encoder, tmp_path: Path) -> None:
     build(BuildJob("samples", SourceSpec("samples")), encoder)
     tiny = str(checkpoints.write("clip", tmp_path / "tiny"))
     app = AppTest.from_file(str(ROOT / "pages/search.py"), default_timeout=60)
     app.query_params["model"] = tiny
     done(app.run())
-    assert "samples was indexed with pocket, and the model in use is" in told(app)
+    assert "samples was indexed with pocket, and the model in use is" in shown(app)
     labels = [button.label for button in app.button]
     assert "Use pocket" in labels
-    assert any(label.startswith("Index it again with") for label in labels)
+    assert any(label.startswith("Rebuild with") for label in labels)
 
 
-def test_unfinished_and_damaged_collections_are_told(encoder: Encoder) -> None:
+def test_a_damaged_collection_has_a_sentence(encoder: Encoder) -> None:
     build(BuildJob("samples", SourceSpec("samples")), encoder)
     folder = folder_of("samples")
     next(folder.glob("*.vectors")).write_bytes(b"short")
-    assert "samples is damaged" in told(search())
+    assert "samples is damaged" in shown(search())
 
 
-def test_a_copy_for_searching_alone_makes_no_collections(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_installation_makes_no_collections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAPTIONLENS_READ_ONLY", "1")
     app = search()
     app.button(key="collections_manage").click()
     done(app.run())
-    assert "This copy is for searching alone" in told(app)
+    assert "This installation is read-only" in shown(app)

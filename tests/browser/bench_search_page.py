@@ -19,7 +19,7 @@ from components.collection.sources.source import SourceSpec
 from components.collection.store import open_collection
 from components.encoder import load
 from tests.browser import chromium
-from tests.browser.conftest import ARGUMENTS, running
+from tests.browser.helpers import ARGUMENTS, running
 
 QUERIES = (
     "a dog in the snow",

@@ -1,33 +1,29 @@
-"""The paths that a person takes on the Match page, in a real browser with real images."""
+"""The Match page in a real browser with real images."""
 
 import csv
 import io
 import json
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from components.settings import ROOT
-from tests.browser.conftest import Server
+from tests.browser.helpers import SAMPLES, Screenshot, Server, settled
 
-SAMPLES = ROOT / "sample_images"
 IMAGES = {"one.jpg": "chelsea.jpg", "two.jpg": "motorcycle_right.jpg", "three.jpg": "rocket.jpg"}
 CAPTIONS = {
     "a facial photo of a tabby cat": "one.jpg",
     "a red motorcycle standing in a garage": "two.jpg",
     "a rocket standing on a launchpad": "three.jpg",
 }
-Screenshot = Callable[[Page, str], None]
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> list[Path]:
-    """A person's own files: sample images under names that tell nothing."""
+    """Sample images under names that do not say what they show."""
     return [Path(shutil.copy(SAMPLES / own, tmp_path / name)) for name, own in IMAGES.items()]
 
 
@@ -39,7 +35,7 @@ def first_tile(page: Page, row: int, name: str = "") -> None:
 
 
 def type_captions(page: Page, captions: list[str]) -> None:
-    box = page.get_by_role("textbox", name="Captions, one a line")
+    box = page.get_by_role("textbox", name="Captions, one per line")
     box.fill("\n".join(captions))
     box.press("Control+Enter")
 
@@ -49,18 +45,13 @@ def upload(page: Page, files: list[Path]) -> None:
     expect(page.get_by_text("An example with sample images")).to_have_count(0)
 
 
-def settled(page: Page) -> None:
-    """Wait until the script has run to its end."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-
-
 def test_the_first_screen_is_an_answered_example(
     server: Server, page: Page, screenshot: Screenshot
 ) -> None:
     page.goto(server.url)
     first_tile(page, 0, "chelsea.jpg")
-    for told in ("Pocket", "CPU", "f32", "384 dimensions"):
-        expect(page.get_by_text(told).first).to_be_visible()
+    for badge in ("Pocket", "CPU", "f32", "384 dimensions"):
+        expect(page.get_by_text(badge).first).to_be_visible()
     settled(page)
     images = page.locator("[class*='st-key-tile-'] img")
     assert images.count() == len(list(SAMPLES.glob("*.jpg")))
@@ -134,12 +125,12 @@ def test_downloads_open_and_parse(server: Server, page: Page, images: list[Path]
     rows = list(csv.DictReader(io.StringIO(_download(page, "CSV").decode())))
     assert len(rows) == 9
     assert {row["caption"]: row["image"] for row in rows if row["rank"] == "1"} == CAPTIONS
-    told = json.loads(_download(page, "JSON"))
-    assert told["model"] == "pocket"
-    assert told["precision"] == "f32"
-    assert re.fullmatch(r"[0-9a-f]{12}", told["revision"])
-    assert told["versions"].keys() >= {"torch", "openvino", "streamlit"}
-    assert len(told["matches"]) == 9
+    export = json.loads(_download(page, "JSON"))
+    assert export["model"] == "pocket"
+    assert export["precision"] == "f32"
+    assert re.fullmatch(r"[0-9a-f]{12}", export["revision"])
+    assert export["versions"].keys() >= {"torch", "openvino", "streamlit"}
+    assert len(export["matches"]) == 9
     figure = Image.open(io.BytesIO(_download(page, "Figure (PNG)")))
     assert figure.format == "PNG"
     assert figure.width > 1000
@@ -187,7 +178,7 @@ def test_two_sessions_do_not_see_each_others_uploads(
     expect(theirs.get_by_text("one.jpg")).to_have_count(0)
 
 
-def test_a_image_opens_large_with_the_keyboard(server: Server, page: Page) -> None:
+def test_an_image_opens_large_with_the_keyboard(server: Server, page: Page) -> None:
     page.goto(server.url)
     first_tile(page, 0)
     settled(page)
@@ -230,7 +221,7 @@ def _paste(page: Page, file: Path) -> None:
     )
 
 
-def test_the_camera_takes_a_image(server: Server, page: Page) -> None:
+def test_the_camera_takes_an_image(server: Server, page: Page) -> None:
     page.goto(server.url)
     first_tile(page, 0)
     settled(page)
@@ -246,14 +237,14 @@ def test_the_camera_takes_a_image(server: Server, page: Page) -> None:
     expect(page.get_by_text("An example with sample images")).to_be_visible()
 
 
-def test_the_page_asks_no_other_server_for_anything(server: Server, page: Page) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+def test_the_page_sends_no_request_to_another_server(server: Server, page: Page) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(server.url)
     first_tile(page, 0)
     settled(page)
     own = (server.url, server.url.replace("http:", "ws:"), "data:", "blob:")
-    assert [url for url in asked if not url.startswith(own)] == []
+    assert [url for url in requests if not url.startswith(own)] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -269,15 +260,14 @@ def test_nothing_overflows_in_either_theme(
     for name in ("match", "search", "matrix", "train", "models"):
         page.goto(server.url + ("/" if name == "match" else f"/{name}"))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        page.wait_for_timeout(1500)
         settled(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
         screenshot(page, f"{name}-{width}-{scheme}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.set_viewport_size({"width": width, "height": 900})
     context.close()
 
 
-def test_many_files_can_be_stopped_and_go_on(
+def test_encoding_can_be_stopped_and_resumed(
     server: Server, page: Page, tmp_path: Path, screenshot: Screenshot
 ) -> None:
     with Image.open(SAMPLES / "hubble_deep_field.jpg") as image:
@@ -292,7 +282,7 @@ def test_many_files_can_be_stopped_and_go_on(
     page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("Stopped.")).to_be_visible()
     settled(page)  # the page is still being drawn below: a click now may be lost
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text(re.compile("Stopped|Encoded"))).to_have_count(0, timeout=240_000)
     settled(page)
     rows = list(csv.DictReader(io.StringIO(_download(page, "CSV").decode())))

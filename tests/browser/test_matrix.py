@@ -1,11 +1,10 @@
-"""The paths that a person takes on the Matrix page, in a real browser with real images."""
+"""The Matrix page in a real browser with real images."""
 
 import csv
 import io
 import re
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,13 +14,10 @@ from playwright.sync_api import BrowserContext, Dialog, Locator, Page, expect
 
 from components.images import sample_captions
 from components.settings import ROOT
-from tests.browser.conftest import Server
-from tests.browser.test_match import settled
+from tests.browser.helpers import SAMPLES, Screenshot, Server, settled
 
-SAMPLES = ROOT / "sample_images"
 CAT, ROCKET = "a facial photo of a tabby cat", "a rocket standing on a launchpad"
 ATTACK = "<img src=x onerror=alert(1)>.png"
-Screenshot = Callable[[Page, str], None]
 
 
 def open_matrix(page: Page, url: str, query: str = "") -> None:
@@ -59,7 +55,7 @@ def download(page: Page, button: str) -> bytes:
 
 
 def type_captions(page: Page, *captions: str) -> None:
-    box = page.get_by_role("textbox", name="Captions, one a line")
+    box = page.get_by_role("textbox", name="Captions, one per line")
     box.fill("\n".join(captions))
     box.press("Control+Enter")
     expect(page.get_by_text(f"{len(captions)} captions · longest")).to_be_visible()
@@ -103,7 +99,7 @@ def test_a_click_on_a_cell_opens_it(
     settled(page)
     assert "matrix_image=rocket.jpg" in page.url
     cell(page, ROCKET, "rocket.jpg").click(force=True)
-    expect(page.get_by_text("Honesty check:")).to_be_visible()
+    expect(page.get_by_text("Faithfulness check:")).to_be_visible()
     expect(page.get_by_role("combobox", name="Caption", exact=False).first).to_be_visible()
     settled(page)
     screenshot(page, "matrix-cell")
@@ -143,7 +139,7 @@ def test_the_keyboard_opens_a_cell_and_the_table_reads_it(server: Server, page: 
     page.keyboard.type("horse")
     page.keyboard.press("Enter")
     expect(page.get_by_text("with horse.jpg")).to_be_visible()
-    page.get_by_text("The same as a table: 23 captions, 23 images, cosine").click()
+    page.get_by_text("Table: 23 captions, 23 images, cosine").click()
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
 
 
@@ -164,7 +160,7 @@ def test_every_download_opens(server: Server, page: Page, images: list[Path]) ->
     assert table.column_names == rows[0]
 
 
-def test_the_report_opens_and_runs_nothing_of_a_strangers(
+def test_the_report_runs_no_untrusted_script(
     server: Server, page: Page, context: BrowserContext, images: list[Path], tmp_path: Path
 ) -> None:
     open_matrix(page, server.url)
@@ -178,16 +174,16 @@ def test_the_report_opens_and_runs_nothing_of_a_strangers(
         button.click()
     shutil.copy(waiting.value.path(), file)
     report = context.new_page()
-    asked: list[str] = []
+    requests: list[str] = []
     dialogs: list[str] = []
-    report.on("request", lambda request: asked.append(request.url))
+    report.on("request", lambda request: requests.append(request.url))
     watch(report, dialogs)
     report.goto(file.as_uri())
     report.wait_for_load_state("networkidle")
     expect(report.get_by_text(ATTACK).first).to_be_visible()
     expect(report.get_by_text("<script>alert(2)</script> a cup of coffee").first).to_be_visible()
     assert dialogs == []
-    assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
+    assert [url for url in requests if not url.startswith(("data:", "file:"))] == []
     loaded = "[...document.images].every(i => i.complete && i.naturalWidth > 0 && i.alt)"
     assert report.evaluate(loaded)
     assert report.locator("img").count() == 1 + 2 * 3 + 4
@@ -212,13 +208,13 @@ def test_a_hostile_name_stays_text_on_the_page(
     assert dialogs == []
 
 
-def test_a_report_can_be_stopped_and_made_after_all(server: Server, page: Page) -> None:
+def test_a_report_can_be_stopped_and_made_again(server: Server, page: Page) -> None:
     open_matrix(page, server.url)
     page.get_by_role("button", name="Make the report").click()
     expect(
         page.get_by_text(re.compile(r"Explaining the best matches: [1-9]\d* of 23"))
     ).to_be_visible()
-    page.get_by_role("radio", name="Percentile").click()  # the page goes on meanwhile
+    page.get_by_role("radio", name="Percentile").click()  # the page works meanwhile
     expect(page.get_by_text("Colour: percentile")).to_be_visible()
     page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("The report was stopped.")).to_be_visible()
@@ -243,7 +239,7 @@ def test_a_hundred_by_a_hundred_is_usable(
     open_matrix(page, server.url)
     upload(page, files)
     type_captions(page, *lines[:100])
-    expect(page.get_by_text("Honesty check:")).to_be_visible()
+    expect(page.get_by_text("Faithfulness check:")).to_be_visible()
     settled(page)
     assert cells(page).count() == 10_000
     start = time.monotonic()
@@ -263,27 +259,29 @@ def test_a_csv_of_pairs_gives_recall(
     open_matrix(page, server.url)
     upload(page, images)
     page.get_by_role("radio", name="CSV of pairs").click()
-    expect(page.get_by_text("A CSV or Parquet file with columns")).to_be_visible()
+    expect(page.get_by_text("CSV or Parquet file with columns")).to_be_visible()
     settled(page)
     page.locator("input[type=file]").first.set_input_files(table)
-    expect(page.get_by_text("1 image of the table not among the images here")).to_be_visible()
+    expect(
+        page.get_by_text("1 image of the table not among the images on this page")
+    ).to_be_visible()
     expect(page.get_by_role("table").filter(has_text="caption to image")).to_contain_text("100.0%")
 
 
 @pytest.mark.parametrize(
-    ("why", "told"),
+    ("why", "sentence"),
     [
-        ("Which words", "What the cosine loses without each word"),
-        ("A rather than B", "In the third map orange speaks for A"),
-        ("Change the caption", "The variants come from plain rules"),
+        ("Which words", "How much the cosine falls without each word"),
+        ("A versus B", "orange favours A"),
+        ("Change the caption", "The variants are made by simple rules"),
         ("Change the image", "Averaged views"),
     ],
 )
 def test_why_in_other_ways(
-    server: Server, page: Page, why: str, told: str, screenshot: Screenshot
+    server: Server, page: Page, why: str, sentence: str, screenshot: Screenshot
 ) -> None:
     open_matrix(page, server.url)
     page.get_by_role("radio", name=why).click()
-    expect(page.get_by_text(told)).to_be_visible()
+    expect(page.get_by_text(sentence)).to_be_visible()
     settled(page)
     screenshot(page, f"matrix-{why.lower().replace(' ', '-')}")

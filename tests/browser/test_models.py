@@ -1,16 +1,14 @@
 """The Models page gets a checkpoint from a Hub on this machine, in a real browser."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests import checkpoints
-from tests.browser.conftest import Server, running
+from tests.browser.helpers import Screenshot, Server, running
 from tests.hub_server import HubServer
-
-Screenshot = Callable[[Page, str], None]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +31,7 @@ def ask(page: Page, server: Server, model: str) -> None:
     page.get_by_role("button", name="Download…").click()
 
 
-def test_a_download_asks_first_stops_goes_on_and_is_used(
+def test_a_download_is_confirmed_stopped_resumed_and_used(
     hub: HubServer, server: Server, page: Page, screenshot: Screenshot
 ) -> None:
     ask(page, server, "tiny/clip")
@@ -46,27 +44,29 @@ def test_a_download_asks_first_stops_goes_on_and_is_used(
     expect(page.get_by_text("Downloading clip: 0 MB of 0 MB")).to_be_visible()
     screenshot(page, "models-downloading")
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("was stopped; it can go on")).to_be_visible()
+    expect(page.get_by_text("was stopped; it can be resumed")).to_be_visible()
     hub.bytes_per_second = None
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("clip is on disk.")).to_be_visible()
     assert any(request.range for request in hub.asked_for("model.safetensors"))
-    page.get_by_role("link", name="Use it in Match").click()
+    page.get_by_role("link", name="Use in Match").click()
     expect(page.locator("[class*='st-key-tile-0-']").first).to_contain_text("#1 ")
     expect(page.get_by_text("24 dimensions").first).to_be_visible()
     assert "model=tiny" in page.url
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "sentence"),
     [
         ("nobody/nothing", "The Hub has no model nobody/nothing"),
         ("tiny/pickled", "tiny/pickled has its weights as pickles"),
     ],
 )
-def test_what_cannot_be_had_is_told(server: Server, page: Page, model: str, told: str) -> None:
+def test_a_model_that_cannot_be_downloaded_has_a_reason(
+    server: Server, page: Page, model: str, sentence: str
+) -> None:
     ask(page, server, model)
-    expect(page.get_by_role("dialog").get_by_text(told)).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text(sentence)).to_be_visible()
 
 
 def test_without_a_network_one_sentence_says_so(page: Page, tmp_path: Path) -> None:

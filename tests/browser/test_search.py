@@ -1,11 +1,11 @@
-"""The paths that a person takes on the Search page, in a real browser with real images."""
+"""The Search page in a real browser with real images."""
 
 import csv
 import io
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,10 @@ from components.collection.sources.source import SourceSpec
 from components.collection.sources.unsplash import Unsplash
 from components.collection.store import open_collection
 from components.encoder import load
-from components.settings import ROOT
-from tests.browser.conftest import Server, failures, running
-from tests.browser.test_match import settled
+from tests.browser.helpers import SAMPLES, Screenshot, Server, failures, running, settled
 from tests.photo_server import PHOTO_COLUMNS, PhotoServer, jpeg, lite_zip, photo, tsv
 
-SAMPLES = ROOT / "sample_images"
 CAT = "a facial photo of a tabby cat"
-Screenshot = Callable[[Page, str], None]
 
 
 def tile(page: Page, number: int = 0) -> Locator:
@@ -52,7 +48,7 @@ def open_popover(page: Page, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> str:
-    """Sixty images of two years and two folders, as a collection that the server has."""
+    """A collection of sixty images in two folders, in the server's data folder."""
     folder = tmp_path_factory.mktemp("many")
     random = np.random.default_rng(0)
     for number in range(60):
@@ -144,7 +140,7 @@ def test_a_photograph_opens_and_leads_to_more_like_it(
     tile(page).get_by_role("button", name="#1 chelsea.jpg", exact=True).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
-    expect(dialog.get_by_text("Similar photographs")).to_be_visible()
+    expect(dialog.get_by_text("Similar images")).to_be_visible()
     expect(dialog.get_by_text("landscape")).to_be_visible()
     assert "search_photo=chelsea.jpg" in page.url
     settled(page)
@@ -158,15 +154,15 @@ def test_a_photograph_opens_and_leads_to_more_like_it(
     expect(page).not_to_have_url(re.compile("search_photo"))
     tile(page).get_by_role("button", name="#1 chelsea.jpg", exact=True).click()
     dialog.get_by_role("button", name="More like this").click()
-    expect(page.get_by_text("Like chelsea.jpg")).to_be_visible()
+    expect(page.get_by_text("Similar to chelsea.jpg")).to_be_visible()
     expect(page).to_have_url(re.compile("search_like=chelsea.jpg"))
     expect(dialog).to_have_count(0)
     first(page, "chelsea.jpg")
-    page.get_by_role("button", name="Without it").click()
+    page.get_by_role("button", name="Remove image").click()
     expect(page.get_by_text("23 images in random order")).to_be_visible()
 
 
-def test_similar_photographs_lead_on(server: Server, page: Page) -> None:
+def test_a_similar_image_opens(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/search?search_photo=chelsea.jpg")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
@@ -178,8 +174,8 @@ def test_similar_photographs_lead_on(server: Server, page: Page) -> None:
 def test_the_tray_is_carried_to_match(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/search?search_photo=rocket.jpg")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Add to matrix").click()
-    expect(page.get_by_text("1 in the tray.")).to_be_visible()
+    dialog.get_by_role("button", name="Add to tray").click()
+    expect(page.get_by_text("1 image in the tray.")).to_be_visible()
     dialog.get_by_role("button", name="Close").first.click()
     expect(dialog).to_have_count(0)
     ask(page, "something to drink")
@@ -187,15 +183,14 @@ def test_the_tray_is_carried_to_match(server: Server, page: Page) -> None:
     tile(page).get_by_role("button", name="#1 coffee.jpg", exact=True).click()
     dialog.get_by_role("button", name="Use in Match").click()
     expect(page.get_by_role("heading", level=1, name="Match")).to_be_visible()
-    taken = page.get_by_text("2 images taken along from Search: rocket.jpg, coffee.jpg.")
-    expect(taken).to_be_visible()
+    expect(page.get_by_text("2 images from Search: rocket.jpg, coffee.jpg.")).to_be_visible()
     settled(page)
     expect(page.locator("[class*='st-key-tile-0-']")).to_have_count(2)
-    page.get_by_role("button", name="Put back").click()
+    page.get_by_role("button", name="Clear", exact=True).click()
     expect(page.get_by_text("An example with sample images")).to_be_visible()
 
 
-def test_a_image_of_ones_own_is_searched_by(server: Server, page: Page, tmp_path: Path) -> None:
+def test_an_uploaded_image_is_searched_by(server: Server, page: Page, tmp_path: Path) -> None:
     own = Path(shutil.copy(SAMPLES / "horse.jpg", tmp_path / "mine.jpg"))
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"Dear reader,")
@@ -205,7 +200,7 @@ def test_a_image_of_ones_own_is_searched_by(server: Server, page: Page, tmp_path
     page.locator("input[type=file]").first.set_input_files(broken)
     expect(page.get_by_text("broken.jpg is not an image")).to_be_visible()
     page.locator("input[type=file]").first.set_input_files(own)
-    expect(page.get_by_text("Like mine.jpg")).to_be_visible()
+    expect(page.get_by_text("Similar to mine.jpg")).to_be_visible()
     page.keyboard.press("Escape")
     first(page, "horse.jpg")
     ask(page, "3*a rocket")
@@ -249,14 +244,14 @@ def test_a_folder_is_indexed_from_the_page_and_removed(
     expect(page.get_by_text(re.compile(r"Indexing holiday: \d+ of 401"))).to_be_visible()
     screenshot(page, "search-indexing")
     page.get_by_role("button", name="Stop", exact=True).last.click()
-    expect(page.get_by_text("It was stopped: run it again to go on.")).to_be_visible()
-    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("The build was stopped. Run it again to resume.")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("holiday: 400 images")).to_be_visible()
     page.goto(f"{server.url}/search?search_in=holiday")
     expect(page.get_by_text("400 images in random order")).to_be_visible()
     page.get_by_role("button", name="Close", exact=True).click()
     page.get_by_role("button", name="Collections", exact=True).click()
-    expect(dialog.get_by_text("1 images skipped")).to_be_visible()
+    expect(dialog.get_by_text("1 image skipped")).to_be_visible()
     dialog.get_by_role("button", name="Remove", exact=True).click()
     dialog.get_by_role("button", name="Remove holiday now").click()
     expect(page.get_by_text("There is no collection holiday")).to_be_visible()
@@ -273,7 +268,7 @@ def test_a_collection_removed_under_the_open_page(server: Server, page: Page, ma
     expect(page.get_by_text("60 images in random order")).to_be_visible()
     settled(page)
     shutil.rmtree(folder_of("fleeting"))
-    ask(page, "a cat")  # what is open goes on
+    ask(page, "a cat")  # the open collection still answers
     expect(page.get_by_text("60 results of 60 images")).to_be_visible()
     page.reload()
     expect(page.get_by_text("There is no collection fleeting")).to_be_visible()
@@ -310,9 +305,9 @@ def test_every_unsplash_photograph_carries_its_credit(
     tile(page).get_by_role("button", name=re.compile("^photo-")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Photo by").first).to_be_visible()
-    # The server of this test may not ask private addresses: the small image stands in.
-    expect(dialog.get_by_text("Only the small image")).to_be_visible()
-    expect(dialog.get_by_role("link", name="its page")).to_be_visible()
+    # The server of this test may not ask private addresses: the thumbnail is shown instead.
+    expect(dialog.get_by_text("Thumbnail shown instead.")).to_be_visible()
+    expect(dialog.get_by_role("link", name="Photo page")).to_be_visible()
 
 
 def test_the_grid_works_with_the_keyboard(server: Server, page: Page) -> None:

@@ -19,17 +19,17 @@ ScoreKind = Literal["cosine", "percentile", "probability"]
 
 @dataclass(frozen=True)
 class Gallery:
-    """What every tile needs: the images, all their scores, and what to show of them."""
+    """What the tiles show: images, all their scores, which score, and the tiles' size."""
 
     images: Sequence[Encoded]
     scores: Scores
     kind: ScoreKind
-    tile: int  # least width in pixels
+    tile: int  # minimum width in pixels
 
     def value(self, match: Match) -> float:
-        """Return the score that is shown."""
+        """Return a match's score of the kind that is shown."""
         return {
-            "cosine": match.cosine or 0.0,  # not offered where there is none
+            "cosine": match.cosine or 0.0,  # None only for models whose page does not offer it
             "percentile": match.percentile,
             "probability": match.probability,
         }[self.kind]
@@ -41,7 +41,7 @@ def label(kind: ScoreKind, value: float) -> str:
 
 
 def bar(gallery: Gallery, match: Match, text: str) -> None:
-    """Draw a score bar and how it reads; the bar is empty at 0 (or below) and full at 1."""
+    """Draw a score bar with its band and standing; it is empty at 0 (or below) and full at 1."""
     value = gallery.value(match)
     shown = f"{text}**{label(gallery.kind, value)}** {match.band}"
     st.progress(min(max(value, 0.0), 1.0), shown)
@@ -76,14 +76,14 @@ def _image(gallery: Gallery, index: int) -> None:
 
 
 def _alt(gallery: Gallery, index: int) -> str:
-    """Say what the image shows, as far as anybody here knows."""
+    """Return an image's alternative text: a sample's caption, else the best of the captions."""
     name = gallery.scores.images[index]
     if isinstance(gallery.images[index].photo.source.data, Path):  # a sample: uploads are bytes
         return f"{name}: {sample_captions().get(name, 'a sample image')}"
     if len(gallery.scores.captions) < 2:
         return name
     best = gallery.scores.captions[gallery.scores.captions_of(index)[0]]
-    return f"{name}; of the captions here, “{shorten(best, 80)}” fits it best"
+    return f"{name}; best caption: “{shorten(best, 80)}”"
 
 
 def _open_button(gallery: Gallery, index: int, where: str) -> None:
@@ -93,7 +93,7 @@ def _open_button(gallery: Gallery, index: int, where: str) -> None:
         key=f"open-{where}-{index}",
         type="tertiary",
         icon=":material/zoom_in:",
-        help=f"Open {plain(name)} large, with its score for every caption",
+        help=f"Enlarge {plain(name)} and list its score for every caption",
     ):
         large_view(gallery, index)
 
@@ -123,7 +123,7 @@ def _score_table(scores: Scores, index: int) -> None:
             "Rank": [match.rank for match in matches],
             "Caption": [match.caption for match in matches],
             **cosines,
-            "Reads as": [match.band for match in matches],
+            "Band": [match.band for match in matches],
             "Percentile": [match.percentile for match in matches],
             "z": [match.zscore for match in matches],
             "Probability": [match.probability for match in matches],

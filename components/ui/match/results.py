@@ -1,4 +1,4 @@
-"""The ranked result on the Match page: how to show it, the lists themselves, and the downloads."""
+"""The results on the Match page: their controls, the ranked lists, and the downloads."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal, cast
 import streamlit as st
 
 from components.encoder import Encoder
-from components.output.export import Panel, provenance, to_csv, to_figure, to_json
+from components.output.export import Panel, footer, provenance, to_csv, to_figure, to_json
 from components.scores import FAIR, Direction, Match, Scores, ranked
 from components.ui.match.gallery import Gallery, ScoreKind, caption_tiles, image_tiles, label
 from components.ui.reading import READING
@@ -21,8 +21,8 @@ _LISTS_A_PAGE = 10
 
 
 @dataclass(frozen=True)
-class View:
-    """How the result is shown; every field is a part of the page's link."""
+class MatchView:
+    """How the results are shown; every field is part of the page's link."""
 
     direction: Direction
     kind: ScoreKind
@@ -32,14 +32,14 @@ class View:
     minimum: float
 
 
-def choose_view(pairs: bool = False) -> View:
-    """Draw the controls of the result and return what they say.
+def choose_view(pairs: bool = False) -> MatchView:
+    """Draw the controls of the results; return their state.
 
-    A matcher that scores ``pairs`` has no cosine to show.
+    A model that scores ``pairs`` has no cosine to show.
     """
     kinds = ["Cosine", "Percentile", "Probability"]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        # No format_func here: a link would carry the formatted label in place of the value.
+        # No format_func: a link would contain the formatted label instead of the value.
         direction = st.segmented_control(
             "Rank",
             ["Images", "Captions"],
@@ -56,11 +56,11 @@ def choose_view(pairs: bool = False) -> View:
             required=True,
             key="match_pair_score" if pairs else "match_score",
             bind="query-params",
-            help="What each means stands in the line below",
+            help="Each is explained below the controls",
         )
         with st.popover("Display", icon=":material/tune:"):
             top, tile, sort, minimum = _details()
-    return View(
+    return MatchView(
         direction=cast(Direction, str(direction).lower()),
         kind=cast(ScoreKind, str(kind).lower()),
         top=top,
@@ -72,7 +72,7 @@ def choose_view(pairs: bool = False) -> View:
 
 def _details() -> tuple[int, str, Sort, float]:
     top = st.select_slider(
-        "Show at most", _TOPS, value=24, key="match_top", bind="query-params", help="In each list"
+        "Maximum shown", _TOPS, value=24, key="match_top", bind="query-params", help="In each list"
     )
     tile = st.segmented_control(
         "Image size",
@@ -87,7 +87,7 @@ def _details() -> tuple[int, str, Sort, float]:
         ["Best first", "Worst first", "File name"],
         key="match_sort",
         bind="query-params",
-        help="The rank beside each score stays the same",
+        help="Does not change the rank beside each score",
     )
     minimum = st.slider(
         "Minimum score",
@@ -102,32 +102,34 @@ def _details() -> tuple[int, str, Sort, float]:
     return int(top), str(tile), cast(Sort, sort), float(minimum)
 
 
-def explain(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
-    """Return one line that says what the shown number is and what its bar's scale is."""
+def explain_score(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
+    """Return what the shown score is, how it ranks, and the scale of its bar."""
     rule = encoder.recipe.score
-    goes = "each pair's probability" if encoder.head else "cosine"
-    scale = f"Ranks go by {goes}. Bars run from 0 to 1. {READING}"
+    ranked_by = "each pair's probability" if encoder.head else "cosine"
+    scale = f"Images are ranked by {ranked_by}. Bars run from 0 to 1. {READING}"
     if kind == "percentile":
-        return f"**Percentile**: where a caption stands among chance, see below. {scale}"
+        return f"**Percentile**: the caption's place among chance scores. {scale}"
     if kind == "cosine":
         return (
             "**Cosine**: how closely the two vectors point the same way, from -1 to 1. Compare it"
-            f" within one model only: models differ in what is high. {scale}"
+            f" within one model only: what counts as high differs between models. {scale}"
         )
     if rule.kind == "sigmoid":
         return (
             "**Probability** that a caption and an image belong together, each pair on its own"
             f" (a sigmoid, as this model was trained). {scale}"
         )
-    alone = " With one caption it is always 100%: add captions to compare." if captions == 1 else ""
+    single = (
+        " With one caption it is always 100%; add captions to compare." if captions == 1 else ""
+    )
     return (
         "**Probability** of each caption for an image, among the captions present: they sum to"
-        f" 100% for every image (a softmax, as this model was trained).{alone} {scale}"
+        f" 100% for every image (a softmax, as this model was trained).{single} {scale}"
     )
 
 
-def show(gallery: Gallery, view: View) -> list[list[Match]]:
-    """Draw the lists, a page of them at a time; return the drawn matches for the figure."""
+def show(gallery: Gallery, view: MatchView) -> list[list[Match]]:
+    """Draw one page of the ranked lists; return the matches drawn, for the figure."""
     lists = ranked(gallery.scores, view.direction)
     pages = -(-len(lists) // _LISTS_A_PAGE) if view.direction == "images" else 1
     page = st.pagination(pages, key="match_page", bind="query-params") if pages > 1 else 1
@@ -138,12 +140,14 @@ def show(gallery: Gallery, view: View) -> list[list[Match]]:
     return [_show_images(gallery, view, row, matches) for row, matches in enumerate(drawn, first)]
 
 
-def _show_images(gallery: Gallery, view: View, row: int, matches: Sequence[Match]) -> list[Match]:
+def _show_images(
+    gallery: Gallery, view: MatchView, row: int, matches: Sequence[Match]
+) -> list[Match]:
     order = gallery.scores.images_of(row)
     shown = _select(gallery, view, list(zip(order, matches, strict=True)))
     st.subheader(plain(shorten(gallery.scores.captions[row], 120)), divider="gray")
     if not shown:
-        st.info(_nothing(gallery, view, matches), icon=":material/filter_alt:")
+        st.info(_none_reaches(gallery, view, matches), icon=":material/filter_alt:")
     elif matches[0].percentile < FAIR:
         st.info(_no_good_match(matches[0]), icon=":material/sentiment_neutral:")
     image_tiles(gallery, row, shown)
@@ -152,30 +156,30 @@ def _show_images(gallery: Gallery, view: View, row: int, matches: Sequence[Match
 
 def _no_good_match(best: Match) -> str:
     return (
-        f"**No good match.** The nearest is {plain(shorten(best.image, 40))}, and"
-        f" {1 - best.percentile:.0%} of everyday captions fit it better than this one."
+        f"**No good match.** The best image is {plain(shorten(best.image, 40))}, and"
+        f" {1 - best.percentile:.0%} of background captions match it better than this one."
     )
 
 
-def _nothing(gallery: Gallery, view: View, matches: Sequence[Match]) -> str:
+def _none_reaches(gallery: Gallery, view: MatchView, matches: Sequence[Match]) -> str:
     best = label(view.kind, max(gallery.value(match) for match in matches))
-    least = label(view.kind, view.minimum)
-    return f"No image reaches the minimum score of {least}; the best has {best}."
+    minimum = label(view.kind, view.minimum)
+    return f"No image reaches the minimum score of {minimum}; the best has {best}."
 
 
 def _select(
-    gallery: Gallery, view: View, matches: list[tuple[int, Match]]
+    gallery: Gallery, view: MatchView, matches: list[tuple[int, Match]]
 ) -> list[tuple[int, Match]]:
-    """Return what reaches the minimum, the best ``top`` of it, in the order asked for."""
-    enough = [pair for pair in matches if _reaches(gallery, view, pair[1])]
+    """Return the first ``top`` matches that reach the minimum, in the view's order."""
+    passing = [pair for pair in matches if _reaches_minimum(gallery, view, pair[1])]
     if view.sort == "Worst first":
-        enough.reverse()
-    best = enough[: view.top]
-    return sorted(best, key=lambda pair: pair[1].image) if view.sort == "File name" else best
+        passing.reverse()
+    first = passing[: view.top]
+    return sorted(first, key=lambda pair: pair[1].image) if view.sort == "File name" else first
 
 
 def _show_captions(
-    gallery: Gallery, view: View, lists: Sequence[Sequence[Match]]
+    gallery: Gallery, view: MatchView, lists: Sequence[Sequence[Match]]
 ) -> list[list[Match]]:
     columns = list(range(len(lists)))
     if view.sort == "File name":
@@ -186,23 +190,23 @@ def _show_captions(
     size = max(_TOPS[2], view.top)
     pages = -(-len(columns) // size)
     page = st.pagination(pages, key="match_images_page") if pages > 1 else 1
-    shown = [(column, _enough(gallery, view, lists[column])) for column in columns]
+    shown = [(column, _passing(gallery, view, lists[column])) for column in columns]
     caption_tiles(gallery, shown[(page - 1) * size : page * size])
     return [matches for _, matches in shown]
 
 
-def _enough(gallery: Gallery, view: View, matches: Sequence[Match]) -> list[Match]:
-    return [match for match in matches if _reaches(gallery, view, match)][: view.top]
+def _passing(gallery: Gallery, view: MatchView, matches: Sequence[Match]) -> list[Match]:
+    return [match for match in matches if _reaches_minimum(gallery, view, match)][: view.top]
 
 
-def _reaches(gallery: Gallery, view: View, match: Match) -> bool:
+def _reaches_minimum(gallery: Gallery, view: MatchView, match: Match) -> bool:
     return view.minimum == 0 or gallery.value(match) >= view.minimum
 
 
 def downloads(
-    encoder: Encoder, gallery: Gallery, view: View, drawn: Sequence[Sequence[Match]]
+    encoder: Encoder, gallery: Gallery, view: MatchView, drawn: Sequence[Sequence[Match]]
 ) -> None:
-    """Draw the download buttons; each file is made when it is asked for."""
+    """Draw the download buttons; each file is made on the click."""
 
     def everything() -> list[Match]:
         return [match for matches in ranked(gallery.scores, view.direction) for match in matches]
@@ -219,7 +223,9 @@ def downloads(
             "application/json",
         )
         _download("Figure (PNG)", figure, "captionlens.png", "image/png")
-    st.caption("CSV and JSON hold every caption with every image; the figure, what is shown.")
+    st.caption(
+        "CSV and JSON contain every caption with every image; the figure shows what is on the page."
+    )
 
 
 def _download(name: str, data: Callable[[], str | bytes], file: str, mime: str) -> None:
@@ -228,7 +234,7 @@ def _download(name: str, data: Callable[[], str | bytes], file: str, mime: str) 
     )
 
 
-def _panels(gallery: Gallery, view: View, drawn: Sequence[Sequence[Match]]) -> list[Panel]:
+def _panels(gallery: Gallery, view: MatchView, drawn: Sequence[Sequence[Match]]) -> list[Panel]:
     thumbnails = dict(
         zip(gallery.scores.images, (item.thumbnail for item in gallery.images), strict=True)
     )
@@ -262,6 +268,6 @@ def _label(gallery: Gallery, match: Match) -> str:
 
 def _footer(encoder: Encoder, scores: Scores) -> str:
     return (
-        f"CaptionLens · {encoder.spec.name} · {encoder.runtime.precision} · "
+        f"{footer(encoder)} · "
         f"{count(len(scores.captions), 'caption')}, {count(len(scores.images), 'image')}"
     )

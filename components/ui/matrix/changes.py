@@ -1,4 +1,4 @@
-"""What a changed caption or a changed image does to the score."""
+"""How changes of the caption or of the image change the score."""
 
 import numpy as np
 import streamlit as st
@@ -10,19 +10,20 @@ from components.scores import Floats, percentile, unit, zscore
 from components.ui.matrix.subject import Subject
 from components.ui.reading import reading
 from components.ui.text import plain
-from components.words import count, shorten
+from components.words import EMPTY, count, shorten
 
 
 def caption_changes(subject: Subject) -> None:
+    """Draw the table of changed captions, with their scores and what was expected of them."""
     variants = explain.caption_variants(subject.caption)
     texts = subject.encoder.texts([subject.caption, *(each.caption for each in variants)])
     rows = _readings(subject, texts, subject.item.vector[None])
     own = rows[0][0]
     st.table(
         [
-            _row("as it is", subject.caption, rows[0], own, ""),
+            _row("original", subject.caption, rows[0], own, EMPTY),
             *(
-                _row(each.name, each.caption, row, own, "stay" if each.same else "fall")
+                _row(each.name, each.caption, row, own, "no change" if each.same else "lower")
                 for each, row in zip(variants, rows[1:], strict=True)
             ),
         ],
@@ -31,23 +32,24 @@ def caption_changes(subject: Subject) -> None:
     changed = [row[0] for each, row in zip(variants, rows[1:], strict=True) if not each.same]
     blind = sum(cosine >= own for cosine in changed)
     st.caption(
-        f"Of {count(len(changed), 'caption')} that say something else of the image, {blind} score"
-        " as high as the original or higher: there the model does not read what was changed. The"
-        " variants come from plain rules for English, and may be clumsy."
+        f"{blind} of {count(len(changed), 'caption')} with another meaning"
+        f" {'scores' if blind == 1 else 'score'} as high as the original or higher: the model does"
+        " not notice the change. The variants are made by simple rules for English, and may read"
+        " awkwardly."
     )
 
 
 def _row(
-    name: str, shown: str, row: tuple[float, float, float], own: float, should: str
+    name: str, shown: str, row: tuple[float, float, float], own: float, expected: str
 ) -> dict[str, str]:
     cosine, share, distance = row
     return {
         "Change": name,
         "Caption": plain(shorten(shown, 120)),
         "Cosine": f"{cosine:.3f}",
-        "Moves by": f"{cosine - own:+.3f}" if should else "",
-        "It should": should,
-        "Reads as": reading(share, distance),
+        "Difference": EMPTY if expected == EMPTY else f"{cosine - own:+.3f}",
+        "Expected": expected,
+        "Band": reading(share, distance),
     }
 
 
@@ -61,6 +63,7 @@ def _readings(subject: Subject, texts: Floats, vectors: Floats) -> list[tuple[fl
 
 
 def image_changes(subject: Subject) -> None:
+    """Draw the changed images with their scores, and the score of averaged views."""
     with st.spinner("Changing the image", show_time=True):
         image = decode_for(subject.encoder, subject.item.photo.source)[1]
         variants = explain.image_variants(image)
@@ -69,25 +72,25 @@ def image_changes(subject: Subject) -> None:
         vectors = subject.encoder.images([image, *(each.image for each in variants)])
     rows = _readings(subject, subject.text[None], np.concatenate([vectors, averaged]))
     own = rows[0][0]
-    names = ["as it is", *(each.name for each in variants)]
+    names = ["original", *(each.name for each in variants)]
     shown = [image, *(each.image for each in variants)]
     with st.grid("auto", min_column_width=150, gap="small", vertical_alignment="bottom"):
         for name, each, row in zip(names, shown, rows[:-1], strict=True):
             with st.container(gap="xsmall"):
                 st.image(thumbnail(each, 240), width="stretch", alt=f"The image, {name}")
-                moved = "" if name == "as it is" else f" ({row[0] - own:+.3f})"
-                st.caption(f"**{name}**  \n{row[0]:.3f}{moved}  \n{reading(*row[1:])}")
+                difference = "" if name == "original" else f" ({row[0] - own:+.3f})"
+                st.caption(f"**{name}**  \n{row[0]:.3f}{difference}  \n{reading(*row[1:])}")
     st.caption(
-        "A person would caption them all the same, so a score that falls far shows what this model"
-        " leans on."
+        "A person would give them all the same caption: a large difference shows what this model"
+        " relies on."
     )
     cosine, share, distance = rows[-1]
     st.markdown(
         f"**Averaged views**: {cosine:.3f} ({cosine - own:+.3f}), {reading(share, distance)}"
     )
     st.caption(
-        "The mean of eight views: as it is, mirrored, five crops, and with stretched contrast. It"
+        "The mean vector of eight views: original, mirrored, five crops, and stretched contrast. It"
         " takes eight times as long. On Flickr8k's dev split it raises Pocket's R@1 from 23.5% to"
         " 24.9% (caption to image) and from 30.6% to 31.7% (image to caption); `cli.py bench views`"
-        " measures it, for other models too."
+        " measures it for any model."
     )

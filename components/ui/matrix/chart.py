@@ -1,4 +1,4 @@
-"""The heatmap on the screen: an Altair chart that is clicked, read aloud, and fits any width."""
+"""The heatmap on the screen: an Altair chart, clickable, accessible, and of any width."""
 
 import io
 import json
@@ -15,13 +15,13 @@ from PIL import Image
 from components.output.matrix_figure import legend
 from components.scores import Cell, Heatmap, Scores, band
 
-_MOST_VALUES = 1_600  # cells: more never leave room for a number on a screen
-_IMAGES = -1  # the row above the first, where the images stand
-_LABELS, _COLUMN = 300, 64  # pixels: what the chart asks for, where the page has them
+_MAX_VALUES = 1_600  # cells: with more, no screen has room for the numbers
+_IMAGES = -1  # the row of the images, above the first caption
+_LABELS, _COLUMN = 300, 64  # pixels: preferred widths
 
 
 def width(heatmap: Heatmap) -> int:
-    """Return the pixels across that the chart would like; a narrower page makes it narrower."""
+    """Return the chart's preferred width in pixels; a narrower page makes it narrower."""
     return _LABELS + _COLUMN * len(heatmap.images)
 
 
@@ -30,13 +30,13 @@ def chart(
 ) -> alt.LayerChart:
     """Return the chart; its selection "cell" has fields r and c, the drawn row and column.
 
-    ``thumbnails`` are JPEG bytes in drawn order, ``chosen`` the drawn cell that is framed.
+    ``thumbnails`` are JPEG bytes in drawn order, ``chosen`` is the drawn cell to frame.
     """
     cells = alt.Chart(_cells(heatmap, scores)).transform_calculate(
         caption=f"{_names(heatmap.captions)}[datum.r]", image=f"{_names(heatmap.images)}[datum.c]"
     )
     layers: list[alt.Chart] = [_images(heatmap, thumbnails), _rectangles(heatmap, cells)]
-    if heatmap.values.size <= _MOST_VALUES:
+    if heatmap.values.size <= _MAX_VALUES:
         layers.append(_values(heatmap, cells))
     if heatmap.best_of_row:
         layers += _marks(heatmap)
@@ -44,11 +44,11 @@ def chart(
     rows = len(heatmap.captions)
     return alt.LayerChart(layer=layers).properties(
         height=round((rows + 1) * float(np.clip(900 / rows, 11, 44))),
-        description=_described(heatmap),
+        description=_description(heatmap),
     )
 
 
-def _described(heatmap: Heatmap) -> str:
+def _description(heatmap: Heatmap) -> str:
     rows, columns = heatmap.values.shape
     return f"Heatmap of {rows} captions against {columns} images. {legend(heatmap)}"
 
@@ -69,10 +69,10 @@ def _cells(heatmap: Heatmap, scores: Scores) -> pd.DataFrame:
             "cosine": scores.cosine[place].ravel(),
             "percentile": shares,
             "z": scores.zscore[place].ravel(),
-            "reads": [band(float(share)) for share in shares],
+            "band": [band(float(share)) for share in shares],
         }
     )
-    if heatmap.values.size <= _MOST_VALUES:
+    if heatmap.values.size <= _MAX_VALUES:
         frame["text"] = [heatmap.scale.text(float(value)) for value in frame["value"]]
         frame["dark"] = heatmap.scale.is_dark(heatmap.values).ravel()
     return frame
@@ -128,7 +128,7 @@ def _tooltip() -> list[alt.Tooltip]:
         alt.Tooltip("cosine:Q", title="Cosine", format=".3f"),
         alt.Tooltip("percentile:Q", title="Percentile", format=".1%"),
         alt.Tooltip("z:Q", title="z", format=".1f"),
-        alt.Tooltip("reads:N", title="Reads as"),
+        alt.Tooltip("band:N", title="Band"),
     ]
 
 
@@ -146,7 +146,7 @@ def _values(heatmap: Heatmap, cells: alt.Chart) -> alt.Chart:
 
 
 def _marks(heatmap: Heatmap) -> list[alt.Chart]:
-    # Moved by an offset: a band position breaks a chart that has a selection (Vega-Lite 6).
+    # Offsets, because bandPosition breaks a chart that has a selection (Vega-Lite 6).
     size = alt.expr("clamp(pow(min(bandwidth('x'), bandwidth('y')) / 3, 2), 8, 110)")
     style: dict[str, Any] = {
         "filled": True,
@@ -170,16 +170,16 @@ def _marks(heatmap: Heatmap) -> list[alt.Chart]:
 
 def _frames(heatmap: Heatmap, chosen: Cell | None) -> list[alt.Chart]:
     frames = []
-    for cells, wide, dash in (
+    for cells, stroke, dash in (
         (heatmap.assigned, 1.5, [1, 0]),
         ((chosen,) if chosen else (), 2.5, [4, 2]),
     ):
-        for colour, more, pattern in (("black", 1.6, [1, 0]), ("white", 0.0, dash)):
+        for colour, extra, pattern in (("black", 1.6, [1, 0]), ("white", 0.0, dash)):
             if cells:
                 frame = _places(cells).mark_rect(
                     fill="transparent",
                     stroke=colour,
-                    strokeWidth=wide + more,
+                    strokeWidth=stroke + extra,
                     strokeDash=pattern,
                     tooltip=False,
                     cursor="pointer",
@@ -202,10 +202,10 @@ def _images(heatmap: Heatmap, thumbnails: Sequence[bytes]) -> alt.Chart:
             "image": heatmap.images,
         }
     )
-    room = alt.expr("min(bandwidth('x'), bandwidth('y'))")
+    size = alt.expr("min(bandwidth('x'), bandwidth('y'))")
     drawn: alt.Chart = (
         alt.Chart(frame)
-        .mark_image(width=room, height=room)
+        .mark_image(width=size, height=size)
         .encode(
             x=_x(heatmap),
             y=_y(heatmap),
@@ -218,7 +218,7 @@ def _images(heatmap: Heatmap, thumbnails: Sequence[bytes]) -> alt.Chart:
 
 @lru_cache(maxsize=512)
 def _tiny(jpeg: bytes, side: int) -> str:
-    """Return a thumbnail, its longer side ``side`` pixels, as an address that holds it."""
+    """Return a smaller thumbnail, its longer side ``side`` pixels, as a data URL."""
     image = Image.open(io.BytesIO(jpeg))
     image.draft("RGB", (side, side))
     image.thumbnail((side, side))

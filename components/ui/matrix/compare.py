@@ -1,4 +1,4 @@
-"""Two models side by side: the same images and captions, by percentile, with their difference."""
+"""Two models side by side on the same images and captions, and their difference."""
 
 import time
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _TIMED = 16  # images
 
 
 def pick_second(first: Encoder) -> Encoder | None:
-    """Draw the choice of a second model; return its encoder, None where there is none."""
+    """Draw the choice of a second model; return its encoder, None if there is none."""
     options = [_NONE, *(id_ for id_ in choices(first.spec.id) if id_ != first.spec.id)]
     chosen = st.selectbox(
         "Compare with",
@@ -29,13 +29,15 @@ def pick_second(first: Encoder) -> Encoder | None:
         bind="query-params",
         accept_new_options=True,
         width=380,
-        help="Shows a second model's matrix beside the first, and where they differ",
+        help="Shows a second model's matrix beside the first, and their difference",
     )
     if not chosen or chosen in (_NONE, first.spec.id):
         return None
     encoder = load_encoder(str(chosen))
     if encoder and encoder.head:
-        st.caption(f"{plain(encoder.spec.name)} scores pairs and has no vectors to compare.")
+        st.caption(
+            f"{plain(encoder.spec.name)} scores pairs and has no vectors: it cannot be compared."
+        )
         return None
     if encoder and encoder.note:
         st.caption(f":material/info: {plain(encoder.note)} It runs on PyTorch, more slowly.")
@@ -49,7 +51,7 @@ def show(
     view: MatrixView,
     cell: Cell,
 ) -> Heatmap:
-    """Draw both matrices, their difference and how far they agree; return the first's heatmap."""
+    """Draw both matrices, their difference and rank agreement; return the first's heatmap."""
     names = [plain(encoder.spec.name) for encoder in encoders]
     first = matrix_view.heatmap_of(encoders[0], scores[0], view)
     order = (first.rows, first.columns)
@@ -62,12 +64,12 @@ def show(
             st.subheader(name)
             matrix_view.draw(heatmap, own, images, cell, key)
     st.subheader("Difference")
-    apart = difference(scores[0], scores[1], order)
-    matrix_view.draw(apart, scores[0], images, cell, "matrix_heat_difference")
+    differences = difference(scores[0], scores[1], order)
+    matrix_view.draw(differences, scores[0], images, cell, "matrix_heat_difference")
     st.caption(
-        f"Points of percentile that {names[1]} gives more (purple) or less (orange) than"
-        f" {names[0]}. Scores of different models are compared by percentile alone: their cosines"
-        " have different scales."
+        f"Percentage points by which the percentile of {names[1]} is higher (purple) or lower"
+        f" (orange) than that of {names[0]}. Different models are compared by percentile only:"
+        " their cosines have different scales."
     )
     _agreement(scores, names)
     _times(encoders, names)
@@ -77,20 +79,20 @@ def show(
 def _agreement(scores: tuple[Scores, Scores], names: Sequence[str]) -> None:
     import pandas as pd
 
-    found = agreement(scores[0].percentile, scores[1].percentile)
-    if np.isnan(found).all():
-        st.caption("Rank agreement needs two images or more, with different scores.")
+    correlations = agreement(scores[0].percentile, scores[1].percentile)
+    if np.isnan(correlations).all():
+        st.caption("Rank agreement needs at least two images with different scores.")
         return
     best = [
         [shorten(each.images[each.images_of(row)[0]], 30) for row in range(len(each.captions))]
         for each in scores
     ]
-    st.markdown(f"**Rank agreement**: median {np.nanmedian(found):.2f} over the captions")
+    st.markdown(f"**Rank agreement**: median {np.nanmedian(correlations):.2f} over the captions")
     st.dataframe(
         pd.DataFrame(
             {
                 "Caption": scores[0].captions,
-                "Spearman": found,
+                "Spearman": correlations,
                 f"Best of {names[0]}": best[0],
                 f"Best of {names[1]}": best[1],
             }
@@ -99,20 +101,20 @@ def _agreement(scores: tuple[Scores, Scores], names: Sequence[str]) -> None:
         column_config={"Spearman": st.column_config.NumberColumn(format="%.2f")},
     )
     st.caption(
-        "Spearman's rank correlation of each caption's row of percentiles: 1 is the same order of"
-        " images, 0 none in common, -1 the opposite."
+        "Spearman's rank correlation of each caption's row of percentiles: 1 means the same"
+        " order of images, 0 no relation, -1 the opposite order."
     )
 
 
 def _times(encoders: tuple[Encoder, Encoder], names: Sequence[str]) -> None:
     times = [_milliseconds(encoder.key, encoder) for encoder in encoders]
-    told = "; ".join(f"{name} {each:.1f} ms" for name, each in zip(names, times, strict=True))
-    st.markdown(f"**Time per image**, decoded, in a batch of {_TIMED}: {told}")
+    listed = "; ".join(f"{name} {each:.1f} ms" for name, each in zip(names, times, strict=True))
+    st.markdown(f"**Time per image** (without decoding, in a batch of {_TIMED}): {listed}")
 
 
 @st.cache_data(max_entries=8, show_spinner="Measuring the time per image")
 def _milliseconds(key: tuple[str, str, str], _encoder: Encoder) -> float:
-    """Return the least of three runs over the same sample images, after one to warm up."""
+    """Return the minimum of three runs over the same sample images, after a warm-up run."""
     images = [decode_for(_encoder, source)[1] for source in sample_sources()[:_TIMED]]
     runs = []
     for _ in range(4):

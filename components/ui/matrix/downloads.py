@@ -1,14 +1,14 @@
-"""What can be taken away from the Matrix page: the figure, the numbers, the report."""
+"""The downloads of the Matrix page: the figure, the numbers, the report."""
 
 from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
 
-from components.output.export import matrix_to_csv, matrix_to_parquet, provenance
-from components.output.matrix_figure import Form, draw, footer, save
-from components.output.report import Material, make
-from components.ui import tasks as background
+from components.output.export import footer, matrix_to_csv, matrix_to_parquet, provenance
+from components.output.matrix_figure import Form, draw, save
+from components.output.report import ReportInput, make
+from components.ui import tasks
 from components.ui.tasks import Task
 from components.ui.text import plain
 
@@ -16,8 +16,8 @@ _MIME: dict[Form, str] = {"png": "image/png", "svg": "image/svg+xml", "pdf": "ap
 _KEY = "report"
 
 
-def show(material: Material) -> None:
-    """Draw the download buttons; each file is made when it is asked for."""
+def show(material: ReportInput) -> None:
+    """Draw the download buttons; each file is made on the click."""
     heatmap, encoder = material.heatmap, material.encoder
     thumbnails = [material.images[i].thumbnail for i in heatmap.columns]
 
@@ -34,7 +34,7 @@ def show(material: Material) -> None:
             "parquet",
             "application/vnd.apache.parquet",
         )
-    st.caption("The figure, with its thumbnails; CSV and Parquet hold the numbers shown above.")
+    st.caption("PNG, SVG and PDF contain the figure; CSV and Parquet the numbers shown above.")
     _report(material)
 
 
@@ -49,31 +49,31 @@ def _button(name: str, data: Callable[[], str | bytes], suffix: str, mime: str) 
     )
 
 
-def _report(material: Material) -> None:
+def _report(material: ReportInput) -> None:
     digests = tuple(item.photo.digest for item in material.images)
-    made_of = (material.encoder.key, material.scores.captions, digests)
-    tasks = _tasks()
-    task = tasks.get(_KEY)
-    if task and task.subject != made_of:  # of other captions or images
+    content = (material.encoder.key, material.scores.captions, digests)
+    reports = _reports()
+    task = reports.get(_KEY)
+    if task and task.subject != content:  # of other captions or images
         task.stop.set()
-        tasks.clear()
-    if (not tasks or (task and task.ended and not task.result)) and st.button(
+        reports.clear()
+    if (not reports or (task and task.ended and not task.result)) and st.button(
         "Make the report",
         icon=":material/description:",
-        help="One HTML file for stakeholders: matrix, best matches, maps of why, and a receipt",
+        help="One HTML file: the matrix, the best matches with their maps, and how it was made",
     ):
-        background.start(tasks, _KEY, Task(made_of, partial(make, material)))
+        tasks.start(reports, _KEY, Task(content, partial(make, material)))
         st.rerun()
-    background.show(tasks, _running, _ended)
+    tasks.show(reports, _draw_running, _draw_ended)
 
 
-def _running(key: str, task: Task) -> None:
+def _draw_running(key: str, task: Task) -> None:
     done, total = task.progress or (0, 1)
     st.progress(done / total, f"Explaining the best matches: {done:,} of {total:,}")
-    background.stop_button(key, task)
+    tasks.stop_button(key, task)
 
 
-def _ended(key: str, task: Task) -> None:
+def _draw_ended(key: str, task: Task) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if task.result:
             st.download_button(
@@ -86,10 +86,10 @@ def _ended(key: str, task: Task) -> None:
             )
         else:
             st.info(plain(task.message or "The report was stopped."), icon=":material/pause:")
-        background.close_button(_tasks(), key)
+        tasks.close_button(_reports(), key)
 
 
-def _tasks() -> dict[str, Task]:
-    """Return this session's report, under way or ended."""
-    tasks: dict[str, Task] = st.session_state.setdefault("matrix_reports", {})
-    return tasks
+def _reports() -> dict[str, Task]:
+    """Return this session's report, running or ended."""
+    reports: dict[str, Task] = st.session_state.setdefault("matrix_reports", {})
+    return reports

@@ -1,4 +1,4 @@
-"""The captions of the matrix: typed, or a table's that says which image each belongs to."""
+"""The captions of the matrix: typed, or from a table of images and their captions."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ Pair = tuple[str, str]  # (image, caption)
 
 
 def ask(encoder: Encoder) -> tuple[Sequence[str], Sequence[Pair]]:
-    """Draw the ways to give captions; return them, and the pairs that are known."""
+    """Draw the ways to enter captions; return the captions and the known pairs."""
     way = st.segmented_control(
         "Captions from",
         ["Text", "CSV of pairs"],
@@ -26,25 +26,25 @@ def ask(encoder: Encoder) -> tuple[Sequence[str], Sequence[Pair]]:
         required=True,
         key="matrix_from",
         bind="query-params",
-        help="A table with columns image and caption also says what belongs together",
+        help="A table also says which captions belong to which images, which gives recall",
     )
     if way == "Text":
-        asked = inputs.ask_captions("matrix_captions", "\n".join(sample_captions().values()))
-        inputs.explain_captions(encoder, asked)
-        return asked.captions, list(sample_captions().items())
+        typed = inputs.ask_captions("matrix_captions", "\n".join(sample_captions().values()))
+        inputs.explain_captions(encoder, typed)
+        return typed.captions, list(sample_captions().items())
     pairs = _ask_pairs()
     return (pairs.captions, pairs.pairs) if pairs else ((), ())
 
 
 def _ask_pairs() -> Pairs | None:
     file = st.file_uploader(
-        "A CSV or Parquet file with columns image and caption",
+        "CSV or Parquet file with columns image and caption",
         type=["csv", "tsv", "parquet"],
         key="matrix_pairs",
-        help="image is the name of an image on the right; an image may have several captions",
+        help="image: the file name of an uploaded image. An image may have several captions.",
     )
     if file is None:
-        st.info("Drop a table here, and its images on the right.", icon=":material/table:")
+        st.info("Upload a table here, and its images under Files.", icon=":material/table:")
         return None
     try:
         pairs = read_pairs(file.name, file.getvalue())
@@ -58,7 +58,7 @@ def _ask_pairs() -> Pairs | None:
 
 
 def explain_missing(scores: Scores, pairs: Sequence[Pair]) -> None:
-    """Draw which images of a table are not on the page."""
+    """Draw which images of the table are not on the page."""
     missing = [name for name in dict(pairs) if name not in scores.images]
     if st.session_state.get("matrix_from") == "CSV of pairs":
-        inputs.explain_missing(missing, "images here")
+        inputs.explain_missing(missing, "images on this page")

@@ -1,4 +1,4 @@
-"""What is to be explained, and what a session keeps of it."""
+"""The image and caption to explain, and the session's cache of their explanations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,45 +16,45 @@ Kept = TypeVar("Kept")
 
 @dataclass(frozen=True)
 class Subject:
-    """What is to be explained: an image and a caption, with what is known of them."""
+    """The image and caption to explain, with their model and vectors."""
 
     encoder: Encoder
     item: Encoded
     caption: str
     text: Floats  # (width,)
-    others: Sequence[str]
-    bank: Floats
+    others: Sequence[str]  # the page's other captions
+    bank: Floats  # (1000, width) of the background captions
 
     @property
     def limit(self) -> float:
-        """The change of the cosine in full colour."""
+        """The change of the cosine that is drawn in full colour."""
         return explain.full_colour(self.bank, self.item.vector)
 
 
 def occlusion_of(encoder: Encoder, item: Encoded) -> Occlusion:
-    """Return an image looked at in parts, once for a session's last sixteen images."""
-    kept: dict[object, Occlusion] = st.session_state.setdefault("looks", {})
+    """Return an image's occlusion; the session caches the last sixteen."""
+    kept: dict[object, Occlusion] = st.session_state.setdefault("occlusions", {})
     key = (encoder.key, item.photo.digest)
-    found = kept.pop(key, None) or explain.occlude(
+    occlusion = kept.pop(key, None) or explain.occlude(
         encoder, decode_for(encoder, item.photo.source)[1]
     )
-    return remember(kept, key, found, 16)  # 0.3 MB each
+    return remember(kept, key, occlusion, 16)  # 0.3 MB each
 
 
 def checked_curves(subject: Subject, seen: Occlusion, salient: Floats, text: Floats) -> Curves:
-    """Return the curves of a map, once for a session's last 64 maps."""
+    """Return the deletion and insertion curves of a map; the session caches the last 64."""
     kept: dict[object, Curves] = st.session_state.setdefault("curves", {})
     key = (subject.encoder.key, subject.item.photo.digest, salient.tobytes(), text.tobytes())
-    found = kept.pop(key, None)
-    if found is None:
+    curves = kept.pop(key, None)
+    if curves is None:
         with st.spinner("Checking the map", show_time=True):
-            found = explain.curves(subject.encoder, seen, salient, text)
-    return remember(kept, key, found, 64)
+            curves = explain.curves(subject.encoder, seen, salient, text)
+    return remember(kept, key, curves, 64)
 
 
-def remember(kept: dict[object, Kept], key: object, value: Kept, most: int) -> Kept:
-    """Keep ``value`` as the newest of at most ``most``."""
+def remember(kept: dict[object, Kept], key: object, value: Kept, size: int) -> Kept:
+    """Return ``value``, now the newest of at most ``size`` in the cache."""
     kept[key] = value
-    while len(kept) > most:
+    while len(kept) > size:
         del kept[next(iter(kept))]
     return value

@@ -1,4 +1,4 @@
-"""The matrix on its page: how to show it, the figures of retrieval, and the cell that is open."""
+"""The matrix on its page: its controls, the chart, retrieval measures, and the selected cell."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from components.ui.text import plain
 from components.ui.vectors import bank, sample_images
 from components.words import count
 
-CAPTION, IMAGE = "matrix_caption", "matrix_image"  # in the link: the open cell
+CAPTION, IMAGE = "matrix_caption", "matrix_image"  # in the link: the selected cell
 _MODES = {
     "Cosine": Mode.cosine,
     "Percentile": Mode.percentile,
@@ -41,7 +41,7 @@ _MODES = {
 
 @dataclass(frozen=True)
 class MatrixView:
-    """How the matrix is shown; every field is a part of the page's link."""
+    """How the matrix is shown; every field is part of the page's link."""
 
     mode: Mode
     clustered: bool
@@ -49,7 +49,7 @@ class MatrixView:
 
 
 def choose_view(comparing: bool) -> MatrixView:
-    """Draw the controls of the matrix and return what they say; two models share percentiles."""
+    """Draw the controls of the matrix; return their state. Two models compare by percentile."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if comparing:
             mode = Mode.percentile
@@ -63,7 +63,7 @@ def choose_view(comparing: bool) -> MatrixView:
                         required=True,
                         key="matrix_score",
                         bind="query-params",
-                        help="What each means stands in the line below",
+                        help="Each is explained below the controls",
                     )
                 )
             ]
@@ -74,43 +74,43 @@ def choose_view(comparing: bool) -> MatrixView:
             required=True,
             key="matrix_order",
             bind="query-params",
-            help="Clustered: captions that score alike stand side by side, images too",
+            help="Clustered: captions with similar scores are adjacent, and so are images",
         )
         assign = st.toggle(
             "One-to-one assignment",
             key="matrix_assign",
             bind="query-params",
-            help="Frames the pairs that give each caption an image of its own with the highest"
-            " total cosine (the Hungarian method)",
+            help="Frames the assignment of captions to different images that has the highest total"
+            " cosine (the Hungarian method)",
         )
     return MatrixView(mode, order == "Clustered", bool(assign))
 
 
-def explain(view: MatrixView, encoder: Encoder) -> str:
-    """Return one line that says what the shown number is."""
+def explain_score(view: MatrixView, encoder: Encoder) -> str:
+    """Return what the shown score is."""
     sigmoid = encoder.recipe.score.kind == "sigmoid"
-    told = {
-        Mode.cosine: "**Cosine**: how closely caption and image point the same way, -1 to 1."
-        " The colours' scale is fixed for a model by its chance scores: compare it within one"
+    explanations = {
+        Mode.cosine: "**Cosine**: how closely the two vectors point the same way, from -1 to 1."
+        " The colour scale is fixed for each model by its chance scores: compare it within one"
         " model only.",
         Mode.percentile: f"**Percentile**. {READING}",
-        Mode.by_row: "**Probability by row**: how the model would spread 100% over the images"
-        " for each caption (a softmax along the row).",
-        Mode.by_column: "**Probability by column**: how the model spreads 100% over the captions"
-        " for each image (a softmax along the column).",
+        Mode.by_row: "**Probability by row**: each caption's 100% spread over the images (a softmax"
+        " along the row).",
+        Mode.by_column: "**Probability by column**: each image's 100% spread over the captions (a"
+        " softmax along the column, as this model was trained).",
     }
     if sigmoid and view.mode in {Mode.by_row, Mode.by_column}:
         return (
             "**Probability** that a caption and an image belong together, each pair on its own (a"
-            " sigmoid, as this model was trained): by row and by column are the same."
+            " sigmoid, as this model was trained). By row and by column are the same."
         )
-    return told[view.mode]
+    return explanations[view.mode]
 
 
 def heatmap_of(
     encoder: Encoder, scores: Scores, view: MatrixView, order: tuple[Order, Order] | None = None
 ) -> Heatmap:
-    """Return the heatmap that a view asks for, in ``order`` where another's is to be kept."""
+    """Return the heatmap of a view, in ``order`` if given, else in the view's own."""
     shown = values(scores, view.mode, encoder.recipe.score)
     if order is None and view.clustered:
         order = clustered(shown)
@@ -127,7 +127,7 @@ def _chance(encoder: Encoder) -> Floats:
 def draw(
     heatmap: Heatmap, scores: Scores, images: Sequence[Encoded], chosen: Cell, key: str
 ) -> None:
-    """Draw the heatmap; a click on a cell opens it. ``chosen`` is (caption, image)."""
+    """Draw the heatmap; a click selects a cell. ``chosen`` is the selected one."""
     row = int(np.flatnonzero(heatmap.rows == chosen[0])[0])
     column = int(np.flatnonzero(heatmap.columns == chosen[1])[0])
     thumbnails = [images[i].thumbnail for i in heatmap.columns]
@@ -138,7 +138,7 @@ def draw(
         on_select=lambda: _clicked(key, heatmap),
         selection_mode="cell",
     )
-    st.caption(f"{legend(heatmap)} The dashed frame is the cell that is open below.")
+    st.caption(f"{legend(heatmap)} The dashed frame is the cell selected below.")
 
 
 def _clicked(key: str, heatmap: Heatmap) -> None:
@@ -150,7 +150,7 @@ def _clicked(key: str, heatmap: Heatmap) -> None:
 
 
 def choose_cell(scores: Scores) -> Cell:
-    """Draw the choice of a caption and an image, which clicks move too; return the cell."""
+    """Draw the choice of a caption and an image, which clicks also set; return the cell."""
     left, right = st.columns(2)
     caption = left.selectbox(
         "Caption", scores.captions, key=CAPTION, bind="query-params", help="Or click a cell above"
@@ -162,9 +162,9 @@ def choose_cell(scores: Scores) -> Cell:
 
 
 def show_retrieval(named: Mapping[str, Scores], pairs: Sequence[tuple[str, str]]) -> None:
-    """Draw recall, median rank and MRR both ways of each model's scores, by its name.
+    """Draw recall, median rank and MRR in both directions for the scores of each model, by name.
 
-    Only where it is known what belongs together.
+    If it is not known which captions belong to which images, draw a sentence that says so.
     """
     rows = []
     for name, scores in named.items():
@@ -173,16 +173,16 @@ def show_retrieval(named: Mapping[str, Scores], pairs: Sequence[tuple[str, str]]
             rows.append(_figures(f"{before}{way}", found))
     if not rows:
         st.caption(
-            "Recall stands here when it is known which caption belongs to which image: from a"
-            " CSV of pairs, or for the sample images with their own captions."
+            "Recall is shown if it is known which captions belong to which images: from a table of"
+            " pairs, or for the sample images with their own captions."
         )
         return
-    st.markdown("**Retrieval**, by cosine, where it is known what belongs together")
+    st.markdown("**Retrieval** by cosine, over the known pairs")
     st.table(rows, border="horizontal")
     st.caption(
-        "R@k: the share of queries that have one of their own among the first k of the gallery."
-        " MRR: the mean of 1 / rank of the first of their own. All of them grow easier as the"
-        " gallery shrinks, so compare them for one gallery only."
+        "R@k: the share of queries with a correct result among the first k of the gallery. MRR:"
+        " the mean of 1 / rank of the first correct result. Smaller galleries give better values,"
+        " so compare them only within one gallery."
     )
 
 
@@ -208,7 +208,9 @@ def show_cell(
     row, column = cell
     left, right = st.columns([1, 2], gap="large")
     name = scored[0].images[column]
-    left.image(images[column].thumbnail, width="stretch", alt=f"{name}, the image of the open cell")
+    left.image(
+        images[column].thumbnail, width="stretch", alt=f"{name}, the image of the selected cell"
+    )
     with right:
         st.markdown(f"**{plain(scored[0].captions[row])}**  \nwith {plain(name)}")
         numbers = [
@@ -229,7 +231,7 @@ def _numbers(encoder: Encoder, scores: Scores, cell: Cell) -> dict[str, str]:
     of_images = scores.images_of(row).index(column) + 1
     of_captions = scores.captions_of(column).index(row) + 1
     return {
-        "Reads as": match.band,
+        "Band": match.band,
         "Cosine": f"{match.cosine:.4f}",
         "Percentile among chance scores": f"{match.percentile:.1%}",
         "z among chance scores": f"{match.zscore:+.2f}",
@@ -241,7 +243,7 @@ def _numbers(encoder: Encoder, scores: Scores, cell: Cell) -> dict[str, str]:
 
 
 def as_table(heatmap: Heatmap) -> None:
-    """Draw the matrix as a table that is read aloud and sorted."""
+    """Draw the matrix as a table, which can be sorted and read by screen readers."""
     import pandas as pd
 
     scale = heatmap.scale
@@ -251,7 +253,7 @@ def as_table(heatmap: Heatmap) -> None:
     )
     frame.index.name = "caption"
     with st.expander(
-        f"The same as a table: {count(len(heatmap.captions), 'caption')},"
+        f"Table: {count(len(heatmap.captions), 'caption')},"
         f" {count(len(heatmap.images), 'image')}, {scale.title}{unit}",
         icon=":material/table:",
         on_change="rerun",

@@ -1,4 +1,4 @@
-"""Where in the image a caption matches, alone and rather than another caption."""
+"""Saliency maps: where in an image a caption matches, and where more than another caption."""
 
 import altair as alt
 import numpy as np
@@ -13,18 +13,19 @@ from components.ui.text import plain
 
 
 def where(subject: Subject) -> None:
+    """Draw the caption's map beside that of gibberish, and the faithfulness check."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         opacity = _opacity()
         method = _method(subject)
     with st.spinner("Hiding parts of the image", show_time=True):
         seen = occlusion_of(subject.encoder, subject.item)
         gibberish = explain.gibberish(subject.caption)
-        nothing = subject.encoder.texts([gibberish])[0]
+        gibberish_text = subject.encoder.texts([gibberish])[0]
     if method == "Attention":
-        own, other = _attention(subject, seen, nothing)
+        own, other = _attention(subject, seen, gibberish_text)
         limit = float(max(own.max(), other.max(), 1e-9))
     else:
-        own, other = explain.saliency(seen, subject.text), explain.saliency(seen, nothing)
+        own, other = (explain.saliency(seen, text) for text in (subject.text, gibberish_text))
         limit = subject.limit
     left, middle, right = st.columns(3, gap="medium")
     name = subject.item.photo.name
@@ -32,23 +33,23 @@ def where(subject: Subject) -> None:
         _overlay(seen, own, limit, opacity, f"Where {name} matches: {subject.caption}")
         st.caption(f"**{plain(subject.caption)}**")
     with middle:
-        _overlay(seen, other, limit, opacity, f"The same map for letters that mean nothing: {name}")
+        _overlay(seen, other, limit, opacity, f"The same map for a meaningless caption: {name}")
         st.caption(f"For comparison, gibberish: **{plain(gibberish)}**")
     with right:
-        _honesty(subject, seen, own)
-    st.caption(_key(method, limit))
+        _faithfulness(subject, seen, own)
+    st.caption(_legend(method, limit))
 
 
-def _key(method: str, limit: float) -> str:
-    outline = "The line runs round the most salient tenth. The square is what the model sees."
+def _legend(method: str, limit: float) -> str:
+    outline = "The line surrounds the most salient tenth. The square is what the model sees."
     if method == "Attention":
         return (
-            "Gradient-weighted attention (Chefer et al., 2021): the fuller the orange, the more"
-            f" the patch led to this score; both maps share one scale. {outline}"
+            "Gradient-weighted attention (Chefer et al., 2021): the stronger the orange, the more"
+            f" the patch contributed to this score. Both maps have the same scale. {outline}"
         )
     return (
-        f"Orange: hiding it lowers the cosine; purple: hiding it raises it. Full colour at"
-        f" {limit:.3f}, half a standard deviation of this image's chance scores, for every"
+        f"Orange: hiding it lowers the cosine; purple: hiding it raises it. Full colour is a change"
+        f" of {limit:.3f}, half a standard deviation of this image's chance scores, for every"
         f" caption. {outline}"
     )
 
@@ -92,12 +93,12 @@ def _tower(model_id: str, revision: str) -> object:
     return attention.AttentionTower(models.locate(models.resolve(model_id)))
 
 
-def _attention(subject: Subject, seen: Occlusion, nothing: Floats) -> tuple[Floats, Floats]:
+def _attention(subject: Subject, seen: Occlusion, gibberish: Floats) -> tuple[Floats, Floats]:
     from components.explain import attention
 
     tower = _tower(subject.encoder.spec.id, subject.encoder.revision)
     assert isinstance(tower, attention.AttentionTower)  # noqa: S101 - imported late, so not in the signature
-    own, other = (tower.relevance(seen.view, text) for text in (subject.text, nothing))
+    own, other = (tower.relevance(seen.view, text) for text in (subject.text, gibberish))
     return explain.on_grid(own), explain.on_grid(other)
 
 
@@ -106,15 +107,15 @@ def _overlay(seen: Occlusion, salient: Floats, limit: float, opacity: float, alt
     st.image(drawn, width="stretch", alt=alt_text)
 
 
-def _honesty(subject: Subject, seen: Occlusion, salient: Floats) -> None:
+def _faithfulness(subject: Subject, seen: Occlusion, salient: Floats) -> None:
     checked = checked_curves(subject, seen, salient, subject.text)
     st.altair_chart(_curves("hidden", checked.deletion, checked.random_deletion), width="stretch")
     st.altair_chart(_curves("shown", checked.insertion, checked.random_insertion), width="stretch")
-    st.caption(f"Honesty check: {explain.verdict(checked)}")
+    st.caption(f"Faithfulness check: {explain.verdict(checked)}")
 
 
 def _curves(what: str, by_map: Floats, by_chance: Floats) -> alt.Chart:
-    """Return the chart of two curves (11,), told apart by dashes as well as by colour."""
+    """Return the chart of two curves (11,), which differ in dashes as well as in colour."""
     orders = ["by the map", "by chance"]
     frame = pd.DataFrame(
         {
@@ -148,34 +149,35 @@ def _curves(what: str, by_map: Floats, by_chance: Floats) -> alt.Chart:
 
 
 def versus(subject: Subject) -> None:
+    """Draw the maps of the caption and of another one, and their difference."""
     other = st.selectbox(
         "B: another caption",
         subject.others or [explain.gibberish(subject.caption)],
         key="matrix_other_caption",
         bind="query-params",
         accept_new_options=True,
-        help="One of the captions here, or type your own",
+        help="Choose one of the captions, or type another",
     )
     if not other:
         return
     with st.spinner("Hiding parts of the image", show_time=True):
         seen = occlusion_of(subject.encoder, subject.item)
         rival = subject.encoder.texts([other])[0]
-    own, its = explain.saliency(seen, subject.text), explain.saliency(seen, rival)
+    own, others = explain.saliency(seen, subject.text), explain.saliency(seen, rival)
     opacity = _opacity()
-    both = {"A": (own, subject.caption, subject.text), "B": (its, other, rival)}
+    both = {"A": (own, subject.caption, subject.text), "B": (others, other, rival)}
     columns = st.columns(3, gap="medium")
     for column, (letter, (salient, caption, text)) in zip(columns, both.items(), strict=False):
         with column:
             _overlay(seen, salient, subject.limit, opacity, f"{letter}: {caption}")
-            checked = explain.verdict(checked_curves(subject, seen, salient, text))
-            st.caption(f"**{letter}** {plain(caption)}  \nHonesty check: {checked}")
+            verdict = explain.verdict(checked_curves(subject, seen, salient, text))
+            st.caption(f"**{letter}** {plain(caption)}  \nFaithfulness check: {verdict}")
     with columns[2]:
-        told = "A less B: where A has more support than B"
-        _overlay(seen, own - its, subject.limit, opacity, told)
-        st.caption("**A less B**")
+        alt_text = "A minus B: where A has more support than B"
+        _overlay(seen, own - others, subject.limit, opacity, alt_text)
+        st.caption("**A minus B**")
     first, second = float(seen.vector @ subject.text), float(seen.vector @ rival)
     st.caption(
-        f"A has a cosine of {first:.3f}, B of {second:.3f}, a difference of {first - second:+.3f}."
-        " In the third map orange speaks for A and purple for B, in the same scale."
+        f"The cosine of A is {first:.3f}, of B {second:.3f}: a difference of {first - second:+.3f}."
+        " In the third map, on the same scale, orange favours A and purple favours B."
     )

@@ -1,4 +1,4 @@
-"""The panel that says why a caption matches an image: the ways to ask, and the words."""
+"""The panel that explains a cell's score: the choice of an explanation, and "Which words"."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,11 @@ from components.ui.matrix.where import versus, where
 from components.ui.text import plain
 from components.ui.vectors import bank
 
-_WAYS = ["Where", "Which words", "A rather than B", "Change the caption", "Change the image"]
-
 
 def show(
     encoder: Encoder, scores: Scores, texts: Floats, images: Sequence[Encoded], cell: Cell
 ) -> None:
-    """Draw the why panel of a cell; ``texts`` (captions, width)."""
+    """Draw the explanations of a cell; ``texts`` (captions, width) are the captions' vectors."""
     row, column = cell
     caption = scores.captions[row]
     subject = Subject(
@@ -32,33 +30,40 @@ def show(
         [other for other in scores.captions if other != caption],
         bank(encoder.key, encoder),
     )
-    way = st.segmented_control(
-        "Why", _WAYS, default="Where", required=True, key="matrix_why", bind="query-params"
+    chosen = st.segmented_control(
+        "Why",
+        list(_EXPLANATIONS),
+        default="Where",
+        required=True,
+        key="matrix_why",
+        bind="query-params",
     )
-    draw = {
-        "Where": where,
-        "Which words": _words,
-        "A rather than B": versus,
-        "Change the caption": caption_changes,
-        "Change the image": image_changes,
-    }[str(way)]
     try:
-        draw(subject)
+        _EXPLANATIONS[str(chosen)](subject)
     except CaptionLensError as error:
         st.warning(plain(str(error)), icon=":material/broken_image:")
 
 
 def _words(subject: Subject) -> None:
-    found = explain.words(subject.encoder, subject.caption, subject.item.vector)
-    if not found:
-        st.info("A caption of one word has none to leave out.", icon=":material/short_text:")
+    words = explain.words(subject.encoder, subject.caption, subject.item.vector)
+    if not words:
+        st.info("This needs a caption of two words or more.", icon=":material/short_text:")
         return
     st.markdown(f"**{plain(subject.caption)}**")
-    labels, changes = [word.text for word in found], [word.change for word in found]
-    told = ", ".join(f"{word.text} {word.change:+.3f}" for word in found)
-    st.image(contributions(labels, changes, full=0.2, decimals=3), width=320, alt=told)
+    labels, changes = [word.text for word in words], [word.change for word in words]
+    alt_text = ", ".join(f"{word.text} {word.change:+.3f}" for word in words)
+    st.image(contributions(labels, changes, full=0.2, decimals=3), width=320, alt=alt_text)
     st.caption(
-        "What the cosine loses without each word: to the right, the word helps the match; to the"
-        " left, the caption fits better without it. A full bar is a cosine of 0.2. Words are told"
-        " apart by spaces."
+        "How much the cosine falls without each word: to the right, the word helps the match; to"
+        " the left, the caption matches better without it. A full bar is a cosine of 0.2. Words are"
+        " split at spaces."
     )
+
+
+_EXPLANATIONS = {
+    "Where": where,
+    "Which words": _words,
+    "A versus B": versus,
+    "Change the caption": caption_changes,
+    "Change the image": image_changes,
+}

@@ -1,19 +1,20 @@
-"""The curated models: their table, the choice of one, and what can be done with it."""
+"""The curated models: their table, the choice of one, its description and its actions."""
 
 import pandas as pd
 import streamlit as st
+from pandas.io.formats.style import Styler
 
 from components import models
 from components.models import CATALOGUE, ModelCard, ModelSpec
 from components.ui.models import downloads
 from components.ui.setup import MATCH, page
 from components.ui.text import plain
-from components.words import megabytes
+from components.words import EMPTY, megabytes
 
 
-def table(cards: tuple[ModelCard, ...]) -> pd.DataFrame:
-    """Return the curated models as a table; recalls are R@1 in per cent."""
-    return pd.DataFrame(
+def table(cards: tuple[ModelCard, ...]) -> Styler:
+    """Return the curated models as a table; recalls are R@1 in per cent, or an en dash."""
+    frame = pd.DataFrame(
         {
             "Model": [card.spec.name for card in cards],
             "On disk": ["Yes" if models.is_on_disk(card.spec) else "No" for card in cards],
@@ -27,26 +28,30 @@ def table(cards: tuple[ModelCard, ...]) -> pd.DataFrame:
             "Licence": [card.licence for card in cards],
         }
     )
+    recalls = frame.columns[frame.columns.str.contains(" to ")]
+    # Formatted here, not in the column configuration: that shows a missing number as "None".
+    frame[recalls] = frame[recalls].astype(float)
+    return frame.style.format("{:.1f}", na_rep=EMPTY, subset=recalls)
 
 
 def choose() -> str:
-    """Draw the choice of a model to look at: one of the table, a Hub id, or a folder."""
+    """Draw the choice of a model, and return it: one of the table, a Hub id, or a folder."""
     chosen = st.selectbox(
-        "Occlusion at a model",
+        "Model",
         [card.spec.id for card in CATALOGUE],
         key="models_id",
         bind="query-params",
         accept_new_options=True,
         help=(
             "Choose one of the table, or type a Hub id such as org/name, the path of a folder,"
-            " or TEXT + IMAGE for a Sentence-Transformers text tower beside a CLIP image tower."
+            " or TEXT + IMAGE: a Sentence-Transformers text tower with a CLIP image tower."
         ),
     )
     return str(chosen)
 
 
 def describe(spec: ModelSpec) -> None:
-    """Draw what is known of a model and what can be done with it."""
+    """Draw a model's description, and the buttons to use, download or remove it."""
     card = next((card for card in CATALOGUE if card.spec == spec), None)
     st.subheader(plain(spec.name))
     st.markdown(plain(card.good_for) if card else f"`{spec.id}`")
@@ -60,10 +65,10 @@ def describe(spec: ModelSpec) -> None:
 
 
 def on_disk(spec: ModelSpec) -> None:
-    """Draw what a model on disk allows: to be used, and to be removed."""
+    """Draw the link that uses a model on disk, and the button that removes it."""
     st.page_link(
         page(MATCH),
-        label="Use it in Match",
+        label="Use in Match",
         query_params={"model": spec.id},
     )
     if spec.id != "pocket" and st.button("Remove from disk", icon=":material/delete:"):

@@ -1,4 +1,4 @@
-"""Building and updating collections beside the pages, and the dialog that asks for it."""
+"""Building and updating collections in the background, and the dialog that starts it."""
 
 import threading
 from collections.abc import Callable
@@ -7,49 +7,57 @@ from typing import cast
 
 import streamlit as st
 
-from components.collection.build import BuildProgress, Job, Report, build, describe, summary
+from components.collection.build import (
+    BuildJob,
+    BuildProgress,
+    BuildReport,
+    build,
+    describe,
+    summary,
+)
 from components.collection.manifest import CollectionError, Manifest, folder_of
 from components.collection.sources.source import Kind, SourceSpec
 from components.collection.store import remove
 from components.encoder import Encoder
 from components.settings import Settings
-from components.ui import tasks as background
+from components.ui import tasks
 from components.ui.tasks import Task
 from components.ui.text import plain
+from components.words import count
 
 _UNSPLASH_LIMIT = 1000
 
 
 @st.cache_resource
-def tasks() -> dict[str, Task]:
-    """Return this server's builds by collection, one at a time for each, for all sessions."""
+def running() -> dict[str, Task]:
+    """Return this server's builds by collection, running or ended, for all sessions."""
     return {}
 
 
-def start(job: Job, encoder: Encoder) -> None:
-    """Begin a build unless one of this collection is running already."""
+def start(job: BuildJob, encoder: Encoder) -> None:
+    """Start a build unless one of this collection is running already."""
 
-    def work(tell: Callable[[BuildProgress], None], stop: threading.Event) -> Report:
-        return build(job, encoder, tell, stop)
+    def work(report: Callable[[BuildProgress], None], stop: threading.Event) -> BuildReport:
+        return build(job, encoder, report, stop)
 
-    background.start(tasks(), job.name, Task((job, encoder), work))
+    tasks.start(running(), job.name, Task((job, encoder), work))
 
 
 def show() -> None:
     """Draw every build of this server."""
-    background.show(tasks(), _running, _ended)
+    tasks.show(running(), _draw_running, _draw_ended)
 
 
-def _running(name: str, task: Task) -> None:
-    now: BuildProgress | None = task.progress
-    share = now.done / max(now.total, 1) if now else 0.0
-    told = describe(now) if now else "starting"
-    st.progress(min(share, 1.0), f"Indexing {plain(name)}: {told}")
-    background.stop_button(name, task)
+def _draw_running(name: str, task: Task) -> None:
+    progress: BuildProgress | None = task.progress
+    share = progress.done / max(progress.total, 1) if progress else 0.0
+    text = describe(progress) if progress else "starting"
+    st.progress(min(share, 1.0), f"Indexing {plain(name)}: {text}")
+    tasks.stop_button(name, task)
 
 
-def _ended(name: str, task: Task) -> None:
-    report: Report | None = task.result
+def _draw_ended(name: str, task: Task) -> None:
+    report: BuildReport | None = task.result
     if report is None:
         st.warning(plain(task.message), icon=":material/error:")
     elif report.manifest.complete:
@@ -57,23 +65,25 @@ def _ended(name: str, task: Task) -> None:
     else:
         st.info(plain(summary(report)), icon=":material/pause:")
     unfinished = report is None or not report.manifest.complete
-    if unfinished and st.button("Go on", icon=":material/play_arrow:", key=f"resume {name}"):
+    if unfinished and st.button("Resume", icon=":material/play_arrow:", key=f"resume {name}"):
         start(*task.subject)
-        st.rerun()  # the whole page: what draws the tasks begins to look again
-    background.close_button(tasks(), name)
+        st.rerun()  # the whole page, so that it draws the progress again
+    tasks.close_button(running(), name)
 
 
 @st.dialog("Collections", width="medium")
 def manage(encoder: Encoder, current: Manifest | None) -> None:
-    """Draw what can be done with the collection that is shown, and how to make another one."""
+    """Draw the actions for the current collection, and the form that indexes another one."""
     if Settings().read_only:
-        st.info("This copy is for searching alone: collections are made elsewhere.")
+        st.info("This installation is read-only: collections cannot be made or removed here.")
         return
     if current:
         _manage_current(encoder, current)
-    st.subheader("Index another one")
+    st.subheader("New collection")
     job = _new_job()
-    st.caption(f"With {plain(encoder.spec.name)}, in the background: the pages go on working.")
+    st.caption(
+        f"Indexed with {plain(encoder.spec.name)}, in the background: you can keep using the app."
+    )
     if st.button("Index", type="primary", icon=":material/add:", key="build_start") and job:
         start(job, encoder)
         st.rerun()
@@ -83,27 +93,27 @@ def _manage_current(encoder: Encoder, current: Manifest) -> None:
     st.subheader(plain(current.name))
     index = current.index
     if index:
-        finds = (
+        accuracy = (
             "exact"
             if index.exact
-            else f"finds {index.recall_at_10:.1%} of the true ten nearest, as measured when it was"
-            " made"
+            else f"finds {index.recall_at_10:.1%} of the exact 10 nearest, measured when built"
         )
-        st.caption(f"Index: {index.kind}, {finds}. {current.skipped_count:,} images skipped.")
-    same = current.model == encoder.spec.id
+        skipped = f"{count(current.skipped_count, 'image')} skipped"
+        st.caption(f"Index: {index.kind}, {accuracy}. {skipped}.")
+    same_model = current.model == encoder.spec.id
     with st.container(horizontal=True):
         if st.button(
             "Update",
             icon=":material/sync:",
-            disabled=not same,
-            help="Adds what is new, drops what is gone, encodes again what has changed",
+            disabled=not same_model,
+            help="Adds new images, removes deleted ones, encodes changed ones again",
         ):
-            start(Job(current.name, current.source), encoder)
+            start(BuildJob(current.name, current.source), encoder)
             st.rerun()
-        if st.button(f"Index again with {plain(encoder.spec.name)}", icon=":material/replay:"):
-            start(Job(current.name, current.source, afresh=True), encoder)
+        if st.button(f"Rebuild with {plain(encoder.spec.name)}", icon=":material/replay:"):
+            start(BuildJob(current.name, current.source, rebuild=True), encoder)
             st.rerun()
-        if st.button("Remove", icon=":material/delete:", help="The images themselves stay"):
+        if st.button("Remove", icon=":material/delete:", help="The image files are kept"):
             st.session_state["build_removing"] = current.name
     if st.session_state.get("build_removing") == current.name and st.button(
         f"Remove {plain(current.name)} now", type="primary", key="build_remove"
@@ -113,32 +123,32 @@ def _manage_current(encoder: Encoder, current: Manifest) -> None:
         st.rerun()
 
 
-def _new_job() -> Job | None:
-    """Draw the form; return what it asks for, None with a sentence where that cannot be."""
+def _new_job() -> BuildJob | None:
+    """Draw the form; return its job, or None: incomplete, or not possible as a sentence says."""
     kinds = {"Folder": "folder", "Table": "table", "Unsplash Lite": "unsplash"}
     chosen = st.segmented_control("From", list(kinds), default="Folder", required=True)
     kind = cast(Kind, kinds[str(chosen)])
     place = st.text_input(
         {
             "folder": "Folder on the computer that runs CaptionLens",
-            "table": "CSV or Parquet file there",
-            "unsplash": "Zip or folder of it there, if it is downloaded already",
+            "table": "CSV or Parquet file on that computer",
+            "unsplash": "Zip file or folder on that computer, if already downloaded",
         }[kind],
         key=f"build_{kind}",
     )
     default = "unsplash-lite" if kind == "unsplash" else Path(place or "").stem
     name = st.text_input("Name", placeholder=default, key="build_name") or default
     limit = st.number_input(
-        "Images at most",
+        "Maximum images",
         0,
         value=_UNSPLASH_LIMIT if kind == "unsplash" else 0,
-        help="0: all of them",
+        help="0 means all of them",
         key=f"build_limit_{kind}",
     )
     if kind == "unsplash":
         st.caption(
-            "Of the dataset, the list of photographs and their keywords are read; of the images,"
-            " small renditions are downloaded. Its terms allow use, not redistribution."
+            "Reads the dataset's lists of photographs and keywords, and downloads a small rendition"
+            " of each photograph. Its terms allow use, not redistribution."
         )
     elif not place:
         return None
@@ -148,4 +158,4 @@ def _new_job() -> Job | None:
         st.warning(plain(str(error)))
         return None
     path = str(Path(place).expanduser().absolute()) if place and "://" not in place else place
-    return Job(name, SourceSpec(kind, path or "", limit=int(limit)))
+    return BuildJob(name, SourceSpec(kind, path or "", limit=int(limit)))

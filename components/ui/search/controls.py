@@ -1,4 +1,4 @@
-"""How results are narrowed and shown: filters, the least cosine, the display."""
+"""The controls of the results: filters, the minimum cosine, the display."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ from components.ui.search import query as search_query
 from components.ui.text import plain
 from components.ui.tiles import TILE_WIDTHS
 
-LOW, HIGH = -0.5, 1.0  # of the score slider and its histogram: one scale for all models
+LOW, HIGH = -0.5, 1.0  # the scale of the cosine slider and its histogram, for all models
 NO_FOLD = 1.0
 _PAGE_SIZES = (24, 48, 96, 200)
 
 
 @dataclass(frozen=True)
-class View:
-    """How results are shown; every field is a part of the page's link."""
+class SearchView:
+    """How the results are shown; every field is part of the page's link."""
 
     page_size: int
     tile: int
@@ -35,25 +35,27 @@ def _facets(key: tuple[str, int, str], _collection: Collection) -> list[Facet]:
     return facets(_collection.table)
 
 
-def controls(collection: Collection, query: Query | None) -> tuple[View, Allowed | None, float]:
-    """Draw filters, score and display; return the view, the rows allowed, the least cosine."""
+def controls(
+    collection: Collection, query: Query | None
+) -> tuple[SearchView, Allowed | None, float]:
+    """Draw the controls; return the view, the rows that pass the filters, the minimum cosine."""
     with st.container(horizontal=True):
         with st.popover("Filters", icon=":material/filter_alt:"):
             allowed = _filters(collection)
         with st.popover("Score", icon=":material/bar_chart:", disabled=query is None):
-            least = _least(collection, query, allowed)
+            minimum = _minimum(collection, query, allowed)
         with st.popover("Display", icon=":material/tune:"):
             view = _view()
-    return view, allowed, least
+    return view, allowed, minimum
 
 
 def _filters(collection: Collection) -> Allowed | None:
     choices = _facets(collection.key, collection)
     if not choices:
         st.caption("This collection has no metadata to filter by.")
-    wanted: dict[str, list[str]] = {}
+    chosen: dict[str, list[str]] = {}
     for facet in choices:
-        wanted[facet.column] = st.multiselect(
+        chosen[facet.column] = st.multiselect(
             facet.column.replace("_", " ").capitalize(),
             facet.values,
             key=f"search_f_{facet.column}",
@@ -61,15 +63,15 @@ def _filters(collection: Collection) -> Allowed | None:
             on_change=search_query.first_page,
             help=f"Most frequent: {plain(facet.values[0])}, {facet.counts[0]:,} images",
         )
-    return mask(collection.table, wanted)
+    return mask(collection.table, chosen)
 
 
-def _least(collection: Collection, query: Query | None, allowed: Allowed | None) -> float:
+def _minimum(collection: Collection, query: Query | None, allowed: Allowed | None) -> float:
     if query is not None:
         sample = score_sample(collection, query.vector, allowed)
-        least = float(st.session_state.get("search_min", LOW))
+        minimum = float(st.session_state.get("search_min", LOW))
         st.image(
-            histogram(sample, LOW, HIGH, least),
+            histogram(sample, LOW, HIGH, minimum),
             width=360,
             alt=f"Histogram of this query's cosines: {_spread(sample)}",
         )
@@ -85,7 +87,7 @@ def _least(collection: Collection, query: Query | None, allowed: Allowed | None)
             bind="query-params",
             width=360,
             on_change=search_query.first_page,
-            help="Hides results whose cosine is lower. At the left end nothing is hidden.",
+            help="Hides results with a lower cosine. The lowest setting hides nothing.",
         )
     )
     return -1.0 if chosen <= LOW else chosen
@@ -98,9 +100,9 @@ def _spread(sample: np.ndarray) -> str:
     return f"lowest {low:.2f}, median {middle:.2f}, highest {high:.2f}"
 
 
-def _view() -> View:
+def _view() -> SearchView:
     size = st.select_slider(
-        "Images a page",
+        "Images per page",
         _PAGE_SIZES,
         key="search_per",
         bind="query-params",
@@ -118,8 +120,8 @@ def _view() -> View:
         "Show scores",
         key="search_scores",
         bind="query-params",
-        help="The cosine below each image, how it reads (a band, the share of everyday captions"
-        " that fit less well, and z, as on Match) and, of several terms, what each one brings",
+        help="Below each image: its cosine, its band, percentile and z as on Match, and the"
+        " contribution of each term if the query has several",
     )
     search_query.templates_toggle()
     fold = st.slider(
@@ -131,6 +133,6 @@ def _view() -> View:
         key="search_fold",
         bind="query-params",
         on_change=search_query.first_page,
-        help="An image this close to a better result is folded into it. 1.00 folds nothing.",
+        help="An image this similar to a better result is not shown separately. 1.00 shows all.",
     )
-    return View(int(size), TILE_WIDTHS[str(tile)], scores, float(fold))
+    return SearchView(int(size), TILE_WIDTHS[str(tile)], scores, float(fold))

@@ -1,4 +1,4 @@
-"""One photograph of a collection: large, with all that is known of it, and what can be done."""
+"""The dialog of one image: large, with its metadata, its score and the actions on it."""
 
 from functools import partial
 from pathlib import Path
@@ -20,41 +20,41 @@ from components.ui.reading import read_query, reading
 from components.ui.search.query import more_like
 from components.ui.setup import MATCH, page
 from components.ui.text import plain
-from components.words import shorten
+from components.words import count, shorten
 
-PHOTO = "search_photo"  # in the link: the id of the photograph that is open
+PHOTO = "search_photo"  # in the link: the id of the open image
 _SIMILAR = 6
 _UTM = "utm_source=captionlens&utm_medium=referral"
 _SHOWN_APART = frozenset({"id", "image", "digest", "location", "photographer_url", "page_url"})
 
 
 def credit(collection: Collection, record: Record) -> str:
-    """Return the credit that a photograph must carry, as Markdown; empty where it needs none."""
+    """Return the credit that must stand beside an image, as Markdown; empty if none is needed."""
     name, url = record.get("photographer"), record.get("photographer_url")
     if collection.manifest.source.kind != "unsplash":
         return f"By {plain(str(name))}" if name else ""
-    who = plain(str(name or "an unknown photographer"))
-    linked = f"[{who}]({url})" if url else who
+    photographer = plain(str(name or "an unknown photographer"))
+    linked = f"[{photographer}]({url})" if url else photographer
     return f"Photo by {linked} on [Unsplash](https://unsplash.com/?{_UTM})"
 
 
 def plain_credit(collection: Collection, record: Record) -> str:
-    """Return the same as words, for a name."""
+    """Return an Unsplash photograph's credit as plain text; empty for other collections."""
     name = record.get("photographer")
     unsplash = collection.manifest.source.kind == "unsplash"
     return f"Photo by {name or 'an unknown photographer'} on Unsplash" if unsplash else ""
 
 
 def alt(record: Record) -> str:
-    """Return what a photograph shows, as far as its metadata says."""
+    """Return an image's alternative text: its name, and its description or first caption."""
     captions = record.get("captions")
     texts = [record.get("description"), captions[0] if isinstance(captions, list) else None]
-    told = next((str(text) for text in texts if text), "")
-    return f"{record['image']}: {shorten(told, 160)}" if told else str(record["image"])
+    text = next((str(text) for text in texts if text), "")
+    return f"{record['image']}: {shorten(text, 160)}" if text else str(record["image"])
 
 
 def open_photo(id_: str) -> None:
-    """Open a photograph: it is in the link from now on."""
+    """Open an image, which puts its id into the link."""
     st.query_params[PHOTO] = id_
 
 
@@ -63,7 +63,7 @@ def _close() -> None:
 
 
 def original(collection: Collection, record: Record) -> Source:
-    """Return where a photograph's full image comes from."""
+    """Return the source of an image in full size."""
     place, name = str(record["location"]), str(record["image"])
     if not place.startswith(("http://", "https://")):
         return source_of(Path(place), name)
@@ -75,9 +75,9 @@ def original(collection: Collection, record: Record) -> Source:
     return source_of(partial(Fetcher().get, place), name)
 
 
-@st.dialog("Photograph", width="large", on_dismiss=_close)
+@st.dialog("Image", width="large", on_dismiss=_close)
 def photo_view(encoder: Encoder, collection: Collection, row: int, query: Query | None) -> None:
-    """Draw one photograph."""
+    """Draw one image, large, with its actions, score, metadata and similar images."""
     record = collection.records(_one(row))[0]
     st.subheader(plain(str(record["image"])))
     left, right = st.columns([3, 2])
@@ -101,12 +101,11 @@ def _large(collection: Collection, row: int, record: Record) -> None:
             image = enlarge(original(collection, record))
     except CaptionLensError as error:
         image = collection.thumbnail(row)
-        st.caption(f":material/info: Only the small image: {plain(str(error))}")
+        st.caption(f":material/info: Thumbnail shown instead. {plain(str(error))}")
     st.image(image, width="stretch", alt=alt(record))
-    told = credit(collection, record)
     link = str(record.get("page_url") or "")
-    if told:
-        st.markdown(told + (f" · [its page]({link})" if link else ""))
+    if credited := credit(collection, record):
+        st.markdown(credited + (f" · [Photo page]({link})" if link else ""))
 
 
 def _actions(collection: Collection, row: int, record: Record) -> None:
@@ -116,19 +115,20 @@ def _actions(collection: Collection, row: int, record: Record) -> None:
             more_like(str(record["id"]))
             st.rerun()
         if st.button("Use in Match", icon=":material/image_search:"):
-            _take(collection, row, record)
-            st.switch_page(page(MATCH), query_params={})  # None refuses over bound ones
+            _add_to_tray(collection, row, record)
+            # Not None: in a dialog, Streamlit then refuses while widgets are bound to the link.
+            st.switch_page(page(MATCH), query_params={})
         if st.button(
-            "Add to matrix",
+            "Add to tray",
             icon=":material/playlist_add:",
-            help="Puts it into the tray, which the other pages take their images from",
+            help="Adds it to the tray, whose images Match, Matrix and Train use",
         ):
-            _take(collection, row, record)
-            st.toast(f"{len(tray.tray())} in the tray.", icon=":material/check:")
+            _add_to_tray(collection, row, record)
+            st.toast(f"{count(len(tray.tray()), 'image')} in the tray.", icon=":material/check:")
 
 
-def _take(collection: Collection, row: int, record: Record) -> None:
-    """Put the photograph into the tray, with its credit in its name."""
+def _add_to_tray(collection: Collection, row: int, record: Record) -> None:
+    """Add the image to the tray, with its credit in its name."""
     name = " · ".join(filter(None, [str(record["image"]), plain_credit(collection, record)]))
     source = original(collection, record)
     try:
@@ -139,17 +139,17 @@ def _take(collection: Collection, row: int, record: Record) -> None:
 
 
 def _bytes(source: Source) -> bytes:
-    assert callable(source.data)  # noqa: S101 - the third kind
+    assert callable(source.data)  # noqa: S101 - neither a path nor bytes
     return source.data()
 
 
 def _score(encoder: Encoder, collection: Collection, row: int, query: Query) -> None:
     vectors = collection.vectors.rows(_one(row))
     shares = query.contributions(vectors)[0]
-    told = "".join(f" ({reading(*found)})" for found in read_query(encoder, query, vectors))
-    st.markdown(f"Cosine with the query **{shares.sum():.3f}**{told}, of which each term brings:")
-    told = ", ".join(f"{t} {s:+.2f}" for t, s in zip(query.labels, shares, strict=True))
-    st.image(contributions(query.labels, [*map(float, shares)]), width=300, alt=told)
+    readings = "".join(f" ({reading(*each)})" for each in read_query(encoder, query, vectors))
+    st.markdown(f"Cosine with the query: **{shares.sum():.3f}**{readings}. By term:")
+    alt_text = ", ".join(f"{t} {s:+.2f}" for t, s in zip(query.labels, shares, strict=True))
+    st.image(contributions(query.labels, [*map(float, shares)]), width=300, alt=alt_text)
 
 
 def _metadata(record: Record) -> None:
@@ -164,11 +164,11 @@ def _readable(value: object) -> str:
 
 def _similar(collection: Collection, row: int) -> None:
     vector = collection.vectors.rows(_one(row))[0]
-    found = search(collection, vector, Limits(_SIMILAR + 1))
-    others = [int(other) for other in found.rows if other != row][:_SIMILAR]
+    nearest = search(collection, vector, Limits(_SIMILAR + 1)).rows
+    others = [int(other) for other in nearest if other != row][:_SIMILAR]
     if not others:
         return
-    st.markdown("**Similar photographs**")
+    st.markdown("**Similar images**")
     with st.grid("auto", min_column_width=110, gap="small"):
         for other, record in zip(others, collection.records(np.array(others)), strict=True):
             with st.container(gap="xsmall"):
@@ -177,6 +177,5 @@ def _similar(collection: Collection, row: int) -> None:
                 if st.button(name, key=f"similar-{other}", type="tertiary"):
                     open_photo(str(record["id"]))
                     st.rerun()
-                told = credit(collection, record)
-                if told:
-                    st.caption(told)
+                if credited := credit(collection, record):
+                    st.caption(credited)

@@ -1,4 +1,4 @@
-"""What is searched for: words, an image, or both; every part but an upload is in the link."""
+"""The query: words, an image, or both; all of it but an upload is in the link."""
 
 from dataclasses import dataclass
 
@@ -22,15 +22,15 @@ EXAMPLES = (
     "something to drink",
     "a view from above",
 )
-# Beside words: images lie nearer to one another than words to images, and would drown them.
+# Default weight beside words: cosines between images are higher, so the image would dominate.
 _IMAGE_WEIGHT = 0.5
 PAGE = "search_page"  # in the link: the page of the results
-LIKE = "search_like"  # in the link: the id of the image that others should resemble
+LIKE = "search_like"  # in the link: the id of the image that is searched by
 
 
 @dataclass(frozen=True)
 class QueryImage:
-    """The image of a query: its unit vector (width,), its name, a thumbnail."""
+    """The image of a query: its unit vector (width,), its name, its thumbnail."""
 
     vector: Floats
     name: str
@@ -38,18 +38,18 @@ class QueryImage:
 
 
 def first_page() -> None:
-    """Go back to the first page: what is listed has changed."""
+    """Go back to the first page, because the results have changed."""
     st.query_params.pop(PAGE, None)
     st.session_state["search_listing"] = listing() + 1
 
 
 def listing() -> int:
-    """Return a number that grows with every listing, for the keys of its widgets."""
+    """Return a number that changes with the results, for the keys of their widgets."""
     return int(st.session_state.get("search_listing", 0))
 
 
 def ask(encoder: Encoder, collection: Collection) -> Query | None:
-    """Draw the query; return it, None where nothing is asked for."""
+    """Draw the query's widgets; return the query, None if it is empty."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
             "Search in words",
@@ -61,8 +61,8 @@ def ask(encoder: Encoder, collection: Collection) -> Query | None:
             placeholder="2*golden retriever, snow, -person",
             on_change=first_page,
             help=(
-                "Commas separate terms; 2* before a term weighs it, - leads away from it. Put a"
-                " text with commas of its own in double quotes."
+                "Commas separate terms. 2* before a term doubles its weight, - subtracts it. Put a"
+                " term that contains commas in double quotes."
             ),
         )
         with st.popover("By an image", icon=":material/image_search:"):
@@ -81,7 +81,7 @@ def ask(encoder: Encoder, collection: Collection) -> Query | None:
 
 
 def templates_toggle() -> None:
-    """Draw the switch of the prompt templates."""
+    """Draw the toggle of the prompt templates."""
     st.toggle(
         "Prompt templates",
         key="search_templates",
@@ -97,7 +97,7 @@ def _take_example() -> None:
 
 
 def more_like(id_: str) -> None:
-    """Ask for images like one of the collection, and for nothing else."""
+    """Search by an image of the collection, without words."""
     st.query_params[LIKE] = id_
     st.session_state["search_q"] = ""
     first_page()
@@ -111,11 +111,11 @@ def _forget_image() -> None:
 
 
 def _upload() -> Source | None:
-    """Draw the ways to give an image; return the one that was given."""
+    """Draw the ways to upload an image; return the uploaded one."""
     key = f"search_upload_{st.session_state.get('search_upload_round', 0)}"  # a new one is empty
-    dropped = st.file_uploader("Drop an image here", type=list(SUFFIXES), key=key)
+    dropped = st.file_uploader("Upload an image", type=list(SUFFIXES), key=key)
     pasted = st.chat_input(
-        "Click here and paste an image",
+        "Click here, then paste an image",
         accept_file=True,
         file_type=list(SUFFIXES),
         key="search_paste",
@@ -126,20 +126,20 @@ def _upload() -> Source | None:
         st.query_params.pop(LIKE, None)
     if dropped:
         return source_of(dropped.getvalue(), dropped.name)
-    kept: Source | None = st.session_state.get("search_pasted")
-    return kept
+    earlier: Source | None = st.session_state.get("search_pasted")
+    return earlier
 
 
 def _like(collection: Collection) -> QueryImage | None:
-    wanted = st.query_params.get(LIKE)
-    if not wanted:
+    id_ = st.query_params.get(LIKE)
+    if not id_:
         return None
     try:
-        row = collection.row_of(wanted)
+        row = collection.row_of(id_)
     except CollectionError as error:
         st.warning(plain(str(error)), icon=":material/image_not_supported:")
         return None
-    return QueryImage(collection.vectors.rows(_one(row))[0], wanted, collection.thumbnail(row))
+    return QueryImage(collection.vectors.rows(_one(row))[0], id_, collection.thumbnail(row))
 
 
 def _one(row: int) -> "np.ndarray":
@@ -147,12 +147,12 @@ def _one(row: int) -> "np.ndarray":
 
 
 def _encoded(encoder: Encoder, source: Source | None) -> QueryImage | None:
-    """Return an uploaded image's vector, kept in the session until another takes its place."""
+    """Return an uploaded image with its vector; the session keeps the last one."""
     if source is None:
         return None
-    known = st.session_state.get("search_image")
-    if known and known[0] == (encoder.key, source):
-        return known[1]  # type: ignore[no-any-return]
+    last = st.session_state.get("search_image")
+    if last and last[0] == (encoder.key, source):
+        return last[1]  # type: ignore[no-any-return]
     item = next(encode(encoder, [source], thumbnails=True))
     if isinstance(item, Skipped):
         st.warning(plain(item.reason), icon=":material/broken_image:")
@@ -164,11 +164,11 @@ def _encoded(encoder: Encoder, source: Source | None) -> QueryImage | None:
 
 
 def _show(image: QueryImage, text: str) -> float:
-    """Draw the query's image and, beside words, its weight; return the weight."""
+    """Draw the query's image and, if there are words too, its weight; return the weight."""
     with st.container(horizontal=True, vertical_alignment="center", key="search-image"):
-        st.image(image.thumbnail, width=72, alt=f"The image searched by: {image.name}")
-        st.markdown(f"Like **{plain(shorten(image.name, 40))}**")
-        st.button("Without it", icon=":material/close:", on_click=_forget_image)
+        st.image(image.thumbnail, width=72, alt=f"Query image: {image.name}")
+        st.markdown(f"Similar to **{plain(shorten(image.name, 40))}**")
+        st.button("Remove image", icon=":material/close:", on_click=_forget_image)
         if not parse(text):
             return 1.0
         return float(
@@ -181,6 +181,6 @@ def _show(image: QueryImage, text: str) -> float:
                 key="search_weight",
                 bind="query-params",
                 width=200,
-                help="Each term of the words weighs 1 unless it says otherwise",
+                help="A term has a weight of 1 unless the query sets another",
             )
         )
