@@ -1,11 +1,11 @@
-"""CaptionLens without a browser: ``python cli.py --help``."""
+"""The command line of CaptionLens: ``python cli.py --help``."""
 
 import sys
 
 import typer
 
 from components.commands.bench import bench_app
-from components.commands.console import MISUSE, say
+from components.commands.console import MISUSE, VersionOption, say
 from components.commands.evaluate import evaluate
 from components.commands.explain import explain
 from components.commands.index import index_app
@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Match images and captions, search, explain scores, train matchers, fetch models.",
+    help="Match images and captions, search collections, explain scores, train and manage models.",
 )
 app.add_typer(models_app, name="models")
 app.add_typer(index_app, name="index")
@@ -33,8 +33,13 @@ app.command()(evaluate)
 app.command()(match)
 
 
+@app.callback()
+def options(version: VersionOption = False) -> None:
+    """Take the options that stand before a command."""
+
+
 def main() -> None:
-    """Run a command; an error that a person can act on becomes one sentence and status 2."""
+    """Run a command; a CaptionLensError becomes one sentence on standard error and status 2."""
     try:
         app()
     except CaptionLensError as error:

@@ -1,1 +1,1 @@
-"""The command line's parts: each module is a group of commands that `cli.py` puts together."""
+"""The command line: each module is a command or a group of commands, assembled by `cli.py`."""

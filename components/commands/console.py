@@ -1,4 +1,4 @@
-"""What all commands share: their options, their exit statuses, and how they speak."""
+"""Shared by all commands: options, exit statuses, messages and progress."""
 
 import os
 import sys
@@ -12,9 +12,10 @@ import typer
 from components import models
 from components.encoder import Encoder
 from components.errors import CaptionLensError
+from components.version import version
 
 SKIPPED, MISUSE = 1, 2  # exit statuses; 0 is success
-_EVERY = 5.0  # seconds between two lines of progress where nobody watches
+_EVERY = 5.0  # seconds between two lines of progress in a log
 
 
 class Format(StrEnum):
@@ -25,19 +26,33 @@ class Format(StrEnum):
     csv = "csv"
 
 
-def _use(folder: Path | None) -> Path | None:
+def _set_data_folder(folder: Path | None) -> Path | None:
     if folder:
         os.environ["CAPTIONLENS_DATA"] = str(folder.expanduser().absolute())
     return folder
 
 
+def _show_version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"CaptionLens {version()}")
+        raise typer.Exit
+
+
 FormatOption = Annotated[Format, typer.Option("--format", "-f")]
 ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="As in `models list`, a Hub id, or a folder.")
+    str, typer.Option("--model", "-m", help="An id from `models list`, a Hub id, or a folder.")
+]
+VersionOption = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+    ),
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", callback=_use, help="Where collections are kept.", is_eager=True),
+    typer.Option(
+        "--data-dir", callback=_set_data_folder, help="Folder of the collections.", is_eager=True
+    ),
 ]
 
 
@@ -47,17 +62,16 @@ def say(sentence: str) -> None:
 
 
 def load_encoder(model: str, pairs: bool = False) -> Encoder:
-    """Return a model's encoder, and say what runs where.
+    """Return a model's encoder; write its precision, runtime and device to standard error.
 
-    Raises CaptionLensError of a matcher that scores pairs and has no vectors, unless the command
-    can use ``pairs``.
+    Raises CaptionLensError for a pair matcher, which has no vectors, unless ``pairs``.
     """
     from components.encoder import load
 
     encoder = load(model or models.default_id())
     if encoder.head and not pairs:
         raise CaptionLensError(
-            f"{encoder.spec.name} has no vectors: it scores pairs, for match and evaluate alone."
+            f"{encoder.spec.name} scores pairs and has no vectors: use it with match or evaluate."
         )
     runtime = encoder.runtime
     say(f"{encoder.spec.name}, {runtime.precision}, {runtime.library} on {runtime.device}")
@@ -67,14 +81,14 @@ def load_encoder(model: str, pairs: bool = False) -> Encoder:
 
 
 class ProgressLine:
-    """A line that changes in a terminal; in a log, a line now and then."""
+    """A progress line, replaced in place in a terminal, written at intervals to a log."""
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._next = 0.0
 
     def show(self, text: str) -> None:
-        """Write ``text`` in place of the last one."""
+        """Show ``text`` in place of the last one."""
         now = time.monotonic()
         if now < self._next:
             return
@@ -85,6 +99,6 @@ class ProgressLine:
             say(text)
 
     def end(self) -> None:
-        """Leave the line."""
+        """Clear the line."""
         if self._live:
             typer.echo("\r\x1b[K", err=True, nl=False)

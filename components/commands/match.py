@@ -1,4 +1,4 @@
-"""``match``: images ranked for captions."""
+"""``match``: rank images for captions."""
 
 import sys
 from collections.abc import Sequence
@@ -19,21 +19,22 @@ from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import Source, find_images
 from components.scores import Match
+from components.words import EMPTY, shorten
 
 
 def match(
-    images: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
-    caption: Annotated[list[str], typer.Option("--caption", "-c", help="May be given again.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files or folders.")],
+    caption: Annotated[list[str], typer.Option("--caption", "-c", help="Repeatable.")],
     model: ModelOption = "",
-    top: Annotated[int, typer.Option("--top", min=0, help="Images a caption; 0: all.")] = 0,
+    top: Annotated[int, typer.Option("--top", min=0, help="Images per caption; 0: all.")] = 0,
     form: FormatOption = Format.table,
 ) -> None:
-    """Rank IMAGES for each caption. Status 1: some were skipped, each named; 2: misuse."""
+    """Rank IMAGES for each caption. Exit status 1: some images were skipped; 2: usage error."""
     from components.encoder import parse_captions
 
     captions = parse_captions("\n".join(caption)).captions
     if not captions:
-        raise CaptionLensError("No caption is left: give --caption some text.")
+        raise CaptionLensError("Every --caption is empty: write at least one word.")
     sources, missing = find_images(images)
     encoder = load_encoder(model, pairs=True)
     _say_cut(encoder, captions)
@@ -48,7 +49,7 @@ def match(
 def _match(
     encoder: Encoder, captions: Sequence[str], sources: Sequence[Source], top: int
 ) -> tuple[list[Match], list[str]]:
-    """Return each caption's matches, best first, and the reasons of the skipped."""
+    """Return each caption's matches, best first, and why images were skipped."""
     from components.encoder import Encoded, Skipped, bank_vectors, encode, score_encoded
     from components.scores import ranked
 
@@ -68,7 +69,7 @@ def _match(
 def _say_cut(encoder: Encoder, captions: Sequence[str]) -> None:
     for caption, reading in zip(captions, encoder.read(captions), strict=True):
         if reading.cut:
-            say(f"cut at {reading.limit} of {reading.tokens} tokens: {caption[:60]}…")
+            say(f"cut at {reading.limit} of {reading.tokens} tokens: {shorten(caption)}")
 
 
 _HEADER = "rank  cosine  pctile     z  reads as   prob.  image"
@@ -95,4 +96,4 @@ def _written(matches: Sequence[Match], form: Format) -> str:
 
 
 def _cosine(value: float | None) -> str:
-    return f"{value:>6.3f}" if value is not None else f"{'none':>6}"
+    return f"{value:>6.3f}" if value is not None else f"{EMPTY:>6}"

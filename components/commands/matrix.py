@@ -1,4 +1,4 @@
-"""``matrix``: every caption against every image, as a table, a figure, a file or a report."""
+"""``matrix``: every caption with every image, as a table, a figure, a file or a report."""
 
 import sys
 from enum import StrEnum
@@ -11,10 +11,11 @@ from components.commands.console import SKIPPED, ModelOption, ProgressLine, load
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.files import write_bytes
+from components.words import count
 
 if TYPE_CHECKING:
     from components.encoder import Encoded
-    from components.output.report import Material
+    from components.output.report import ReportInput
     from components.scores import Floats, Heatmap, Mode, Scores
 
 _FIGURES = (".png", ".svg", ".pdf")
@@ -23,7 +24,7 @@ _SUFFIXES = (*_FIGURES, *_TABLES, ".html")
 
 
 class ModeName(StrEnum):
-    """Which number stands in a cell; "by-row" and "by-column" are probabilities."""
+    """Which score a cell shows; "by-row" and "by-column" are probabilities."""
 
     cosine = "cosine"
     percentile = "percentile"
@@ -33,39 +34,41 @@ class ModeName(StrEnum):
 
 def matrix(
     captions: Annotated[
-        Path, typer.Option(help="One caption a line; or a CSV or Parquet file: image, caption.")
+        Path,
+        typer.Option(help="One caption per line; or a CSV or Parquet table: image, caption."),
     ],
-    images: Annotated[list[Path], typer.Option(help="Images or folders; may be given again.")],
+    images: Annotated[list[Path], typer.Option(help="Image files or folders; repeatable.")],
     mode: ModeName = ModeName.cosine,
     out: Annotated[
         Path | None,
-        typer.Option(help=f"A file; its ending says what: {', '.join(_SUFFIXES)}."),
+        typer.Option(help=f"Output file, format by suffix: {', '.join(_SUFFIXES)}."),
     ] = None,
-    cluster: Annotated[bool, typer.Option(help="Like rows and columns side by side.")] = False,
-    assign: Annotated[bool, typer.Option(help="Frame the best one-to-one pairs.")] = False,
+    cluster: Annotated[bool, typer.Option(help="Order rows and columns by similarity.")] = False,
+    assign: Annotated[bool, typer.Option(help="Frame the best one-to-one assignment.")] = False,
     model: ModelOption = "",
 ) -> None:
-    """Score every caption with every image. Status 1: some were skipped, each named."""
-    from components.encoder import score_encoded
-    from components.output.report import Material
+    """Score every caption with every image. Exit status 1: some images were skipped."""
+    from components.encoder import bank_vectors, score_encoded
+    from components.output.report import ReportInput
+    from components.scores import Mode
 
     _check(out)
-    wanted, pairs = _captions(captions)
+    texts, pairs = _captions(captions)
     encoder = load_encoder(model)
     encoded, skipped = _encode(encoder, images)
     for reason in skipped:
         say(f"skipped: {reason}")
     if not encoded:
         raise CaptionLensError("None of the files gave an image.")
-    bank = _bank(encoder)
-    scores = score_encoded(encoder, wanted, encoder.texts(wanted), encoded, bank)
-    heatmap = _heatmap(encoder, scores, _mode(mode), cluster, assign)
+    bank = bank_vectors(encoder)
+    scores = score_encoded(encoder, texts, encoder.texts(texts), encoded, bank)
+    heatmap = _heatmap(encoder, scores, bank, Mode[mode.name], cluster, assign)
     if out is None:
         typer.echo(_written(heatmap))
     else:
-        material = Material(encoder, scores, encoded, heatmap, pairs)
-        write_bytes(out, _file(out.suffix.lower(), material))
-        say(f"{out} is written.")
+        inputs = ReportInput(encoder, scores, encoded, heatmap, pairs)
+        write_bytes(out, _file(out.suffix.lower(), inputs))
+        say(f"Wrote {out}.")
     _say_recall(scores, pairs)
     if skipped:
         raise typer.Exit(SKIPPED)
@@ -75,7 +78,7 @@ def _check(out: Path | None) -> None:
     if out is None:
         return
     if out.suffix.lower() not in _SUFFIXES:
-        raise CaptionLensError(f"{out.name} ends in none of {', '.join(_SUFFIXES)}.")
+        raise CaptionLensError(f"{out.name} must end in one of {', '.join(_SUFFIXES)}.")
     if not out.parent.is_dir():
         raise CaptionLensError(f"The folder {out.parent} does not exist.")
 
@@ -93,16 +96,16 @@ def _captions(file: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
         table = read_pairs(file.name, data)
         _say_dropped(table.dropped)
         return table.captions, table.pairs
-    found = parse_captions(data.decode("utf-8-sig", "replace"))
-    _say_dropped(found.dropped)
-    if not found.captions:
-        raise CaptionLensError(f"{file.name} holds no caption.")
-    return found.captions, ()
+    parsed = parse_captions(data.decode("utf-8-sig", "replace"))
+    _say_dropped(parsed.dropped)
+    if not parsed.captions:
+        raise CaptionLensError(f"{file.name} contains no captions.")
+    return parsed.captions, ()
 
 
 def _say_dropped(dropped: int) -> None:
     if dropped:
-        say(f"{dropped} captions above the limit of CAPTIONLENS_MAX_CAPTIONS are left out.")
+        say(f"left out: {count(dropped, 'caption')} above CAPTIONLENS_MAX_CAPTIONS")
 
 
 def _encode(encoder: Encoder, images: list[Path]) -> tuple[list["Encoded"], list[str]]:
@@ -122,20 +125,8 @@ def _encode(encoder: Encoder, images: list[Path]) -> tuple[list["Encoded"], list
     return encoded, [*map(str, missing), *reasons]
 
 
-def _bank(encoder: Encoder) -> "Floats":
-    from components.encoder import bank_vectors
-
-    return bank_vectors(encoder)
-
-
-def _mode(name: ModeName) -> "Mode":
-    from components.scores import Mode
-
-    return Mode[name.name]
-
-
 def _heatmap(
-    encoder: Encoder, scores: "Scores", mode: "Mode", cluster: bool, assign: bool
+    encoder: Encoder, scores: "Scores", bank: "Floats", mode: "Mode", cluster: bool, assign: bool
 ) -> "Heatmap":
     import numpy as np
 
@@ -144,13 +135,14 @@ def _heatmap(
     from components.scores import arrange, clustered, scale_of, values
 
     shown = values(scores, mode, encoder.recipe.score)
-    seen = [item.vector for item in encode(encoder, sample_sources()) if isinstance(item, Encoded)]
-    scale = scale_of(mode, _bank(encoder) @ np.stack(seen).T)
+    items = encode(encoder, sample_sources())
+    samples = np.stack([item.vector for item in items if isinstance(item, Encoded)])
+    scale = scale_of(mode, bank @ samples.T)
     return arrange(scores, shown, scale, clustered(shown) if cluster else None, assign)
 
 
 def _written(heatmap: "Heatmap") -> str:
-    """Return the matrix as lines: images by number, so that it fits a terminal."""
+    """Return the matrix as lines; columns are numbered images, so that it fits a terminal."""
     width = max(5, *(len(heatmap.scale.text(float(v))) + 1 for v in heatmap.values.ravel()))
     columns = range(1, len(heatmap.images) + 1)
     unit = f" in {heatmap.scale.unit.strip()}" if heatmap.scale.unit else ""
@@ -165,29 +157,29 @@ def _written(heatmap: "Heatmap") -> str:
     return "\n".join(lines)
 
 
-def _file(suffix: str, material: "Material") -> bytes:
-    from components.output.export import matrix_to_csv, matrix_to_parquet, provenance
-    from components.output.matrix_figure import FORMS, draw, footer, save
+def _file(suffix: str, inputs: "ReportInput") -> bytes:
+    from components.output.export import footer, matrix_to_csv, matrix_to_parquet, provenance
+    from components.output.matrix_figure import FORMS, draw, save
 
-    heatmap, encoder = material.heatmap, material.encoder
+    heatmap, encoder = inputs.heatmap, inputs.encoder
     if suffix == ".csv":
         return matrix_to_csv(heatmap).encode()
     if suffix == ".parquet":
         return matrix_to_parquet(heatmap, provenance(encoder))
     if suffix == ".html":
-        return _report(material)
-    thumbnails = [material.images[i].thumbnail for i in heatmap.columns]
+        return _report(inputs)
+    thumbnails = [inputs.images[i].thumbnail for i in heatmap.columns]
     return save(draw(heatmap, thumbnails, footer(encoder)), FORMS[suffix])
 
 
-def _report(material: "Material") -> bytes:
+def _report(inputs: "ReportInput") -> bytes:
     from threading import Event
 
     from components.output.report import make
 
     line = ProgressLine()
     page = make(
-        material, lambda at: line.show(f"Explaining the best matches: {at[0]} of {at[1]}"), Event()
+        inputs, lambda at: line.show(f"Explaining the best matches: {at[0]} of {at[1]}"), Event()
     )
     line.end()
     return page.encode()
@@ -196,9 +188,10 @@ def _report(material: "Material") -> bytes:
 def _say_recall(scores: "Scores", pairs: tuple[tuple[str, str], ...]) -> None:
     from components.scores import KS, both_ways, known_pairs
 
-    for way, found in both_ways(scores.cosine, known_pairs(scores, pairs)).items():
-        shares = ", ".join(f"R@{k} {share:.1%}" for k, share in zip(KS, found.recall, strict=True))
+    for direction, figures in both_ways(scores.cosine, known_pairs(scores, pairs)).items():
+        recalls = zip(KS, figures.recall, strict=True)
+        shares = ", ".join(f"R@{k} {share:.1%}" for k, share in recalls)
         say(
-            f"{way}: {shares}, median rank {found.median_rank:g}, MRR {found.mrr:.3f};"
-            f" {found.queries:,} queries, gallery of {found.gallery:,}"
+            f"{direction}: {shares}, median rank {figures.median_rank:g}, MRR {figures.mrr:.3f};"
+            f" {figures.queries:,} queries, gallery of {figures.gallery:,}"
         )

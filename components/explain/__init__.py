@@ -1,4 +1,4 @@
-"""Why a caption matches: where in the image, which words, what a change does."""
+"""Explanations of a score: image regions, words, and the effect of changes."""
 
 from components.explain.occlusion import (
     Curves,

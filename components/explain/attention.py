@@ -1,4 +1,4 @@
-"""Where a vision transformer looks: gradient-weighted attention, in PyTorch.
+"""Gradient-weighted attention maps of vision transformers, in PyTorch.
 
 Chefer et al. 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal and
 Encoder-Decoder Transformers", equations 5 and 6, as their paper applies them to CLIP.
@@ -22,26 +22,26 @@ from components.scores import Floats
 
 
 class NoAttentionError(CaptionLensError):
-    """A checkpoint whose image tower has no attention that we can read."""
+    """A checkpoint whose image tower gives no attention weights."""
 
 
 class AttentionTower:
-    """An image tower that tells which patches made it match a caption. One call at a time."""
+    """An image tower that maps a score to its patches. Calls are serialised by a lock."""
 
     def __init__(self, located: Located) -> None:
         """Load the tower in float32 on the CPU. Raises NoAttentionError, or as `load_towers`."""
         tower = load_towers(located).image
         if not isinstance(tower, ImageTower) or not has_transformer(located):
             raise NoAttentionError(
-                f"{located.spec.name} is no vision transformer of fixed size: its attention"
-                " cannot be drawn; the occlusion map can."
+                f"{located.spec.name} is not a vision transformer of fixed input size, so it has no"
+                " attention map. Use the occlusion map."
             )
-        tower.model.set_attn_implementation("eager")  # the others do not keep their weights
+        tower.model.set_attn_implementation("eager")  # the others do not return attention weights
         self._tower = tower.requires_grad_(requires_grad=False)
         self._lock = threading.Lock()
 
     def relevance(self, view: Pixels, text: Floats) -> Floats:
-        """Return (patches down, patches across), each 0 or more, for the cosine with ``text``.
+        """Return (patch rows, patch columns) of relevance, 0 or more, to the cosine with ``text``.
 
         ``view`` (height, width, 3) bytes as the model sees them, ``text`` (width,).
         """
@@ -62,23 +62,23 @@ class AttentionTower:
 
 
 def _paths(attentions: tuple[Tensor, ...], gradients: list[Tensor]) -> Tensor:
-    """Return (tokens, tokens): how much of each token ends up in each, layer after layer."""
+    """Return (tokens, tokens): the relevance of each token to each, accumulated over layers."""
     tokens = attentions[0].shape[-1]
     paths = torch.eye(tokens)
     for weights, gradient in zip(attentions, gradients, strict=True):
-        if gradient is not None:  # equation 5: the mean over the heads of what is positive
+        if gradient is not None:  # equation 5: the mean over heads of the positive part
             paths = paths + (gradient * weights)[0].clamp(min=0).mean(dim=0) @ paths
     return paths.detach()
 
 
 def _on_patches(paths: Tensor, gradient: Tensor | None, hidden: Tensor) -> Floats:
-    """Return the map: from the class token where there is one, else from what the head reads."""
+    """Return the map from the class token or, without one, from the input of the pooling head."""
     side = int((len(paths) - 1) ** 0.5)
     if side * side == len(paths) - 1:
         return _square(paths[0, 1:].numpy(), side)
     if gradient is None:
-        raise NoAttentionError("The image tower's head cannot be followed.")
-    # No class token: each patch starts with its own part in the cosine, gradient times value.
+        raise NoAttentionError("The image tower's pooling head gives no gradients.")
+    # No class token: each patch starts with its contribution to the cosine, gradient times value.
     start = (gradient * hidden)[0].sum(dim=-1).clamp(min=0).detach()
     return _square((start @ paths).numpy(), int(len(paths) ** 0.5))
 

@@ -1,9 +1,8 @@
-"""Why a caption matches: where in the image, which words, and how far to believe the answer.
+"""Occlusion maps of a score, their faithfulness check, and the contribution of each word.
 
-Where: parts of the image are hidden, and the fall of the score is put down to what was hidden
-(occlusion: Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks",
-section 4.2), with windows of three sizes. It asks nothing of the model but vectors, all in one
-batched pass, and the same vectors give the map of every caption.
+Windows of three sizes are hidden in turn, and the fall of the score is attributed to the hidden
+cells (Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section
+4.2). It needs only the model's vectors, encoded in batches, and they serve every caption.
 """
 
 import random
@@ -19,16 +18,16 @@ from components.encoder import Encoder, Pixels, batched
 from components.scores import Floats
 
 GRID = 14  # cells along each side of the image
-_WINDOWS = (2, 4, 6)  # cells: what is hidden at once, moved by two cells
-_PATCH = 2  # cells: what the honesty curves hide at once
+_WINDOWS = (2, 4, 6)  # cells along a side; the stride is two cells
+_PATCH = 2  # cells along a side of what the faithfulness check hides at once
 _RANDOM_ORDERS = 2
-_SIDE = 224  # pixels of the shorter side where the model takes images as they are
+_SIDE = 224  # pixels of the shorter side, for models without a pixel recipe
 Masks = NDArray[np.bool_]  # (n, GRID, GRID): the hidden cells
 
 
 @dataclass(frozen=True)
 class Occlusion:
-    """An image as the model sees it, and what it makes of it when parts are hidden.
+    """An image as the model sees it, and its unit vectors, whole and with parts hidden.
 
     ``view`` (height, width, 3) bytes, ``vector`` (width,), ``hidden`` (windows, width).
     """
@@ -40,11 +39,11 @@ class Occlusion:
 
 @dataclass(frozen=True)
 class Curves:
-    """The honesty check of a map: cosines (11,) while the image goes and comes by tenths.
+    """The faithfulness check of a map: cosines (11,) as the image is hidden or shown by tenths.
 
-    ``deletion`` hides the most salient patches first, ``insertion`` shows them first, the other
-    two go by chance (Petsiuk et al. 2018, "RISE", section 4.2). A map that knows something falls
-    below chance in the one and rises above it in the other.
+    ``deletion`` hides the most salient patches first, ``insertion`` shows them first; the other
+    two use a random order (Petsiuk et al. 2018, "RISE", section 4.2). The deletion curve of a
+    faithful map is below the random one, its insertion curve above.
     """
 
     deletion: Floats
@@ -55,14 +54,14 @@ class Curves:
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a caption and what the cosine loses without it."""
+    """A word of a caption, and the fall of the cosine without it."""
 
     text: str
     change: float
 
 
 def occlude(encoder: Encoder, image: Image.Image) -> Occlusion:
-    """Return an RGB image looked at whole and with each window hidden by its mean colour."""
+    """Return the vectors of an RGB image, whole and with each window filled by the mean colour."""
     view = _view(encoder, image)
     whole = np.zeros((1, GRID, GRID), dtype=np.bool_)
     vectors = _encode(encoder, view, np.concatenate([whole, _windows()]))
@@ -70,10 +69,10 @@ def occlude(encoder: Encoder, image: Image.Image) -> Occlusion:
 
 
 def saliency(occlusion: Occlusion, text: Floats) -> Floats:
-    """Return (GRID, GRID): how far the cosine with ``text`` (width,) falls where a cell is hidden.
+    """Return (GRID, GRID): the fall of the cosine with ``text`` (width,) when a cell is hidden.
 
-    The mean over the windows that hide the cell, first of each size, then over the sizes.
-    Negative where the image fits better without.
+    The mean over the windows of a size that hide the cell, then over the sizes. Negative where
+    hiding the cell raises the cosine.
     """
     falls = occlusion.vector @ text - occlusion.hidden @ text  # (windows,)
     masks = _windows().astype(np.float32)
@@ -88,10 +87,9 @@ def saliency(occlusion: Occlusion, text: Floats) -> Floats:
 
 
 def curves(encoder: Encoder, occlusion: Occlusion, salient: Floats, text: Floats) -> Curves:
-    """Return what happens to the cosine as the map says where to begin, and by chance."""
-    noise = np.random.default_rng(0)
-    by_chance = noise.random((_RANDOM_ORDERS, GRID, GRID))
-    orders: list[NDArray[np.floating]] = [salient, *by_chance]
+    """Return the curves of a map ``salient`` (GRID, GRID) for ``text`` (width,)."""
+    random_orders = np.random.default_rng(0).random((_RANDOM_ORDERS, GRID, GRID))
+    orders: list[NDArray[np.floating]] = [salient, *random_orders]
     masks = np.concatenate([_tenths(order) for order in orders])  # (orders * 11, GRID, GRID)
     vectors = _encode(encoder, occlusion.view, np.concatenate([masks, ~masks]))
     cosines = (vectors @ text).reshape(2, len(orders), 11)  # deletion, insertion
@@ -100,24 +98,27 @@ def curves(encoder: Encoder, occlusion: Occlusion, salient: Floats, text: Floats
 
 
 def verdict(checked: Curves) -> str:
-    """Return what the honesty check says of a map, in two sentences."""
-    fall = checked.deletion[0] - checked.deletion[1]
-    by_chance = checked.random_deletion[0] - checked.random_deletion[1]
+    """Return the result of the faithfulness check of a map, in two sentences."""
+    whole, hidden, at_random = *checked.deletion[:2], checked.random_deletion[1]
     passed = (area(checked.deletion) < area(checked.random_deletion)) + (
         area(checked.insertion) > area(checked.random_insertion)
     )
-    word = ("passes neither: do not believe it", "passes one of two", "passes both")[passed]
+    results = (
+        "fails both tests: do not rely on it",
+        "passes one of two tests",
+        "passes both tests",
+    )
     return (
-        f"Hiding the most salient tenth takes {fall:.3f} of a cosine of {checked.deletion[0]:.3f},"
-        f" a tenth by chance {by_chance:.3f}. As the image goes and comes by tenths, the map"
-        f" {word} (below chance when hiding, above it when showing)."
+        f"Hiding the most salient tenth changes the cosine of {whole:.3f} by {hidden - whole:+.3f},"
+        f" hiding a random tenth by {at_random - whole:+.3f}. In the faithfulness check (deletion"
+        f" below random order, insertion above it) the map {results[passed]}."
     )
 
 
 def words(encoder: Encoder, caption: str, image: Floats) -> list[Word]:
-    """Return each word and what the cosine with ``image`` (width,) loses without it.
+    """Return each word and the fall of the cosine with ``image`` (width,) without it.
 
-    Empty for a caption of one word, of which nothing would be left.
+    Empty for a caption of a single word.
     """
     parts = caption.split()
     if len(parts) < 2:
@@ -128,38 +129,38 @@ def words(encoder: Encoder, caption: str, image: Floats) -> list[Word]:
 
 
 def on_grid(relevance: Floats) -> Floats:
-    """Return (GRID, GRID) of a map (rows, columns) of any size."""
+    """Return a map (rows, columns) resized to (GRID, GRID)."""
     image = Image.fromarray(relevance.astype(np.float32), mode="F")
-    grown: Floats = np.asarray(image.resize((GRID, GRID), Image.Resampling.BILINEAR))
-    return grown
+    resized: Floats = np.asarray(image.resize((GRID, GRID), Image.Resampling.BILINEAR))
+    return resized
 
 
 def full_colour(bank: Floats, image: Floats) -> float:
     """Return the change of the cosine that an overlay shows in full colour.
 
     Half a standard deviation of the chance scores of ``image`` (width,) with ``bank`` (n,
-    width): one scale for all maps of an image, and alike for all models.
+    width): one scale for all maps of an image, comparable between models.
     """
     return max(float((bank @ image).std()) / 2, 1e-6)
 
 
 def gibberish(caption: str) -> str:
-    """Return letters that mean nothing, in words as long as the caption's; always the same."""
-    rng = random.Random(caption)  # noqa: S311 - no secret
+    """Return random letters, in words as long as the caption's; deterministic."""
+    rng = random.Random(caption)  # noqa: S311 - not a secret
     lengths = [len(word) for word in caption.split()]
     return " ".join("".join(rng.choices(string.ascii_lowercase, k=n)) for n in lengths)
 
 
 def overlay(view: Pixels, salient: Floats, limit: float, opacity: float) -> Image.Image:
-    """Return the view in grey with its map laid over it.
+    """Return the view in grey under its map ``salient`` (GRID, GRID).
 
-    Orange where the caption finds support, purple where it meets the opposite, the fuller the
-    more; ``limit`` is the change of the cosine that has full colour, at ``opacity`` 0 to 1. A
-    line in white and black runs round the most salient tenth.
+    Orange where hiding lowers the cosine, purple where it raises it; a change of ``limit`` or
+    more has full colour, at ``opacity`` 0 to 1. A white and black line outlines the most salient
+    tenth.
     """
     height, width = view.shape[:2]
-    grown = Image.fromarray((salient / limit).clip(-1, 1).astype(np.float32), mode="F")
-    strength = np.asarray(grown.resize((width, height), Image.Resampling.BICUBIC)).clip(-1, 1)
+    relative = Image.fromarray((salient / limit).clip(-1, 1).astype(np.float32), mode="F")
+    strength = np.asarray(relative.resize((width, height), Image.Resampling.BICUBIC)).clip(-1, 1)
     colour = np.where(strength[..., None] >= 0, _FOR, _AGAINST)
     share = opacity * np.abs(strength)[..., None]
     grey = np.asarray(Image.fromarray(view).convert("L"))[..., None]

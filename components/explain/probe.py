@@ -1,4 +1,4 @@
-"""What a model does not understand: variants of captions and of images, and averaged views."""
+"""Tests of what a model understands: changed captions and images; and views to average."""
 
 import io
 import random
@@ -18,7 +18,7 @@ _OTHER_COLOUR = dict(
 _COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _OTHER_COUNT = {count: "seven" if count != "seven" else "two" for count in _COUNTS}
 _PLURALS = {"person": "people", "man": "men", "woman": "women", "child": "children"}
-# Where the first noun phrase ends: a preposition, with the participle before it.
+# The end of the first noun phrase: a preposition, with the participle before it.
 _JOINT = re.compile(
     r"\s((?:\w+(?:ing|ed)\s)?(?:on|in front of|in|at|under|above|over|beside|behind|near|with|"
     r"next to|of|among|through|into|from|by|against|around))\s",
@@ -28,7 +28,7 @@ _JOINT = re.compile(
 
 @dataclass(frozen=True)
 class CaptionVariant:
-    """A changed caption. ``same``: whether it still says the same of the image."""
+    """A changed caption. ``same``: whether its meaning is unchanged."""
 
     name: str
     caption: str
@@ -37,21 +37,21 @@ class CaptionVariant:
 
 @dataclass(frozen=True)
 class ImageVariant:
-    """A changed image, which a person would still caption the same."""
+    """A changed image, to which the same caption still applies."""
 
     name: str
     image: Image.Image
 
 
 def caption_variants(caption: str) -> list[CaptionVariant]:
-    """Return what can be made of a caption by plain rules for English, each different from it.
+    """Return the variants of a caption that simple rules for English make, without duplicates.
 
-    Two say the same in another dress; the others say something else, so a model that understands
-    scores them lower. A rule that finds nothing to change gives nothing.
+    Two rephrase it; the others change its meaning, so they should score lower. A rule that
+    changes nothing gives no variant.
     """
     variants = [
-        CaptionVariant("another dress: a photo of", f"a photo of {caption}", same=True),
-        CaptionVariant("another dress: capitals", caption.upper(), same=True),
+        CaptionVariant("rephrased: a photo of", f"a photo of {caption}", same=True),
+        CaptionVariant("rephrased: capitals", caption.upper(), same=True),
         CaptionVariant("negation: no", _negated(caption), same=False),
         CaptionVariant("negation: without", f"a photo without {caption}", same=False),
         CaptionVariant("nouns swapped", _swapped(caption), same=False),
@@ -60,13 +60,8 @@ def caption_variants(caption: str) -> list[CaptionVariant]:
         CaptionVariant("words backwards", " ".join(reversed(caption.split())), same=False),
         CaptionVariant("words shuffled", _shuffled(caption), same=False),
     ]
-    seen = {caption}
-    kept = []
-    for variant in variants:
-        if variant.caption not in seen:
-            seen.add(variant.caption)
-            kept.append(variant)
-    return kept
+    first = {variant.caption: variant for variant in reversed(variants)}
+    return [each for each in variants if each.caption != caption and first[each.caption] is each]
 
 
 def _negated(caption: str) -> str:
@@ -75,15 +70,15 @@ def _negated(caption: str) -> str:
 
 
 def _swapped(caption: str) -> str:
-    found = _JOINT.search(caption)
-    if not found:
+    joint = _JOINT.search(caption)
+    if not joint:
         return caption
-    return f"{caption[found.end() :]} {found[1]} {caption[: found.start()]}"
+    return f"{caption[joint.end() :]} {joint[1]} {caption[: joint.start()]}"
 
 
 def _replaced(caption: str, others: dict[str, str]) -> str:
-    def other(found: re.Match[str]) -> str:
-        return others.get(found[0].lower(), found[0])
+    def other(word: re.Match[str]) -> str:
+        return others.get(word[0].lower(), word[0])
 
     return re.sub(r"\w+", other, caption)
 
@@ -94,8 +89,8 @@ def _counted(caption: str) -> str:
     first, _, rest = caption.partition(" ")
     if changed != caption or first.lower() not in {"a", "an"} or not rest:
         return changed
-    found = _JOINT.search(f" {rest}")
-    end = max(found.start() - 1, 0) if found else len(rest)
+    joint = _JOINT.search(f" {rest}")
+    end = max(joint.start() - 1, 0) if joint else len(rest)
     return f"seven {_plural(rest[:end])}{rest[end:]}" if end else caption
 
 
@@ -112,26 +107,26 @@ def _plural(phrase: str) -> str:
 
 def _shuffled(caption: str) -> str:
     parts = caption.split()
-    random.Random(caption).shuffle(parts)  # noqa: S311 - no secret
+    random.Random(caption).shuffle(parts)  # noqa: S311 - not a secret
     return " ".join(parts)
 
 
 def image_variants(image: Image.Image) -> list[ImageVariant]:
-    """Return an RGB image with low contrast, blurred, cropped, turned, coarse, half hidden."""
+    """Return an RGB image with low contrast, blurred, cropped, rotated, compressed, part hidden."""
     width, height = image.size
     short = min(image.size)
     inner = (width // 5, height // 5, width - width // 5, height - height // 5)
     return [
         ImageVariant("low contrast", ImageEnhance.Contrast(image).enhance(0.3)),
         ImageVariant("blur", image.filter(ImageFilter.GaussianBlur(short / 60))),
-        ImageVariant("crop to the middle", image.crop(inner)),
-        ImageVariant("turned by 90°", image.transpose(Image.Transpose.ROTATE_90)),
-        ImageVariant("JPEG at quality 10", _coarse(image)),
-        ImageVariant("middle hidden", _hidden(image)),
+        ImageVariant("centre crop", image.crop(inner)),
+        ImageVariant("rotated by 90°", image.transpose(Image.Transpose.ROTATE_90)),
+        ImageVariant("JPEG at quality 10", _compressed(image)),
+        ImageVariant("centre hidden", _hidden(image)),
     ]
 
 
-def _coarse(image: Image.Image) -> Image.Image:
+def _compressed(image: Image.Image) -> Image.Image:
     out = io.BytesIO()
     image.save(out, "JPEG", quality=10)
     return Image.open(out).convert("RGB")
@@ -147,14 +142,14 @@ def _hidden(image: Image.Image) -> Image.Image:
 
 
 def views(image: Image.Image) -> list[Image.Image]:
-    """Return eight views of an RGB image, whose mean vector tells a little more than one.
+    """Return eight views of an RGB image, whose mean vector ranks a little better than one.
 
-    As it is, mirrored, five crops of 85% of the shorter side (corners and middle), and with its
-    contrast stretched (test-time augmentation: Krizhevsky et al. 2012, section 4.1, ten crops).
-    `cli.py bench views` measures what it gains.
+    The image, its mirror image, five crops of 85% of the shorter side (corners and centre), and
+    one with stretched contrast (test-time augmentation: Krizhevsky et al. 2012, section 4.1, ten
+    crops). `cli.py bench views` measures the gain.
     """
     side = max(1, round(0.85 * min(image.size)))
-    right, low = image.width - side, image.height - side
-    corners = [(0, 0), (right, 0), (0, low), (right, low), (right // 2, low // 2)]
+    right, bottom = image.width - side, image.height - side
+    corners = [(0, 0), (right, 0), (0, bottom), (right, bottom), (right // 2, bottom // 2)]
     crops = [image.crop((x, y, x + side, y + side)) for x, y in corners]
     return [image, ImageOps.mirror(image), *crops, ImageOps.autocontrast(image, cutoff=1)]

@@ -1,1 +1,1 @@
-"""Files that people take away: CSV, JSON, figures, the report."""
+"""Output files: CSV, JSON, Parquet, figures and the HTML report."""

@@ -1,15 +1,17 @@
-"""Results as files: CSV, JSON with what made them, and a figure."""
+"""Results as files: CSV, JSON and Parquet with their provenance, and a figure."""
 
 import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from importlib.metadata import version
+from importlib import metadata
 from typing import Any
 
 from components.encoder import Encoder
 from components.scores import Heatmap, Match
+from components.version import version
+from components.words import shorten
 
 Row = Mapping[str, Any]
 _LIBRARIES = ("streamlit", "torch", "transformers", "openvino", "pillow", "numpy")
@@ -17,7 +19,7 @@ _FORMULA = ("=", "+", "-", "@", "\t")
 
 
 def provenance(encoder: Encoder) -> dict[str, Any]:
-    """Return what made the scores: model, revision, runtime, precision, library versions."""
+    """Return what computed the scores: model, revision, runtime, precision, versions."""
     return {
         "model": encoder.spec.id,
         "revision": encoder.revision,
@@ -25,19 +27,28 @@ def provenance(encoder: Encoder) -> dict[str, Any]:
         "device": encoder.runtime.device,
         "precision": encoder.runtime.precision,
         "score_rule": asdict(encoder.recipe.score),
-        "versions": {library: version(library) for library in _LIBRARIES},
+        "versions": {
+            "captionlens": version(),
+            **{library: metadata.version(library) for library in _LIBRARIES},
+        },
     }
 
 
-def to_json(matches: Iterable[Match], about: dict[str, Any] | None = None) -> str:
-    """Return a JSON list of matches, or an object of ``about`` and the list under "matches"."""
-    return rows_to_json([asdict(match) for match in matches], about)
+def footer(encoder: Encoder) -> str:
+    """Return the line under a figure: the product's version, the model and its precision."""
+    model = f"{encoder.spec.name} {encoder.revision[:12]}".strip()
+    return f"CaptionLens {version()} · {model} · {encoder.runtime.precision}"
 
 
-def rows_to_json(rows: Sequence[Row], about: dict[str, Any] | None = None) -> str:
-    """Return a JSON list of rows, or an object of ``about`` and the list under "matches"."""
-    whole = {**about, "matches": rows} if about else rows
-    return json.dumps(whole, ensure_ascii=False, indent=2, default=str)
+def to_json(matches: Iterable[Match], receipt: dict[str, Any] | None = None) -> str:
+    """Return a JSON list of matches, or an object of ``receipt`` and the list under "matches"."""
+    return rows_to_json([asdict(match) for match in matches], receipt)
+
+
+def rows_to_json(rows: Sequence[Row], receipt: dict[str, Any] | None = None) -> str:
+    """Return a JSON list of rows, or an object of ``receipt`` and the list under "matches"."""
+    content = {**receipt, "matches": rows} if receipt else rows
+    return json.dumps(content, ensure_ascii=False, indent=2, default=str)
 
 
 def to_csv(matches: Iterable[Match]) -> str:
@@ -49,8 +60,8 @@ def to_csv(matches: Iterable[Match]) -> str:
 def rows_to_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
     """Return CSV with a header of ``columns``, by default every key of any row.
 
-    A text that a spreadsheet would run as a formula is given a leading apostrophe (OWASP, "CSV
-    Injection"): file names come from strangers. A list becomes text with semicolons.
+    Names are untrusted: text that a spreadsheet would run as a formula is prefixed with an
+    apostrophe (OWASP, "CSV Injection"). A list becomes text separated by semicolons.
     """
     names = columns or list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO(newline="")
@@ -67,7 +78,7 @@ def _inert(value: Any) -> Any:
 
 
 def matrix_to_csv(heatmap: Heatmap) -> str:
-    """Return CSV: a header of image names, then a caption and its numbers a line, as drawn."""
+    """Return CSV: a header of image names, then a caption and its values a line, as drawn."""
     names = [str(_inert(name)) for name in heatmap.images]
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -77,15 +88,15 @@ def matrix_to_csv(heatmap: Heatmap) -> str:
     return out.getvalue()
 
 
-def matrix_to_parquet(heatmap: Heatmap, about: Mapping[str, Any]) -> bytes:
-    """Return a Parquet file of the same; what made it is JSON in its metadata, as "captionlens"."""
+def matrix_to_parquet(heatmap: Heatmap, receipt: Mapping[str, Any]) -> bytes:
+    """Return a Parquet file of the same; its metadata has ``receipt`` as JSON: "captionlens"."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = [pa.array(heatmap.captions), *(pa.array(column) for column in heatmap.values.T)]
     table = pa.table(columns, names=["caption", *heatmap.images])
-    told = {"score": heatmap.scale.title, **about}
-    table = table.replace_schema_metadata({"captionlens": json.dumps(told)})
+    content = json.dumps({"score": heatmap.scale.title, **receipt})
+    table = table.replace_schema_metadata({"captionlens": content})
     out = io.BytesIO()
     pq.write_table(table, out)
     return out.getvalue()
@@ -118,15 +129,11 @@ def to_figure(panels: Sequence[Panel], footer: str, columns: int = 6) -> bytes:
 def _draw(part: Any, panel: Panel, rows: int, columns: int) -> None:
     from PIL import Image
 
-    # parse_math off: a file name with two dollar signs is no formula
-    part.suptitle(_short(panel.title, 110), fontsize=11, parse_math=False)
+    # parse_math off: a file name with two dollar signs is not a formula
+    part.suptitle(shorten(panel.title, 110), fontsize=11, parse_math=False)
     axes = part.subplots(rows, columns, squeeze=False).flat
     for axis in axes:
         axis.axis("off")
     for axis, (image, label) in zip(part.axes, panel.images, strict=False):
         axis.imshow(Image.open(io.BytesIO(image)))
         axis.set_title(label, fontsize=7.5, parse_math=False)
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"

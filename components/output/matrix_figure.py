@@ -1,4 +1,4 @@
-"""A heatmap as a figure for print: PNG, SVG and PDF by matplotlib, in the colours of the screen."""
+"""A heatmap as a figure for print: PNG, SVG or PDF, by matplotlib, in the app's colours."""
 
 import io
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from components.encoder import Encoder
 from components.scores import Heatmap
+from components.words import shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 Form = Literal["png", "svg", "pdf"]
 FORMS: dict[str, Form] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 
-_CELL = 0.62  # inches, until there are so many that the figure would outgrow a page
+_CELL = 0.62  # inches at most; cells shrink to keep the figure within `_WIDEST`
 _LABELS = 3.0  # inches beside the matrix, for the captions
 _WIDEST = 18.0
-_VALUES_FIT = 0.3  # inches: smaller cells stay without their number
+_VALUES_FIT = 0.3  # inches: smaller cells show no value
 MARKS = (
     " \N{BLACK RIGHT-POINTING TRIANGLE} The best image of its row,"
     " \N{BLACK DOWN-POINTING TRIANGLE} the best caption of its column."
@@ -27,7 +27,7 @@ ASSIGNED = " \N{WHITE SQUARE} The one-to-one assignment."
 
 
 def legend(heatmap: Heatmap) -> str:
-    """Return the line that explains colours and marks."""
+    """Return the line that explains the colours and marks."""
     scale = heatmap.scale
     ends = [
         f"{end * scale.factor:.{scale.decimals}f}{scale.unit}" for end in (scale.low, scale.high)
@@ -37,16 +37,10 @@ def legend(heatmap: Heatmap) -> str:
     return f"Colour: {scale.title}, from {ends[0]} to {ends[1]}, fixed.{marks}{assigned}"
 
 
-def footer(encoder: Encoder) -> str:
-    """Return the line that says what made the numbers."""
-    revision = encoder.revision[:12]
-    return f"CaptionLens · {encoder.spec.name} {revision} · {encoder.runtime.precision}"
+def draw(heatmap: Heatmap, thumbnails: Sequence[bytes], footer: str) -> "Figure":
+    """Return the figure: ``thumbnails`` (JPEG bytes, by column as drawn) above the matrix.
 
-
-def draw(heatmap: Heatmap, thumbnails: Sequence[bytes], below: str) -> "Figure":
-    """Return the figure: thumbnails (JPEG bytes, in the matrix's columns) above the matrix.
-
-    ``below`` is a line under it. The matrix's values are those of the image on the second axes.
+    The second axes hold the matrix as an image of its values; ``footer`` is a line below.
     """
     from matplotlib.figure import Figure
 
@@ -62,16 +56,16 @@ def draw(heatmap: Heatmap, thumbnails: Sequence[bytes], below: str) -> "Figure":
     if cell >= _VALUES_FIT:
         _values(axes, heatmap, cell)
     _marks(axes, heatmap, cell)
-    figure.supxlabel(f"{legend(heatmap)}\n{below}", fontsize=8, parse_math=False)
+    figure.supxlabel(f"{legend(heatmap)}\n{footer}", fontsize=8, parse_math=False)
     return figure
 
 
 def save(figure: "Figure", form: Form) -> bytes:
-    """Return the figure's file."""
+    """Return the figure as a file of format ``form``."""
     import matplotlib as mpl
 
     out = io.BytesIO()
-    with mpl.rc_context({"pdf.fonttype": 42}):  # letters stay letters, as journals ask
+    with mpl.rc_context({"pdf.fonttype": 42}):  # embed fonts as TrueType, so that text stays text
         figure.savefig(out, format=form, dpi=160, facecolor="white")
     return out.getvalue()
 
@@ -99,9 +93,9 @@ def _cells(figure: "Figure", axes: Any, heatmap: Heatmap) -> None:
         heatmap.values, cmap=colours, vmin=scale.low, vmax=scale.high, aspect="auto"
     )
     size = 9 if max(rows, columns) <= 30 else 6
-    names = [_short(name, 45) for name in heatmap.captions]
+    names = [shorten(name, 45) for name in heatmap.captions]
     axes.set_yticks(range(rows), names, fontsize=size, parse_math=False)
-    names = [_short(name, 24) for name in heatmap.images]
+    names = [shorten(name, 24) for name in heatmap.images]
     axes.set_xticks(range(columns), names, fontsize=size, rotation=60, ha="right", parse_math=False)
     axes.tick_params(length=0)
     bar = figure.colorbar(image, ax=axes, label=f"{scale.title} (fixed scale)", fraction=0.03)
@@ -138,7 +132,3 @@ def _marks(axes: Any, heatmap: Heatmap, cell: float) -> None:
         for width, colour in ((3.0, "black"), (1.4, "white")):
             place = (column - 0.46, row - 0.46)
             axes.add_patch(Rectangle(place, 0.92, 0.92, fill=False, lw=width * 1.2, ec=colour))
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"

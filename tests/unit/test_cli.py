@@ -13,6 +13,7 @@ from types import MappingProxyType
 import pytest
 
 from components.settings import ROOT
+from components.version import version
 from tests import checkpoints
 from tests.hub_server import HubServer
 
@@ -69,6 +70,11 @@ def test_the_table_is_for_people() -> None:
     assert head.split() == ["rank", "cosine", "pctile", "z", "reads", "as", "prob.", "image"]
     assert row.split()[0] == "1"
     assert row.endswith("coffee.jpg")
+    for name in ("rank", "cosine", "pctile", "z", "prob."):  # numbers end under their headings
+        end = head.index(name) + len(name)
+        assert row[end - 1].strip()
+        assert not row[end].strip()
+    assert row.index("coffee.jpg") == head.index("image")
 
 
 def test_skipped_files_are_named_and_the_rest_is_ranked(tmp_path: Path) -> None:
@@ -85,30 +91,34 @@ def test_skipped_files_are_named_and_the_rest_is_ranked(tmp_path: Path) -> None:
         assert f"skipped: {sentence}" in done.stderr
 
 
-def test_nothing_but_bad_files_gives_an_empty_list(tmp_path: Path) -> None:
+def test_only_bad_files_give_an_empty_list(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     assert json.loads(run("match", "-c", COFFEE, "-f", "json", tmp_path, status=1).stdout) == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("match", SAMPLES), "caption"),
-        (("match", "-c", "  ", SAMPLES), "No caption is left"),
+        (("match", "-c", "  ", SAMPLES), "Every --caption is empty"),
         (("match", "-c", COFFEE, "-m", "../no", SAMPLES), "is not a model"),
         (("match", "-c", COFFEE, "-m", "someone/unknown", SAMPLES), "download it first"),
         (("match", "-c", COFFEE, "-f", "xml", SAMPLES), "xml"),
-        (("models", "remove", "pocket"), "Pocket comes with the app"),
+        (("models", "remove", "pocket"), "Pocket is part of the app"),
         (("nonsense",), "nonsense"),
     ],
 )
-def test_misuse_is_told_in_a_sentence(arguments: tuple[object, ...], told: str) -> None:
-    assert told in run(*arguments, status=2).stderr
+def test_a_usage_error_is_a_sentence(arguments: tuple[object, ...], message: str) -> None:
+    assert message in run(*arguments, status=2).stderr
 
 
-def test_a_cut_caption_is_told() -> None:
+def test_a_cut_caption_is_reported() -> None:
     done = run("match", "-c", "word " * 600, SAMPLES / "coffee.jpg")
     assert "cut at 512 of 602 tokens" in done.stderr
+
+
+def test_the_version_is_shown() -> None:
+    assert run("--version").stdout == f"CaptionLens {version()}\n"
 
 
 def test_models_are_listed_with_their_state() -> None:

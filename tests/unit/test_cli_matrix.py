@@ -1,4 +1,4 @@
-"""``matrix`` and ``explain``, run as a person runs them."""
+"""``matrix`` and ``explain``, run as commands."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from components.version import version
 from tests.unit.test_cli import SAMPLES, run
 
 
@@ -28,7 +29,7 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_matrix_is_written_as_lines(captions: Path, images: Path) -> None:
+def test_the_matrix_is_printed_as_lines(captions: Path, images: Path) -> None:
     done = run("matrix", "--captions", captions, "--images", images)
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["1", "chelsea.jpg"]
@@ -47,7 +48,9 @@ def test_files_by_their_endings(captions: Path, images: Path, tmp_path: Path) ->
     cat = next(row for row in rows if row[0] == "a facial photo of a tabby cat")
     assert float(cat[rows[0].index("chelsea.jpg")]) > 0.99
     table = pq.read_table(tmp_path / "m.parquet")
-    assert json.loads(table.schema.metadata[b"captionlens"])["score"] == "percentile"
+    receipt = json.loads(table.schema.metadata[b"captionlens"])
+    assert receipt["score"] == "percentile"
+    assert receipt["versions"]["captionlens"] == version()
     assert Image.open(tmp_path / "m.png").width > 400
     assert (tmp_path / "m.pdf").read_bytes().startswith(b"%PDF")
     assert b"<svg" in (tmp_path / "m.svg").read_bytes()
@@ -76,18 +79,20 @@ def test_a_bad_image_is_named_and_the_rest_goes_on(captions: Path, images: Path)
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("changed", "message"),
     [
-        (["--out", "x.txt"], "x.txt ends in none of .png"),
+        (["--out", "x.txt"], "x.txt must end in one of .png"),
         (["--out", "no/such/x.png"], "The folder no/such does not exist."),
         (["--captions", "none.txt"], "none.txt cannot be read"),
         (["--images", "none"], "None of the files gave an image."),
     ],
 )
-def test_misuse_is_one_sentence(captions: Path, images: Path, more: list[str], told: str) -> None:
-    options = {"--captions": str(captions), "--images": str(images)} | {more[0]: more[1]}
+def test_misuse_is_one_sentence(
+    captions: Path, images: Path, changed: list[str], message: str
+) -> None:
+    options = {"--captions": str(captions), "--images": str(images)} | {changed[0]: changed[1]}
     done = run("matrix", *(part for pair in options.items() for part in pair), status=2)
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_explain_draws_and_prints_the_words(tmp_path: Path) -> None:
@@ -101,12 +106,12 @@ def test_explain_draws_and_prints_the_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["none.jpg", "a cat", "--out", "x.png"], "none.jpg cannot be read"),
-        (["x.jpg", " ", "--out", "x.png"], "No caption is left"),
+        (["x.jpg", " ", "--out", "x.png"], "CAPTION is empty"),
         (["x.jpg", "a cat", "--out", "x.txt"], "must end in .png"),
     ],
 )
-def test_explain_tells_misuse(arguments: list[str], told: str) -> None:
-    assert told in run("explain", *arguments, status=2).stderr
+def test_explain_rejects_misuse(arguments: list[str], message: str) -> None:
+    assert message in run("explain", *arguments, status=2).stderr

@@ -1,4 +1,4 @@
-"""Maps of why: by hand on a model whose answer is known, and honest on real images."""
+"""Occlusion maps: by hand on a model whose answer is known, and better than chance on images."""
 
 from dataclasses import replace
 
@@ -10,9 +10,10 @@ from components import explain
 from components.encoder import Encoder, load
 from components.encoder.encoder import Inputs
 from components.encoder.runtimes import Array
-from components.explain import Occlusion
+from components.explain import Curves, Occlusion
 from components.explain.occlusion import GRID, _tenths, _windows
 from components.images import decode, samples
+from components.output.explain_figure import Explained, draw
 from components.scores import Floats, unit
 
 
@@ -22,7 +23,7 @@ def encoder() -> Encoder:
 
 
 class _Corner:
-    """A runtime that sees how much white there is in the upper left quarter, and nothing else."""
+    """A runtime whose vectors depend only on how white the upper left quarter is."""
 
     library, device, precision = "none", "none", "f32"
 
@@ -61,7 +62,7 @@ def test_the_map_finds_what_the_model_looks_at(encoder: Encoder) -> None:
 
 
 def test_a_map_is_the_mean_fall_of_the_windows_over_a_cell() -> None:
-    """By hand: one window of the middle size takes 0.5; its cells share it with their others."""
+    """By hand: one window of the middle size costs 0.5, averaged over the windows of a cell."""
     windows = _windows()
     sizes = windows.sum(axis=(1, 2))
     hidden = np.tile(np.array([[1.0, 0.0]], dtype=np.float32), (len(windows), 1))
@@ -146,7 +147,7 @@ def test_gibberish_is_as_long_and_always_the_same() -> None:
     assert letters == explain.gibberish(caption) != caption
 
 
-def test_an_overlay_is_grey_where_nothing_speaks_and_coloured_where_something_does() -> None:
+def test_an_overlay_is_grey_where_salience_is_zero_and_coloured_elsewhere() -> None:
     view = np.full((224, 224, 3), (200, 100, 50), dtype=np.uint8)
     salient = np.zeros((GRID, GRID), dtype=np.float32)
     salient[:4], salient[-4:] = 1.0, -1.0
@@ -176,3 +177,47 @@ def test_a_model_that_takes_images_as_they_are_has_maps_too(encoder: Encoder) ->
     assert occlusion.view.shape[0] == 224
     salient = explain.saliency(occlusion, WHITE)
     assert salient[: GRID // 2, : GRID // 2].mean() > salient[GRID // 2 :].mean()
+
+
+def curves(deletion: float, insertion: float) -> Curves:
+    """Return curves of a constant height, against random ones of 0.5, from a cosine of 0.8."""
+
+    def line(height: float) -> Floats:
+        return np.array([0.8, *[height] * 10], dtype=np.float32)
+
+    return Curves(line(deletion), line(insertion), line(0.5), line(0.5))
+
+
+@pytest.mark.parametrize(
+    ("deletion", "insertion", "result"),
+    [
+        (0.2, 0.6, "passes both tests"),
+        (0.2, 0.4, "passes one of two tests"),
+        (0.6, 0.4, "fails both tests: do not rely on it"),
+    ],
+)
+def test_the_verdict_reports_the_faithfulness_check(
+    deletion: float, insertion: float, result: str
+) -> None:
+    assert explain.verdict(curves(deletion, insertion)) == (
+        f"Hiding the most salient tenth changes the cosine of 0.800 by {deletion - 0.8:+.3f},"
+        " hiding a random tenth by -0.300. In the faithfulness check (deletion below random order,"
+        f" insertion above it) the map {result}."
+    )
+
+
+def test_the_figure_shows_maps_curves_and_footer(encoder: Encoder) -> None:
+    known = _corner(encoder)
+    occlusion = explain.occlude(known, _white_corner())
+    own, other = explain.saliency(occlusion, WHITE), explain.saliency(occlusion, -WHITE)
+    checked = explain.curves(known, occlusion, own, WHITE)
+    explained = Explained("$a$ white corner", "xq", occlusion, own, other, checked, 0.1)
+    figure = draw(explained, "CaptionLens 1.2.3")
+    view, own_axes, other_axes, curve_axes = figure.axes
+    np.testing.assert_array_equal(view.images[0].get_array(), occlusion.view)
+    expected = np.asarray(explain.overlay(occlusion.view, own, 0.1, 0.7))
+    np.testing.assert_array_equal(own_axes.images[0].get_array(), expected)
+    assert [own_axes.get_title(), other_axes.get_title()] == ["$a$ white corner", "gibberish: xq"]
+    np.testing.assert_array_equal(curve_axes.lines[0].get_ydata(), checked.deletion)
+    assert curve_axes.get_title() == "faithfulness check"
+    assert figure.get_supxlabel().splitlines()[-1] == "CaptionLens 1.2.3"

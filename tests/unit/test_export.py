@@ -1,13 +1,16 @@
-"""Downloads open in other programs and hold what the page shows."""
+"""Exported files open in other programs and contain what the page shows."""
 
 import csv
 import io
 import json
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageColor
 
-from components.output.export import Panel, to_csv, to_figure, to_json
+from components.encoder import load
+from components.output.export import Panel, footer, provenance, to_csv, to_figure, to_json
 from components.scores import Match
+from components.version import version
 
 MATCHES = [
     Match("a dog, running", "dog.jpg", 1, 0.25, 0.9, 0.995, 3.5, "strong"),
@@ -15,10 +18,21 @@ MATCHES = [
 ]
 
 
-def _jpeg() -> bytes:
+COLOURS = ("red", "lime", "blue", "yellow", "cyan", "magenta", "orange", "teal")
+
+
+def _jpeg(colour: str) -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", (40, 30), "teal").save(out, "JPEG")
+    Image.new("RGB", (40, 30), colour).save(out, "JPEG")
     return out.getvalue()
+
+
+def _centre(figure: np.ndarray, colour: str) -> tuple[float, float]:
+    """Return (row, column) of the middle of ``colour``'s area in (height, width, 3) pixels."""
+    rgb = np.array(ImageColor.getrgb(colour))
+    rows, columns = np.nonzero(np.abs(figure - rgb).max(axis=-1) < 12)
+    assert len(rows) > 5_000
+    return float(rows.mean()), float(columns.mean())
 
 
 def test_csv_reads_back_and_carries_no_formula() -> None:
@@ -39,16 +53,29 @@ def test_csv_reads_back_and_carries_no_formula() -> None:
 
 def test_json_is_a_list_or_an_object_that_says_what_made_it() -> None:
     assert json.loads(to_json(MATCHES))[1]["caption"] == "كلب 🐕"
-    told = json.loads(to_json(MATCHES, {"model": "pocket"}))
-    assert told["model"] == "pocket"
-    assert [row["rank"] for row in told["matches"]] == [1, 2]
+    content = json.loads(to_json(MATCHES, {"model": "pocket"}))
+    assert content["model"] == "pocket"
+    assert [row["rank"] for row in content["matches"]] == [1, 2]
 
 
-def test_the_figure_is_a_png_that_grows_with_its_panels() -> None:
-    images = [(_jpeg(), f"$name_{index}$.jpg\n0.250") for index in range(8)]
-    one = Image.open(io.BytesIO(to_figure([Panel("two rows", images)], "footer")))
-    two = to_figure([Panel("a", images), Panel("b" * 400, images[:1]), Panel("c", [])], "f")
-    larger = Image.open(io.BytesIO(two))
-    assert one.format == larger.format == "PNG"
-    assert one.width == larger.width > 1000
-    assert larger.height > one.height
+def test_the_figure_shows_the_images_of_each_panel_in_their_order() -> None:
+    images = [(_jpeg(colour), f"${colour}_$.jpg\n0.250") for colour in COLOURS]
+    panels = [Panel("a" * 400, images[:7]), Panel("b", images[7:]), Panel("empty", [])]
+    figure = Image.open(io.BytesIO(to_figure(panels, "footer")))
+    assert figure.format == "PNG"
+    pixels = np.asarray(figure.convert("RGB"), dtype=int)
+    rows, columns = np.transpose([_centre(pixels, colour) for colour in COLOURS])
+    assert np.ptp(rows[:6]) < 2  # six a row
+    assert (np.diff(columns[:6]) > 100).all()
+    assert (np.diff(rows[5:]) > 100).all()  # the seventh, and the second panel, are below
+    assert np.ptp(columns[[0, 6, 7]]) < 2
+    assert (pixels[-10:] < 128).any() or (pixels[-60:] < 128).any()  # the footer
+
+
+def test_receipts_and_footers_name_the_version() -> None:
+    encoder = load("pocket")
+    versions = provenance(encoder)["versions"]
+    assert versions["captionlens"] == version()
+    assert {"torch", "numpy"} < versions.keys()
+    revision = encoder.revision[:12]
+    assert footer(encoder) == f"CaptionLens {version()} · Pocket {revision} · f32"

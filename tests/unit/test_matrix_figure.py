@@ -1,4 +1,4 @@
-"""The drawn figure holds the matrix: checked by its values, not its pixels."""
+"""The drawn figure contains the matrix: checked by its values, not its pixels."""
 
 import io
 import xml.etree.ElementTree as ET
@@ -31,7 +31,7 @@ def heatmap(captions: int = 3, images: int = 4) -> Heatmap:
 
 
 def drawn(shown: Heatmap) -> Figure:
-    return draw(shown, [jpeg("teal")] * len(shown.images), "below")
+    return draw(shown, [jpeg("teal")] * len(shown.images), "CaptionLens 1.2.3")
 
 
 def test_the_image_on_the_axes_is_the_matrix_on_its_scale() -> None:
@@ -44,6 +44,11 @@ def test_the_image_on_the_axes_is_the_matrix_on_its_scale() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == list(shown.images)
 
 
+def test_the_last_line_is_the_footer() -> None:
+    figure = drawn(heatmap())
+    assert figure.get_supxlabel().splitlines()[-1] == "CaptionLens 1.2.3"
+
+
 def test_the_colours_are_those_of_the_screen() -> None:
     shown = heatmap()
     image = drawn(shown).axes[1].images[0]
@@ -52,7 +57,7 @@ def test_the_colours_are_those_of_the_screen() -> None:
     np.testing.assert_allclose(own, shown.scale.colour(points), atol=1)
 
 
-def test_values_stand_in_the_cells_and_marks_where_they_belong() -> None:
+def test_cells_show_values_and_marks() -> None:
     shown = heatmap()
     axes = drawn(shown).axes[1]
     texts = {
@@ -89,11 +94,11 @@ def test_any_size_becomes_a_png(size: tuple[int, int]) -> None:
     assert max(image.size) < 12_000
 
 
-def test_numbers_are_left_out_where_they_do_not_fit() -> None:
+def test_values_are_omitted_where_they_do_not_fit() -> None:
     assert not drawn(heatmap(100, 100)).axes[1].texts
 
 
-def test_all_forms_open_and_strangers_names_harm_none() -> None:
+def test_all_formats_open_whatever_the_names() -> None:
     some = scores(4, 4)
     nasty = arrange(some, some.cosine, scale_of(Mode.cosine, some.cosine))
     shown = Heatmap(**{**vars(nasty), "captions": NASTY, "images": NASTY})
@@ -110,7 +115,7 @@ def test_a_difference_has_no_marks() -> None:
     assert "-100 points to 100 points" in legend(shown)
 
 
-def test_csv_and_parquet_hold_the_numbers() -> None:
+def test_csv_and_parquet_contain_the_values() -> None:
     some = scores(4, 4)
     plain = arrange(some, some.cosine, scale_of(Mode.cosine, some.cosine))
     shown = Heatmap(**{**vars(plain), "captions": NASTY, "images": NASTY})

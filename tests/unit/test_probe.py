@@ -1,4 +1,4 @@
-"""Variants say what their names say."""
+"""Variants are what their names say."""
 
 import numpy as np
 import pytest
@@ -35,20 +35,20 @@ def test_rules(caption: str, name: str, expected: str) -> None:
 
 
 def test_a_rule_that_changes_nothing_gives_nothing() -> None:
-    found = variants("cats")
-    assert "nouns swapped" not in found
-    assert "another colour" not in found
-    assert "another count" not in found
-    assert "words backwards" not in found
+    made = variants("cats")
+    assert "nouns swapped" not in made
+    assert "another colour" not in made
+    assert "another count" not in made
+    assert "words backwards" not in made
 
 
 @pytest.mark.parametrize(
     "caption", ["a", "a dog", "猫", "x" * 400, "a $b$ on **c** of d", "of of of"]
 )
 def test_variants_differ_from_the_caption_and_from_each_other(caption: str) -> None:
-    found = [each.caption for each in explain.caption_variants(caption)]
-    assert len({caption, *found}) == len(found) + 1
-    assert all(each.strip() for each in found)
+    captions = [each.caption for each in explain.caption_variants(caption)]
+    assert len({caption, *captions}) == len(captions) + 1
+    assert all(each.strip() for each in captions)
 
 
 def test_a_shuffle_keeps_the_words_and_is_always_the_same() -> None:
@@ -58,9 +58,9 @@ def test_a_shuffle_keeps_the_words_and_is_always_the_same() -> None:
     assert shuffled == variants(caption)["words shuffled"]
 
 
-def test_what_stays_true_is_told_from_what_does_not() -> None:
+def test_rephrasings_are_marked_as_the_same() -> None:
     same = [each.name for each in explain.caption_variants("a red dog on a beach") if each.same]
-    assert same == ["another dress: a photo of", "another dress: capitals"]
+    assert same == ["rephrased: a photo of", "rephrased: capitals"]
 
 
 def image(width: int = 200, height: int = 120) -> Image.Image:
@@ -70,16 +70,16 @@ def image(width: int = 200, height: int = 120) -> Image.Image:
 
 def test_images_are_changed_as_their_names_say() -> None:
     original = image()
-    found = {each.name: each.image for each in explain.image_variants(original)}
-    assert {each.mode for each in found.values()} == {"RGB"}
+    changed = {each.name: each.image for each in explain.image_variants(original)}
+    assert {each.mode for each in changed.values()} == {"RGB"}
     before = np.asarray(original, dtype=np.float64)
-    assert np.asarray(found["low contrast"]).std() < 0.5 * before.std()
-    assert np.abs(np.diff(np.asarray(found["blur"], dtype=float), axis=1)).mean() < 40
-    assert found["crop to the middle"].size == (120, 72)
-    assert found["turned by 90°"].size == (120, 200)
-    assert found["JPEG at quality 10"].size == original.size
-    assert not np.array_equal(np.asarray(found["JPEG at quality 10"]), np.asarray(original))
-    hidden = np.asarray(found["middle hidden"])
+    assert np.asarray(changed["low contrast"]).std() < 0.5 * before.std()
+    assert np.abs(np.diff(np.asarray(changed["blur"], dtype=float), axis=1)).mean() < 40
+    assert changed["centre crop"].size == (120, 72)
+    assert changed["rotated by 90°"].size == (120, 200)
+    assert changed["JPEG at quality 10"].size == original.size
+    assert not np.array_equal(np.asarray(changed["JPEG at quality 10"]), np.asarray(original))
+    hidden = np.asarray(changed["centre hidden"])
     assert (hidden[60, 100] == 128).all()
     np.testing.assert_array_equal(hidden[0], np.asarray(original)[0])
 
