@@ -1,4 +1,4 @@
-"""``evaluate``: retrieval figures of a model on a dataset, with their intervals."""
+"""``evaluate``: retrieval figures of a model on a dataset, with 95% intervals."""
 
 import json
 from dataclasses import asdict
@@ -20,6 +20,7 @@ from components.commands.console import (
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.scores import Floats
+from components.words import and_more, count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,27 +28,33 @@ if TYPE_CHECKING:
     from components.datasets.captioned import Example, PairData
     from components.datasets.evaluate import Direction, Encodings, Evaluation, Figure
 
-_NAMED = 5
-
 
 def evaluate(
     data: Annotated[
-        Path, typer.Argument(help="A list of images with captions, or its folder: see README.")
+        Path,
+        typer.Argument(help="A file that lists images with captions, or its folder; see README."),
     ],
-    split: Annotated[str, typer.Option(help="Where the list names splits; empty: all of it.")] = "",
-    images: Annotated[Path | None, typer.Option(help="The folder of the images.")] = None,
+    split: Annotated[
+        str, typer.Option(help="The split to use, where the file has them. Default: all images.")
+    ] = "",
+    images: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the images. Default: the usual ones beside the file."),
+    ] = None,
     model: ModelOption = "",
-    template: Annotated[str, typer.Option(help="Such as: a photo of {}")] = "{}",
+    template: Annotated[
+        str, typer.Option(help="Text around each caption, for example: a photo of {}")
+    ] = "{}",
     form: FormatOption = Format.table,
 ) -> None:
-    """Measure recall, median rank, MRR and pair accuracy. Status 1: images are missing."""
+    """Measure recall, median rank, MRR and pair accuracy. Status 1: images missing or skipped."""
     from components.datasets.captioned import read
     from components.datasets.evaluate import evaluate as measure
 
     if "{}" not in template:
-        raise CaptionLensError("The template needs a place for the caption: {}.")
+        raise CaptionLensError("The template must contain {} in place of the caption.")
     if form is Format.csv:
-        raise CaptionLensError("Figures come as a table or as JSON.")
+        raise CaptionLensError("The output formats of evaluate are table and json.")
     pairs = read(data, images)
     examples = pairs.split(split) if split else pairs.examples
     say_missing(pairs)
@@ -55,17 +62,19 @@ def evaluate(
     encoded = _encode(encoder, examples, template)
     each = 1000 * encoded.image_seconds / len(encoded.images)
     size = models.parameters(models.locate(encoder.spec))
-    found = measure(_scores(encoder, encoded), encoded.owner, encoded.skipped)
-    for reason in found.skipped:
+    evaluation = measure(_scores(encoder, encoded), encoded.owner, encoded.skipped)
+    for reason in evaluation.skipped:
         say(f"skipped: {reason}")
-    about: dict[str, object] = {"data": pairs.name, "split": split, "template": template}
-    about |= {"parameters": size, "ms_a_image": each}
+    settings: dict[str, object] = {"data": pairs.name, "split": split, "template": template}
+    settings |= {"parameters": size, "ms_a_image": each}
     if form is Format.json:
-        typer.echo(_json(found, encoder, about))
+        typer.echo(_json(evaluation, encoder, settings))
     else:
-        typer.echo(_table(found))
-        typer.echo(f"{size / 1e6:.1f} million parameters; {each:.1f} ms an image, from its file")
-    if pairs.missing or found.skipped:
+        typer.echo(_table(evaluation))
+        typer.echo(
+            f"{size / 1e6:.1f} million parameters; {each:.1f} ms per image, reading included"
+        )
+    if pairs.missing or evaluation.skipped:
         raise typer.Exit(SKIPPED)
 
 
@@ -76,11 +85,10 @@ def _scores(encoder: Encoder, encoded: "Encodings") -> Floats:
 
 
 def say_missing(pairs: "PairData") -> None:
-    """Say which images a dataset names and its folder lacks."""
+    """Report the images that a dataset lists but that do not exist."""
     if pairs.missing:
-        named = ", ".join(pairs.missing[:_NAMED])
-        more = f" and {len(pairs.missing) - _NAMED:,} more" if len(pairs.missing) > _NAMED else ""
-        say(f"missing: {len(pairs.missing):,} images of {pairs.name}: {named}{more}")
+        names = and_more(pairs.missing)
+        say(f"missing: {count(len(pairs.missing), 'image')} of {pairs.name}: {names}")
 
 
 def _encode(encoder: Encoder, examples: "Sequence[Example]", template: str) -> "Encodings":
@@ -95,33 +103,33 @@ def _encode(encoder: Encoder, examples: "Sequence[Example]", template: str) -> "
     raise AssertionError("encode_examples ends with its encodings")
 
 
-def _json(found: "Evaluation", encoder: Encoder, about: dict[str, object]) -> str:
+def _json(evaluation: "Evaluation", encoder: Encoder, settings: dict[str, object]) -> str:
     from components.output.export import provenance
 
-    return json.dumps({**about, **provenance(encoder), **asdict(found)}, indent=2)
+    return json.dumps({**settings, **provenance(encoder), **asdict(evaluation)}, indent=2)
 
 
-def _table(found: "Evaluation") -> str:
+def _table(evaluation: "Evaluation") -> str:
     lines = [
         f"{'':<18}{'R@1':>20}{'R@5':>20}{'R@10':>20}{'median rank':>18}{'MRR':>22}",
-        _row("caption to image", found.caption_to_image),
-        _row("image to caption", found.image_to_caption),
+        _row("caption to image", evaluation.caption_to_image),
+        _row("image to caption", evaluation.image_to_caption),
         "",
-        f"gallery of {found.caption_to_image.gallery:,} images and"
-        f" {found.image_to_caption.gallery:,} captions; in brackets 95% of bootstrap resamples",
-        f"{found.pairs.pairs:,} true pairs and as many false: accuracy"
-        f" {found.pairs.accuracy:.1%}, AUC {found.pairs.auc:.4f}",
+        f"{evaluation.caption_to_image.gallery:,} images,"
+        f" {evaluation.image_to_caption.gallery:,} captions; in brackets: 95% bootstrap intervals",
+        f"{evaluation.pairs.pairs:,} true pairs and as many false ones: accuracy"
+        f" {evaluation.pairs.accuracy:.1%}, AUC {evaluation.pairs.auc:.4f}",
     ]
     return "\n".join(lines)
 
 
-def _row(name: str, found: "Direction") -> str:
+def _row(name: str, direction: "Direction") -> str:
     def shown(figure: "Figure", factor: float, decimals: int) -> str:
         value, low, high = (
             f"{each * factor:.{decimals}f}" for each in (figure.value, figure.low, figure.high)
         )
         return f"{value} [{low}, {high}]"
 
-    recalls = "".join(f"{shown(each, 100, 1):>20}" for each in found.recall)
-    median, mrr = shown(found.median_rank, 1, 0), shown(found.mrr, 1, 3)
+    recalls = "".join(f"{shown(each, 100, 1):>20}" for each in direction.recall)
+    median, mrr = shown(direction.median_rank, 1, 0), shown(direction.mrr, 1, 3)
     return f"{name:<18}{recalls}{median:>18}{mrr:>22}"

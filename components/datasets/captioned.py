@@ -1,8 +1,8 @@
-"""Images with captions, in the formats that the field's datasets come in.
+"""Reads images with captions in the formats of the field's datasets.
 
 Flickr30k's ``results.csv``, Flickr8k's ``captions.txt`` and ``Flickr8k.token.txt``, COCO's
-``captions_*.json`` of 2014 and 2017, and any CSV or Parquet with columns image, caption and, if it
-likes, split.
+``captions_*.json`` of 2014 and 2017, and any CSV or Parquet file with columns image, caption and,
+optionally, split.
 """
 
 import json
@@ -20,7 +20,7 @@ _FILES = (
     *("captions.txt", "Flickr8k.token.txt"),
 )
 _FOLDERS = ("images", "Images", "flickr30k_images", "flickr30k-images", "Flicker8k_Dataset")
-_COCO = re.compile(r"COCO_(?:train|val|test)\d{4}_")  # what 2014's names have before 2017's
+_COCO = re.compile(r"COCO_(?:train|val|test)\d{4}_")  # prefix of 2014's names, which 2017's lack
 
 
 class DataError(CaptionLensError):
@@ -29,7 +29,7 @@ class DataError(CaptionLensError):
 
 @dataclass(frozen=True)
 class Example:
-    """An image with its captions; ``split`` is empty where the dataset names none."""
+    """An image with its captions; ``split`` is empty where the dataset has none."""
 
     image: Path
     captions: tuple[str, ...]
@@ -38,7 +38,7 @@ class Example:
 
 @dataclass(frozen=True)
 class PairData:
-    """A dataset: what is there, and what its list names but its folder lacks."""
+    """A dataset: its examples, and the images that its list names but that do not exist."""
 
     name: str
     examples: tuple[Example, ...]
@@ -48,9 +48,9 @@ class PairData:
         """Return the examples of a split. Raises DataError where there are none."""
         chosen = tuple(example for example in self.examples if example.split == name)
         if not chosen:
-            there = sorted({example.split for example in self.examples} - {""})
-            known = f"it has {', '.join(there)}" if there else "it names no splits"
-            raise DataError(f"{self.name} has no split {name!r}: {known}.")
+            splits = sorted({example.split for example in self.examples} - {""})
+            choices = f"its splits are {', '.join(splits)}" if splits else "it has no splits"
+            raise DataError(f"{self.name} has no split {name!r}; {choices}.")
         return chosen
 
 
@@ -62,10 +62,10 @@ class _Row:
 
 
 def read(place: Path, images: Path | None = None) -> PairData:
-    """Return the dataset of a file, or of a folder that holds one of the known files.
+    """Return the dataset of a file, or of a folder that contains one of the known files.
 
-    ``images`` is the folder of its images, by default the usual one beside the file. Images
-    that are not there are named in ``missing``. Raises DataError where nothing can be read.
+    ``images`` is the folder of its images; by default, the usual ones beside the file are tried.
+    Images that do not exist are named in ``missing``. Raises DataError where nothing can be read.
     """
     file = _file(place)
     try:
@@ -80,11 +80,11 @@ def read(place: Path, images: Path | None = None) -> PairData:
             captions.setdefault(row.image, []).append(row.caption)
             splits[row.image] = row.split
     if not captions:
-        raise DataError(f"{file.name} holds no captions.")
-    return _found(file, captions, splits, [images] if images else _folders(file))
+        raise DataError(f"{file.name} has no captions.")
+    return _pair_data(file, captions, splits, [images] if images else _folders(file))
 
 
-def _found(
+def _pair_data(
     file: Path, captions: dict[str, list[str]], splits: dict[str, str], folders: list[Path]
 ) -> PairData:
     examples, missing = [], []
@@ -101,15 +101,15 @@ def _file(place: Path) -> Path:
     if not place.is_dir():
         return place
     annotations = sorted(place.glob("annotations/captions_*.json"))
-    known = [
+    candidates = [
         *(place / name for name in _FILES),
         *annotations,
         *sorted(place.glob("captions_*.json")),
     ]
-    found = next((file for file in known if file.is_file()), None)
-    if found is None:
-        raise DataError(f"{place.name} holds none of {', '.join(_FILES)}, captions_*.json.")
-    return found
+    file = next((file for file in candidates if file.is_file()), None)
+    if file is None:
+        raise DataError(f"{place.name} contains none of {', '.join(_FILES)}, captions_*.json.")
+    return file
 
 
 def _reader(file: Path) -> Callable[[Path], Iterable[_Row]]:
@@ -125,8 +125,8 @@ def _reader(file: Path) -> Callable[[Path], Iterable[_Row]]:
 def _flickr30k(file: Path) -> Iterator[_Row]:
     """Yield the rows of Flickr30k's ``results.csv``: image_name| comment_number| comment.
 
-    One of them lacks its second bar ("2199200615.jpg| 4   A dog runs ..."): the number ends there
-    at the first white space.
+    One row lacks its second bar ("2199200615.jpg| 4   A dog runs ..."); there, the number ends at
+    the first space.
     """
     with file.open(encoding="utf-8-sig") as lines:
         next(lines, None)
@@ -145,7 +145,7 @@ def _text(file: Path) -> Iterator[_Row]:
             if "\t" in line:
                 name, _, caption = line.partition("\t")
                 yield _Row(name.partition("#")[0].strip(), " ".join(caption.split()))
-            elif ".jpg," in line:  # a caption may hold commas of its own
+            elif ".jpg," in line:  # a caption may contain commas
                 name, _, caption = line.partition(".jpg,")
                 yield _Row(f"{name.strip()}.jpg", " ".join(caption.strip().strip('"').split()))
 
@@ -163,7 +163,7 @@ def _table(file: Path) -> Iterator[_Row]:
 
 
 def _coco(file: Path) -> Iterator[_Row]:
-    """Yield the rows of COCO's captions: images and annotations are joined by the image's id."""
+    """Yield the rows of COCO's captions, images and annotations joined by the image's id."""
     data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     names = {image["id"]: str(image["file_name"]) for image in data["images"]}
     split = re.sub(r"^captions_|\d+$", "", file.stem)
@@ -173,7 +173,7 @@ def _coco(file: Path) -> Iterator[_Row]:
 
 
 def _folders(file: Path) -> list[Path]:
-    """Return where a dataset's images usually lie, seen from its list."""
+    """Return the folders where a dataset's images usually are, relative to its list."""
     roots = [file.parent, file.parent.parent]
     year = re.sub(r"^captions_", "", file.stem)  # train2017: the folder beside annotations/
     names = (*_FOLDERS, year, year.replace("2014", "2017"), year.replace("2017", "2014"))
@@ -181,9 +181,9 @@ def _folders(file: Path) -> list[Path]:
 
 
 def _path(name: str, folders: list[Path]) -> Path | None:
-    """Return the image of a name, which stays below its folder; None where there is none.
+    """Return the image of a name, always inside its folder; None where there is none.
 
-    COCO's names of 2014 and 2017 stand for the same images.
+    COCO's names of 2014 and 2017 denote the same images.
     """
     bare = _COCO.sub("", name)
     for folder in folders:

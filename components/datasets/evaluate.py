@@ -1,4 +1,4 @@
-"""How well a model retrieves on a dataset: recall, ranks, MRR with intervals, and pair accuracy."""
+"""Measures retrieval on a dataset: recall, ranks and MRR with intervals, and pair accuracy."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from components.encoder import Encoded, Encoder, Skipped, encode
 from components.images import source_of
 from components.scores import KS, Floats, auc, balanced_accuracy, best_threshold, ranks
 
-CAPTIONS = 5  # of an image, the first: as COCO's benchmarks count
+CAPTIONS = 5  # of each image, the first five, as in COCO's benchmarks
 _RESAMPLES = 1000
 Values = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Direction:
-    """One direction of retrieval. ``recall`` is of `KS`; recall and MRR are between 0 and 1."""
+    """One direction of retrieval. ``recall`` is at `KS`; recall and MRR are between 0 and 1."""
 
     queries: int
     gallery: int
@@ -39,7 +39,7 @@ class Direction:
 
 @dataclass(frozen=True)
 class PairFigures:
-    """True pairs against as many of other images' captions."""
+    """Separation of true pairs from as many pairs with another image's caption."""
 
     pairs: int  # of each kind
     accuracy: float
@@ -48,7 +48,7 @@ class PairFigures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All figures of a model on a dataset. ``skipped`` are the reasons of images left out."""
+    """All figures of a model on a dataset; ``skipped`` has a sentence for each skipped image."""
 
     caption_to_image: Direction
     image_to_caption: Direction
@@ -58,7 +58,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Encodings:
-    """Unit vectors: ``images`` (n, width), ``texts`` (m, width), and whose each text is (m,)."""
+    """Unit vectors: ``images`` (n, width), ``texts`` (m, width), and each text's image (m,)."""
 
     images: Floats
     texts: Floats
@@ -70,9 +70,9 @@ class Encodings:
 def encode_examples(
     encoder: Encoder, examples: Sequence[Example], template: str = "{}"
 ) -> Iterator[int | Encodings]:
-    """Yield how many images are done, and at last their vectors and those of their captions.
+    """Yield how many images are done, and at the end their vectors and those of their captions.
 
-    ``template`` has a place {} for the caption. Raises DataError where no image can be read.
+    ``template`` contains {} in place of the caption. Raises DataError where no image can be read.
     """
     vectors, kept, skipped = [], [], []
     began = time.perf_counter()
@@ -100,23 +100,24 @@ def encode_examples(
 def evaluate(scores: Floats, owner: NDArray[np.intp], skipped: Sequence[str] = ()) -> Evaluation:
     """Return the figures of ``scores`` (captions, images); ``owner`` (captions,) the own image.
 
-    Caption to image: each caption is a query with one image of its own. Image to caption: each
-    image is a query, and the best rank of its several captions counts (Hodosh et al. 2013). The
-    intervals are percentiles of 1,000 bootstrap resamples of the images, with their captions;
-    the gallery stays. Higher scores are better; a pair matcher's probabilities do as well.
+    Caption to image: each caption is a query with one true image. Image to caption: each image is
+    a query, and the best rank among its captions counts (Hodosh et al. 2013). The intervals are
+    percentiles of 1,000 bootstrap resamples of the images with their captions, the gallery
+    unchanged. Higher scores are better; they may be cosines or a pair matcher's scores.
     """
-    known = owner[:, None] == np.arange(scores.shape[1])
-    there, back = ranks(scores, known), ranks(scores.T, known.T)
+    captions, images = scores.shape
+    known = owner[:, None] == np.arange(images)
+    text_to_image, image_to_text = ranks(scores, known), ranks(scores.T, known.T)
     return Evaluation(
-        _direction(there, owner, scores.shape[1], scores.shape[1]),
-        _direction(back, np.arange(len(back)), len(back), scores.shape[0]),
+        _direction(text_to_image, owner, images, images),
+        _direction(image_to_text, np.arange(images), images, captions),
         _pairs(scores, owner),
         tuple(skipped),
     )
 
 
-def _direction(places: Values, owner: NDArray[np.intp], images: int, gallery: int) -> Direction:
-    """Return the figures of ranks (queries,); queries of one owner are drawn together."""
+def _direction(rank: Values, owner: NDArray[np.intp], images: int, gallery: int) -> Direction:
+    """Return the figures of ranks (queries,); queries of one image are resampled together."""
     rng = np.random.default_rng(0)
     drawn = np.stack(
         [
@@ -131,26 +132,26 @@ def _direction(places: Values, owner: NDArray[np.intp], images: int, gallery: in
         return Figure(float(values.mean()), float(low), float(high))
 
     return Direction(
-        queries=len(places),
+        queries=len(rank),
         gallery=gallery,
-        recall=tuple(figure((places <= k).astype(np.float64)) for k in KS),
-        median_rank=_median(places, drawn),
-        mrr=figure(1 / places),
+        recall=tuple(figure((rank <= k).astype(np.float64)) for k in KS),
+        median_rank=_median(rank, drawn),
+        mrr=figure(1 / rank),
     )
 
 
-def _median(places: Values, drawn: Values) -> Figure:
-    """Return the median rank; a resample's is where its weights, in order of rank, reach half."""
-    order = np.argsort(places, kind="stable")
+def _median(rank: Values, drawn: Values) -> Figure:
+    """Return the median rank; in a resample, where the weights in order of rank reach half."""
+    order = np.argsort(rank, kind="stable")
     reached = (np.cumsum(drawn[:, order], axis=1) >= 0.5 - 1e-9).argmax(axis=1)
-    low, high = np.percentile(places[order][reached], [2.5, 97.5])
-    return Figure(float(np.median(places)), float(low), float(high))
+    low, high = np.percentile(rank[order][reached], [2.5, 97.5])
+    return Figure(float(np.median(rank)), float(low), float(high))
 
 
 def _pairs(scores: Floats, owner: NDArray[np.intp]) -> PairFigures:
     """Return accuracy and AUC of each caption with its own image and with another's.
 
-    The threshold for one half of the captions is the one that is best on the other half.
+    Each half of the images is classified with the threshold that is best on the other half.
     """
     images = scores.shape[1]
     rows = np.arange(len(owner))

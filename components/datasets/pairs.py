@@ -1,4 +1,4 @@
-"""Which captions belong to which images, as a table says: columns image, caption and split."""
+"""Reads which captions belong to which images: a table with columns image, caption and split."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from components.datasets.table import CAPTION_COLUMNS, TableError, image_column,
 from components.encoder import parse_captions
 from components.settings import Settings
 
-_MOST_ROWS = 100_000
+_MAX_ROWS = 100_000
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """``pairs`` are (image, caption) without repetition; ``dropped`` were above the limit.
+    """``pairs`` are unique (image, caption); ``dropped`` counts captions above the limit.
 
-    ``splits`` has the images whose rows name one.
+    ``splits`` maps images to their split, where a row gives one.
     """
 
     pairs: tuple[tuple[str, str], ...]
@@ -28,23 +28,23 @@ class Pairs:
         return tuple(dict.fromkeys(caption for _, caption in self.pairs))
 
     def missing(self, images: set[str]) -> list[str]:
-        """Return the images that the table names and ``images`` lack."""
+        """Return the images in the table that are not in ``images``."""
         return [
             name for name in dict.fromkeys(name for name, _ in self.pairs) if name not in images
         ]
 
 
 def read_pairs(name: str, data: bytes, limit: int | None = None) -> Pairs:
-    """Return the pairs of a CSV or Parquet file's bytes; a path counts by its last part.
+    """Return the pairs of a CSV or Parquet file's bytes; of a path, only the file name counts.
 
-    ``limit`` is how many captions are kept, by default the setting. Raises TableError.
+    ``limit`` is the number of captions kept; None: the setting's. Raises TableError.
     """
     pairs: dict[tuple[str, str], None] = {}
     splits: dict[str, str] = {}
     column = ""
     for number, row in enumerate(read_rows(Path(name), data)):
-        if number >= _MOST_ROWS:
-            raise TableError(f"{name} has more than {_MOST_ROWS:,} rows: give a part of it.")
+        if number >= _MAX_ROWS:
+            raise TableError(f"{name} has more than {_MAX_ROWS:,} rows. Use a part of it.")
         column = column or image_column(name, row)
         image = str(row.get(column) or "").replace("\\", "/").rpartition("/")[2].strip()
         texts = [row[name] for name in CAPTION_COLUMNS if row.get(name)]
@@ -55,7 +55,7 @@ def read_pairs(name: str, data: bytes, limit: int | None = None) -> Pairs:
         if row.get("split"):
             splits[image] = str(row["split"]).strip()
     if not pairs:
-        raise TableError(f"{name} has no captions: call their column caption.")
+        raise TableError(f"{name} has no captions. Name their column caption.")
     limit = Settings().max_captions if limit is None else limit
     kept = set(list(dict.fromkeys(caption for _, caption in pairs))[:limit])
     within = tuple(pair for pair in pairs if pair[1] in kept)
@@ -63,6 +63,6 @@ def read_pairs(name: str, data: bytes, limit: int | None = None) -> Pairs:
 
 
 def _lines(texts: Sequence[object]) -> list[str]:
-    """Return one line a caption: a cell may hold several, or a caption several lines."""
+    """Return one line per caption; a cell may be a list, and a caption have several lines."""
     cells = [each for text in texts for each in (text if isinstance(text, list) else [text])]
     return [" ".join(str(cell).split()).lstrip("# ") for cell in cells]

@@ -1,4 +1,4 @@
-"""Rows of CSV and Parquet files, and the columns that name images and captions."""
+"""Reads rows of CSV and Parquet files, and finds their columns of images and captions."""
 
 import csv
 import io
@@ -10,21 +10,21 @@ from components.errors import CaptionLensError
 
 IMAGE_COLUMNS = ("image", "path", "file", "file_name", "filename", "filepath", "image_path", "url")
 CAPTION_COLUMNS = ("caption", "captions", "comment", "text", "title")
-_CELL = 1_000_000  # characters: more in a cell is damage, not text
+_CELL = 1_000_000  # characters; a larger cell is damage, not text
 Value = str | int | float | list[str] | None
 
 
 class TableError(CaptionLensError):
-    """A table that cannot be read, and what is wrong with it."""
+    """A table that cannot be read, and why."""
 
 
 def image_column(name: str, row: Mapping[str, Any]) -> str:
-    """Return the column of ``row`` that names images. Raises TableError naming the table."""
-    wanted = {column.strip().lower(): column for column in row}
+    """Return the column of ``row`` that names images. Raises TableError, which names the table."""
+    columns = {column.strip().lower(): column for column in row}
     for candidate in IMAGE_COLUMNS:
-        if candidate in wanted:
-            return wanted[candidate]
-    raise TableError(f"{name} has no column of images: call it image, path or url.")
+        if candidate in columns:
+            return columns[candidate]
+    raise TableError(f"{name} has no column of images. Name it image, path or url.")
 
 
 def read_rows(file: Path, data: bytes | None = None) -> Iterator[dict[str, Value]]:
@@ -53,7 +53,7 @@ def _read_csv(file: BinaryIO) -> Iterator[dict[str, Value]]:
 
 
 def _number(text: str) -> Value:
-    """Return what a cell says as a number where it is plainly one: no leading zeros, no nan."""
+    """Return a cell as a number where that loses nothing (leading zeros, "nan"), else as text."""
     for kind in (int, float):
         try:
             value = kind(text)

@@ -24,19 +24,19 @@ OWNER = np.array([0, 0, 1, 1, 2])
 
 
 def test_ranks_by_hand_with_several_captions_an_image() -> None:
-    found = evaluate(SCORES, OWNER)
-    there, back = found.caption_to_image, found.image_to_caption
+    evaluation = evaluate(SCORES, OWNER)
+    text_to_image, image_to_text = evaluation.caption_to_image, evaluation.image_to_caption
     # caption to image ranks: 1, 3, 1, 2, 1
-    assert (there.queries, there.gallery) == (5, 3)
-    assert [figure.value for figure in there.recall] == [0.6, 1.0, 1.0]
-    assert there.median_rank.value == 1
-    assert there.mrr.value == pytest.approx((1 + 1 / 3 + 1 + 1 / 2 + 1) / 5)
+    assert (text_to_image.queries, text_to_image.gallery) == (5, 3)
+    assert [figure.value for figure in text_to_image.recall] == [0.6, 1.0, 1.0]
+    assert text_to_image.median_rank.value == 1
+    assert text_to_image.mrr.value == pytest.approx((1 + 1 / 3 + 1 + 1 / 2 + 1) / 5)
     # image to caption: each image's best caption is first in its column
-    assert (back.queries, back.gallery) == (3, 5)
-    assert [figure.value for figure in back.recall] == [1.0, 1.0, 1.0]
+    assert (image_to_text.queries, image_to_text.gallery) == (3, 5)
+    assert [figure.value for figure in image_to_text.recall] == [1.0, 1.0, 1.0]
 
 
-def test_intervals_hold_the_figure_and_narrow_with_more_queries() -> None:
+def test_intervals_contain_the_figure_and_narrow_with_more_queries() -> None:
     rng = np.random.default_rng(0)
 
     def width(images: int) -> float:
@@ -49,7 +49,7 @@ def test_intervals_hold_the_figure_and_narrow_with_more_queries() -> None:
     assert width(900) < 0.5 * width(60)
 
 
-def test_the_interval_is_that_of_a_binomial_where_queries_are_alone() -> None:
+def test_the_interval_is_binomial_with_one_caption_per_image() -> None:
     """1,000 queries, 300 found: the bootstrap's interval is near the normal approximation's."""
     scores = np.zeros((1000, 1000), dtype=np.float32)
     found = np.arange(1000) < 300
@@ -61,7 +61,7 @@ def test_the_interval_is_that_of_a_binomial_where_queries_are_alone() -> None:
     assert figure.high == pytest.approx(0.3 + half, abs=0.006)
 
 
-def test_pairs_that_part_wholly_and_not_at_all() -> None:
+def test_pairs_that_separate_completely_and_not_at_all() -> None:
     perfect = np.eye(40, dtype=np.float32)
     figures = evaluate(perfect, np.arange(40)).pairs
     assert (figures.pairs, figures.accuracy, figures.auc) == (40, 1.0, 1.0)
@@ -74,24 +74,24 @@ def test_the_command_measures_the_samples_and_names_what_is_missing(tmp_path: Pa
     rows = (SAMPLES / "captions.csv").read_text(encoding="utf-8")
     table.write_text(f"{rows}lost.jpg,an image that is not there\n", encoding="utf-8")
     done = run("evaluate", table, "--images", SAMPLES, "--format", "json", status=1)
-    assert "missing: 1 images of captions.csv: lost.jpg" in done.stderr
-    told = json.loads(done.stdout)
-    assert told["caption_to_image"]["gallery"] == 23
-    assert told["caption_to_image"]["recall"][0]["value"] == pytest.approx(13 / 23)
-    assert told["model"] == "pocket"
+    assert "missing: 1 image of captions.csv: lost.jpg" in done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["caption_to_image"]["gallery"] == 23
+    assert figures["caption_to_image"]["recall"][0]["value"] == pytest.approx(13 / 23)
+    assert figures["model"] == "pocket"
     lines = run("evaluate", SAMPLES, "--template", "a photo of {}").stdout.splitlines()
     assert lines[1].startswith("caption to image")
-    assert "gallery of 23 images and 23 captions" in lines[4]
+    assert "23 images, 23 captions" in lines[4]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "sentence"),
     [
         (["nowhere.csv"], "nowhere.csv cannot be read"),
-        ([SAMPLES, "--template", "a photo"], "The template needs a place"),
-        ([SAMPLES, "--split", "dev"], "has no split 'dev': it names no splits"),
-        ([SAMPLES, "--format", "csv"], "as a table or as JSON"),
+        ([SAMPLES, "--template", "a photo"], "The template must contain {}"),
+        ([SAMPLES, "--split", "dev"], "has no split 'dev'; it has no splits"),
+        ([SAMPLES, "--format", "csv"], "formats of evaluate are table and json"),
     ],
 )
-def test_misuse_is_one_sentence(arguments: list[object], told: str) -> None:
-    assert told in run("evaluate", *arguments, status=2).stderr
+def test_misuse_is_one_sentence(arguments: list[object], sentence: str) -> None:
+    assert sentence in run("evaluate", *arguments, status=2).stderr

@@ -19,28 +19,28 @@ def test_a_csv_gives_its_pairs_in_order_and_once() -> None:
         b"cat.jpg,a cat,dev\n"
         b"none.jpg,,dev\n"
     )
-    found = read_pairs("pairs.csv", data)
+    pairs = read_pairs("pairs.csv", data)
     expected = (("dog.jpg", "a dog, running"), ("dog.jpg", "a brown dog"), ("cat.jpg", "a cat"))
-    assert found.pairs == expected
-    assert found.captions == ("a dog, running", "a brown dog", "a cat")
-    assert found.dropped == 0
-    assert found.missing({"dog.jpg"}) == ["cat.jpg"]
-    assert found.splits == {"dog.jpg": "dev", "cat.jpg": "dev"}  # the last row's
+    assert pairs.pairs == expected
+    assert pairs.captions == ("a dog, running", "a brown dog", "a cat")
+    assert pairs.dropped == 0
+    assert pairs.missing({"dog.jpg"}) == ["cat.jpg"]
+    assert pairs.splits == {"dog.jpg": "dev", "cat.jpg": "dev"}  # the last row's
 
 
 def test_a_parquet_with_lists_of_captions_does_too() -> None:
     table = pa.table({"file": ["a.jpg", "b.jpg"], "captions": [["one", "two"], ["three"]]})
     out = io.BytesIO()
     pq.write_table(table, out)
-    found = read_pairs("pairs.parquet", out.getvalue())
-    assert found.pairs == (("a.jpg", "one"), ("a.jpg", "two"), ("b.jpg", "three"))
+    pairs = read_pairs("pairs.parquet", out.getvalue())
+    assert pairs.pairs == (("a.jpg", "one"), ("a.jpg", "two"), ("b.jpg", "three"))
 
 
 def test_captions_above_the_limit_are_counted() -> None:
     rows = "".join(f"{i}.jpg,caption {i}\n" for i in range(5))
-    found = read_pairs("pairs.csv", f"image,caption\n{rows}".encode(), limit=3)
-    assert len(found.pairs) == 3
-    assert found.dropped == 2
+    pairs = read_pairs("pairs.csv", f"image,caption\n{rows}".encode(), limit=3)
+    assert len(pairs.pairs) == 3
+    assert pairs.dropped == 2
 
 
 def test_a_climbing_path_counts_by_its_last_part() -> None:
@@ -53,7 +53,7 @@ def test_a_caption_that_looks_like_a_comment_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "told"),
+    ("name", "data", "sentence"),
     [
         ("p.csv", b"", "p.csv has no captions"),
         ("p.csv", b"image,caption\n", "p.csv has no captions"),
@@ -64,6 +64,6 @@ def test_a_caption_that_looks_like_a_comment_stays() -> None:
         ("p.parquet", b"PAR1 or not", "p.parquet cannot be read as a table"),
     ],
 )
-def test_a_bad_table_is_told_by_name(name: str, data: bytes, told: str) -> None:
-    with pytest.raises(TableError, match=told):
+def test_a_bad_table_is_reported_by_name(name: str, data: bytes, sentence: str) -> None:
+    with pytest.raises(TableError, match=sentence):
         read_pairs(name, data)

@@ -1,4 +1,4 @@
-"""Datasets in the formats that they come in, with their faults."""
+"""Datasets in the formats of the field, with their faults."""
 
 import json
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_splits_are_kept_and_asked_for(tmp_path: Path) -> None:
     file.write_text("image,caption,split\na.jpg,one,train\nb.jpg,two,test\n")
     data = read(file)
     assert [example.captions for example in data.split("test")] == [("two",)]
-    with pytest.raises(DataError, match=r"no split 'dev': it has test, train\."):
+    with pytest.raises(DataError, match=r"no split 'dev'; its splits are test, train\."):
         data.split("dev")
 
 
@@ -83,7 +83,7 @@ def test_coco_joins_by_id_whatever_the_year_of_names(tmp_path: Path, year: str, 
     assert data.examples == (Example(folder / stored, ("first caption", "second"), "val"),)
 
 
-def test_images_may_lie_elsewhere_but_paths_do_not_climb(tmp_path: Path) -> None:
+def test_images_may_be_elsewhere_but_paths_stay_inside(tmp_path: Path) -> None:
     folder = images(tmp_path / "elsewhere", "a.jpg")
     images(tmp_path, "secret.jpg")
     (tmp_path / "list").mkdir()
@@ -95,26 +95,26 @@ def test_images_may_lie_elsewhere_but_paths_do_not_climb(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "sentence"),
     [
         ("x.json", "{", "x.json cannot be read as images with captions"),
         ("x.json", '{"images": []}', "x.json cannot be read"),
         ("x.json", "[]", "x.json cannot be read"),
-        ("x.csv", "name,text\n", "x.csv holds no captions"),
+        ("x.csv", "name,text\n", "x.csv has no captions"),
         ("x.csv", "words,other\n1,2\n", "x.csv has no column of images"),
-        ("x.txt", "nothing\n", "x.txt holds no captions"),
+        ("x.txt", "nothing\n", "x.txt has no captions"),
         ("y.csv", None, "y.csv cannot be read"),
     ],
 )
-def test_bad_lists_are_told_by_name(
-    tmp_path: Path, name: str, content: str | None, told: str
+def test_bad_lists_are_reported_by_name(
+    tmp_path: Path, name: str, content: str | None, sentence: str
 ) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=sentence):
         read(tmp_path / name)
 
 
 def test_a_folder_without_a_list_says_what_it_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds none of captions\.csv"):
+    with pytest.raises(DataError, match=r"contains none of captions\.csv"):
         read(tmp_path)
