@@ -1,4 +1,4 @@
-"""The images of a folder and its subfolders, without links that leave it."""
+"""The images of a folder and its subfolders; links that lead outside are ignored."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from components.images import Source, find_images, source_of
 
 
 class Folder:
-    """An ImageSource."""
+    """An ImageSource: the images of a folder."""
 
     def __init__(self, location: str) -> None:
         self._folder = Path(location).expanduser()
@@ -23,22 +23,22 @@ class Folder:
         for error in errors:
             yield Skipped(source_of(b"", self._folder.name), str(error))
         sources.reverse()
-        while sources:  # each is let go of: there may be very many
+        while sources:  # frees each one, as there may be very many
             source = sources.pop()
             assert isinstance(source.data, Path)  # noqa: S101 - a folder holds files
             yield file_item(str(source.data.relative_to(self._folder)), source, source.data)
 
 
 def file_item(id_: str, source: Source, path: Path) -> Item:
-    """Return the item of an image file; its signature is its size and time of change."""
+    """Return the item of an image file; its signature is its size and modification time."""
     try:
-        facts = path.stat()
-        signature = f"{facts.st_size}-{facts.st_mtime_ns}"
+        status = path.stat()
+        signature = f"{status.st_size}-{status.st_mtime_ns}"
     except OSError:
-        signature = ""  # gone meanwhile: reading it will say so
+        signature = ""  # deleted meanwhile: reading it reports the error
     return Item(_text(id_), source, signature, _text(str(path.absolute())))
 
 
 def _text(path: str) -> str:
-    """Return a path as text: what is no Unicode in a file's name is spelt out."""
+    """Return a path as text; bytes of a file's name that are not Unicode are escaped."""
     return path.encode("utf-8", "backslashreplace").decode()

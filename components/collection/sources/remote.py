@@ -1,7 +1,7 @@
-"""Bytes from addresses that strangers wrote: politely, within limits, never from inside the net.
+"""Fetches untrusted URLs: rate- and size-limited, never from a private network.
 
-A name is resolved once, every address is checked, and the connection goes to the address that was
-checked, for redirects too: a name that answers differently the second time gains nothing.
+A host name is resolved once and its addresses are checked; the connection goes to an address that
+was checked, for redirects too, so that a name which resolves differently later gains nothing.
 """
 
 import io
@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -22,12 +22,12 @@ from urllib3.util import Retry, Timeout
 from components.images import ImageError
 from components.settings import Settings
 
-_MOST_BYTES = 50_000_000
-_SECONDS = 60.0  # a whole download may take, however slowly it drips
-_PATIENCE = Timeout(connect=10.0, read=10.0)
+_MAX_BYTES = 50_000_000
+_SECONDS = 60.0  # limit of a whole download, however slow the server
+_TIMEOUT = Timeout(connect=10.0, read=10.0)
 _CHUNK = 1 << 16
-_MAY_PASS = (429, 500, 502, 503, 504)
-_LONGEST_PAUSE = 30  # seconds, whatever a server asks for
+_TEMPORARY = (429, 500, 502, 503, 504)
+_MAX_PAUSE = 30  # seconds before a retry, even where Retry-After asks for more
 _EMBEDDED = (  # IPv6 addresses that stand for an IPv4 one, and where in them it is
     (ipaddress.ip_network("64:ff9b::/96"), 0),
     (ipaddress.ip_network("2002::/16"), 80),
@@ -35,15 +35,15 @@ _EMBEDDED = (  # IPv6 addresses that stand for an IPv4 one, and where in them it
 
 
 class RemoteError(ImageError):
-    """Something that could not be fetched: the sentence names its address and says why."""
+    """A URL that could not be fetched; the sentence names it and says why."""
 
 
-class _Refused(HTTPError):  # noqa: N818 - ours alone, never seen by name
-    """An address that may not be asked."""
+class _Refused(HTTPError):  # noqa: N818 - internal
+    """A host that must not be connected to."""
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is one of the open internet."""
+    """Return whether an IP address is on the public internet."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped:
@@ -55,7 +55,7 @@ def is_public(address: str) -> bool:
 
 
 class _Guarded:
-    """Connects to public addresses alone; mixed into urllib3's connections."""
+    """Connects only to public addresses; a mixin for urllib3's connections."""
 
     def _new_conn(self) -> socket.socket:
         connection: Any = self
@@ -63,22 +63,22 @@ class _Guarded:
         error: OSError | None = None
         for family, kind, protocol, _, place in _resolved(host, connection.port):
             if not Settings().private_addresses and not is_public(str(place[0])):
-                raise _Refused(f"{host} is inside a private network")
+                raise _Refused(f"{host} is in a private network")
             try:
                 sock = socket.socket(family, kind, protocol)
-                sock.settimeout(_PATIENCE.connect_timeout)  # type: ignore[arg-type]
+                sock.settimeout(_TIMEOUT.connect_timeout)  # type: ignore[arg-type]
                 sock.connect(place)
                 return sock
             except OSError as failure:
                 error = failure
-        raise NewConnectionError(connection, f"{host} does not answer: {error}")
+        raise NewConnectionError(connection, f"{host} did not answer: {error}")
 
 
 def _resolved(host: str, port: int) -> list[Any]:
     try:
         return socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise _Refused(f"there is no {host}") from error
+        raise _Refused(f"the host {host} was not found") from error
 
 
 class _Http(_Guarded, HTTPConnection):
@@ -97,21 +97,13 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
-class _SameOrSafer(Retry):
-    """Tries again what may pass, with growing pauses; follows no redirect from https to http."""
-
-    def get_retry_after(self, response: Any) -> float | None:
-        asked = super().get_retry_after(response)
-        return None if asked is None else min(asked, _LONGEST_PAUSE)
-
-
 @dataclass
 class Fetcher:
     """Downloads over at most eight connections and ``rate`` requests a second; thread-safe."""
 
     rate: float = 20.0
     backoff: float = 0.5  # seconds before the second try; doubles with each further one
-    tries: int = 3  # further ones
+    tries: int = 3  # after the first
     _next: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -121,39 +113,39 @@ class Fetcher:
         )
         self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
-    def get(self, url: str, most_bytes: int = _MOST_BYTES) -> bytes:
-        """Return what an http(s) address holds. Raises RemoteError."""
+    def get(self, url: str, max_bytes: int = _MAX_BYTES) -> bytes:
+        """Return the body of an http(s) URL. Raises RemoteError."""
         for left in range(self.tries, -1, -1):
             try:
-                return self._get(url, most_bytes)
+                return self._get(url, max_bytes)
             except (urllib3.exceptions.IncompleteRead, urllib3.exceptions.ProtocolError) as error:
-                if not left:  # cut off while it was read: a retry of urllib3's ends before that
-                    raise RemoteError(f"{shown(url)} breaks off before its end.") from error
+                if not left:  # cut off in the body: urllib3 retries only up to the headers
+                    raise RemoteError(f"{shown(url)} ended before it was complete.") from error
                 time.sleep(self.backoff * 2 ** (self.tries - left))
             except HTTPError as error:
-                raise RemoteError(_sentence(url, error)) from error
+                raise RemoteError(_explained(url, error)) from error
         raise AssertionError("unreachable")  # pragma: no cover
 
-    def _get(self, url: str, most_bytes: int) -> bytes:
+    def _get(self, url: str, max_bytes: int) -> bytes:
         deadline = time.monotonic() + _SECONDS
-        response = self.ask(url)
+        response = self.open(url)
         try:
-            if int(response.headers.get("Content-Length") or 0) > most_bytes:
-                raise RemoteError(f"{shown(url)} is larger than {most_bytes // 1_000_000} MB.")
-            found = io.BytesIO()
+            if int(response.headers.get("Content-Length") or 0) > max_bytes:
+                raise RemoteError(f"{shown(url)} is larger than {max_bytes // 1_000_000} MB.")
+            body = io.BytesIO()
             for chunk in response.stream(_CHUNK):
-                found.write(chunk)
-                if found.tell() > most_bytes:
-                    raise RemoteError(f"{shown(url)} is larger than {most_bytes // 1_000_000} MB.")
+                body.write(chunk)
+                if body.tell() > max_bytes:
+                    raise RemoteError(f"{shown(url)} is larger than {max_bytes // 1_000_000} MB.")
                 if time.monotonic() > deadline:
-                    raise RemoteError(f"{shown(url)} takes longer than {_SECONDS:.0f} s.")
-            return found.getvalue()
+                    raise RemoteError(f"{shown(url)} took longer than {_SECONDS:.0f} s.")
+            return body.getvalue()
         finally:
-            response.close()  # a body that was not read to its end cannot be gone on with
+            response.close()  # a connection with an unread body cannot be reused
             response.release_conn()
 
-    def ask(self, url: str, headers: dict[str, str] | None = None) -> urllib3.BaseHTTPResponse:
-        """Return an answer of status 200 or 206, its body unread. Raises RemoteError."""
+    def open(self, url: str, headers: dict[str, str] | None = None) -> urllib3.BaseHTTPResponse:
+        """Return a response of status 200 or 206, its body unread. Raises RemoteError."""
         for _ in range(6):
             _check(url)
             self._wait()
@@ -164,28 +156,29 @@ class Fetcher:
                     headers={"User-Agent": "CaptionLens", **(headers or {})},
                     preload_content=False,
                     redirect=False,
-                    timeout=_PATIENCE,
-                    retries=_SameOrSafer(
+                    timeout=_TIMEOUT,
+                    retries=Retry(
                         self.tries,
                         redirect=False,
-                        status_forcelist=_MAY_PASS,
+                        status_forcelist=_TEMPORARY,
                         backoff_factor=self.backoff,
-                        backoff_max=_LONGEST_PAUSE,
+                        backoff_max=_MAX_PAUSE,
+                        retry_after_max=_MAX_PAUSE,
                         raise_on_status=False,
                     ),
                 )
             except LocationParseError as error:
-                raise RemoteError(f"{shown(url)} is no address.") from error
+                raise RemoteError(f"{shown(url)} is not a valid address.") from error
             except HTTPError as error:
-                raise RemoteError(_sentence(url, error)) from error
+                raise RemoteError(_explained(url, error)) from error
             if response.status in (200, 206):
                 return response
             response.drain_conn()
-            target = response.get_redirect_location()
-            if not target:
-                raise RemoteError(f"{shown(url)} answers {response.status}.")
-            url = _followed(url, target)
-        raise RemoteError(f"{shown(url)} leads in circles.")
+            location = response.get_redirect_location()
+            if not location:
+                raise RemoteError(f"{shown(url)} answered with status {response.status}.")
+            url = _redirected(url, location)
+        raise RemoteError(f"{shown(url)} redirects too often.")
 
     def _wait(self) -> None:
         """Wait for this request's turn."""
@@ -195,45 +188,43 @@ class Fetcher:
         time.sleep(max(0.0, turn - time.monotonic()))
 
 
-def _followed(url: str, target: str) -> str:
-    from urllib.parse import urljoin
-
-    following = urljoin(url, target)
-    if url.startswith("https:") and not following.startswith("https:"):
-        raise RemoteError(f"{shown(url)} leads to an address without encryption.")
-    return following
+def _redirected(url: str, location: str) -> str:
+    target = urljoin(url, location)
+    if url.startswith("https:") and not target.startswith("https:"):
+        raise RemoteError(f"{shown(url)} redirects to an unencrypted address.")
+    return target
 
 
 def _check(url: str) -> None:
     parts = _split(url)
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise RemoteError(f"{shown(url)} is no http or https address.")
+        raise RemoteError(f"{shown(url)} is not an http or https address.")
     if parts.username or parts.password:
-        raise RemoteError(f"{shown(url)} holds a name or password: it is not sent.")
+        raise RemoteError(f"{shown(url)} contains a user name or password, which are never sent.")
 
 
 def _split(url: str) -> Any:
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises where it is no number
+        parts.port  # noqa: B018 - raises where it is not a number
     except ValueError:
         return None
     return parts
 
 
 def shown(url: str) -> str:
-    """Return an address as a sentence may show it: without names, passwords and queries."""
+    """Return a URL as messages show it: without user name, password and query, shortened."""
     parts = _split(url)
     text = f"{parts.scheme}://{parts.hostname}{parts.path}" if parts and parts.hostname else url
     visible = "".join(mark for mark in text if mark.isprintable())
     return visible if len(visible) <= 100 else f"{visible[:60]}…{visible[-39:]}"
 
 
-def _sentence(url: str, error: Exception) -> str:
+def _explained(url: str, error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, _Refused):
-            return f"{shown(url)} is not fetched: {cause}."
+            return f"{shown(url)} was not fetched: {cause}."
         cause = getattr(cause, "reason", None) if hasattr(cause, "reason") else cause.__cause__
         if not isinstance(cause, BaseException):
             break

@@ -1,4 +1,4 @@
-"""The images that ship inside, as a collection's source."""
+"""The sample images as a collection's source."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,9 +10,10 @@ from components.images import sample_captions, sample_sources
 
 
 class Samples:
-    """The images that ship inside, with their captions."""
+    """An ImageSource: the sample images, with their captions."""
 
     def items(self) -> Iterator[Item | Skipped]:
+        """Yield the images."""
         for source in sample_sources():
             assert not isinstance(source.data, bytes) and not callable(source.data)  # noqa: S101
             item = file_item(source.name, source, source.data)

@@ -1,4 +1,4 @@
-"""Where a collection's images come from, and the spec that finds the place again."""
+"""Where a collection's images come from: the interface of sources, and their description."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ Kind = Literal["samples", "folder", "table", "unsplash"]
 
 @dataclass(frozen=True)
 class Item:
-    """An image that a source names and nobody has read yet."""
+    """An image that a source lists; its data is not read yet."""
 
-    id: str  # stable between two readings of the source, and no other item's
+    id: str  # unique in the source, and the same each time it is read
     source: Source
-    signature: str  # another one when the image or its metadata may have changed
+    signature: str  # differs once the image or its metadata may have changed
     location: str  # path or URL of the original
     metadata: Mapping[str, Value] = field(default_factory=dict)
 
@@ -26,15 +26,15 @@ class ImageSource(Protocol):
     """What a collection is built from."""
 
     def items(self) -> Iterator[Item | Skipped]:
-        """Yield the images, in the same order each time; may be called again."""
+        """Yield the images, in the same order at every call."""
         ...
 
 
 @dataclass(frozen=True)
 class SourceSpec:
-    """How to find a source again: plain data, kept in the collection's manifest."""
+    """The description of a source: plain data, stored in the collection's manifest."""
 
     kind: Kind
-    location: str = ""  # a folder, a table's file, a zip; nothing for the samples
-    images: str = ""  # of a table: the folder that its paths start from and stay in
-    limit: int = 0  # images at most; 0: all
+    location: str = ""  # a folder, a table's file, a zip; empty for the samples
+    images: str = ""  # the folder that a table's paths are relative to and must stay in
+    limit: int = 0  # maximum number of images; 0: all

@@ -15,7 +15,7 @@ from components.images import source_of
 
 
 class Table:
-    """An ImageSource. Rows of one image become one item with several captions."""
+    """An ImageSource: rows of one image become one item with several captions."""
 
     def __init__(self, location: str, images: str, get: Callable[[str], bytes]) -> None:
         self._file = Path(location).expanduser()
@@ -50,16 +50,16 @@ class Table:
         else:
             path = self._inside(place)
             if path is None:
-                reason = f"{place[:80] or 'A row without a path'} is not below {self._root.name}."
+                reason = f"{place[:80] or 'A row without a path'} is not in {self._root.name}."
                 return Skipped(source_of(b"", place), reason)
             item = file_item(place, source_of(path, place), path)
         mark = hashlib.sha256(json.dumps(kept, default=str).encode()).hexdigest()[:16]
         return replace(item, signature=f"{item.signature} {mark}", metadata=kept)
 
     def _inside(self, place: str) -> Path | None:
-        """Return where a path of the table leads, None where that is outside its folder."""
+        """Return the file of a path in the table, None where it is outside the folder."""
         try:
             path = (self._root / place).resolve()
             return path if place and path.is_relative_to(self._root) else None
-        except (OSError, ValueError, RuntimeError):  # a null byte, a link that leads to itself
+        except (OSError, ValueError, RuntimeError):  # a null byte, a circular link
             return None

@@ -1,7 +1,7 @@
-"""Unsplash Lite: the photographs of the published dataset, without the gigabytes around them.
+"""Unsplash Lite: photographs of the published dataset, without downloading all of it.
 
-The dataset is a zip of tables (https://github.com/unsplash/datasets). Of it, only the tables
-``photos`` and ``keywords`` are read, by HTTP ranges where it lies on a server; of the photographs,
+The dataset is a zip of tables (https://github.com/unsplash/datasets). Only the tables ``photos``
+and ``keywords`` are read, by HTTP ranges where the zip is on a server; photographs are fetched as
 small renditions.
 """
 
@@ -29,10 +29,10 @@ from components.images import source_of
 PUBLISHED = "https://unsplash.com/data/lite/latest"
 _TABLE = re.compile(r"(photos|keywords)\.(?:tsv|csv)[^/]*")
 _ID = re.compile(r"[\w-]{1,32}", re.ASCII)
-_MOST_BYTES = 2_000_000_000  # of a table, unpacked: the keywords of Lite are some hundred millions
+_MAX_BYTES = 2_000_000_000  # of a table, unpacked; the keywords of Lite have a few hundred million
 _CELL = 1_000_000  # characters
-_MOST_KEYWORDS = 30
-_SURE = 50.0  # per cent: what the dataset's own services are sure of, from here on
+_MAX_KEYWORDS = 30
+_MIN_CONFIDENCE = 50.0  # per cent, as the dataset's own services report it
 _RENDITION = {"w": "640", "q": "80", "fm": "jpg"}
 _REFERRAL = {"utm_source": "captionlens", "utm_medium": "referral"}
 
@@ -43,10 +43,10 @@ class UnsplashError(CaptionLensError):
 
 @dataclass(frozen=True)
 class Unsplash:
-    """An ImageSource. ``location``: a zip or folder on disk, a zip's address, or nothing.
+    """An ImageSource. ``location``: a zip or folder on disk, or a zip's URL; empty: PUBLISHED.
 
-    ``limit`` photographs are chosen by the hash of their ids: spread over the dataset, always the
-    same, and a larger limit keeps those of a smaller one. 0: all.
+    ``limit`` photographs (0: all) are chosen by the hash of their ids: spread over the dataset,
+    always the same, and a larger limit includes those of a smaller one.
     """
 
     location: str = ""
@@ -61,14 +61,16 @@ class Unsplash:
     @cached_property
     def _photos(self) -> dict[str, dict[str, str]]:
         """Return the chosen rows of ``photos`` by id, their keywords added."""
-        with _told(), self._tables() as tables:
+        with _readable_errors(), self._tables() as tables:
             rows = {row.get("photo_id", ""): row for row in tables.rows("photos")}
             order = sorted(rows, key=lambda id_: hashlib.sha256(id_.encode()).digest())
             chosen = {id_: rows[id_] for id_ in order[: self.limit or None]}
             for id_, words in _keywords(tables.rows("keywords"), chosen).items():
                 chosen[id_]["keywords"] = "\n".join(words)
         if not chosen:
-            raise UnsplashError("The Unsplash dataset has no photographs: is it the right file?")
+            raise UnsplashError(
+                "The Unsplash dataset has no photographs. Check that it is the right file."
+            )
         return chosen
 
     @contextmanager
@@ -79,41 +81,37 @@ class Unsplash:
             return
         remote = "://" in place
         with (
-            (
-                io.BufferedReader(RangeFile(place, self.fetcher), 1 << 16)
-                if remote
-                else Path(place).open("rb")
-            ) as raw,
-            zipfile.ZipFile(raw) as archive,
+            RangeFile(place, self.fetcher) if remote else Path(place).open("rb") as file,
+            zipfile.ZipFile(file) as archive,
         ):
             yield _ZipTables(archive)
 
     def _item(self, id_: str, row: Mapping[str, str]) -> Item | Skipped:
         url = row.get("photo_image_url", "").strip()
         if not _ID.fullmatch(id_):
-            return Skipped(source_of(b"", id_), f"{id_[:40]!r} is no photograph's id.")
+            return Skipped(source_of(b"", id_), f"{id_[:40]!r} is not a photograph's id.")
         if not _is_web(url):
-            return Skipped(source_of(b"", id_), f"{id_} has no address that can be fetched.")
+            return Skipped(source_of(b"", id_), f"{id_} has no valid address.")
         get = partial(self.fetcher.get, with_query(url, _RENDITION))
         return Item(id_, source_of(get, f"{id_}.jpg"), url, url, _metadata(row))
 
 
 class _Tables:
-    """The dataset's tables, each in one file or in several."""
+    """The dataset's tables, each in one or more files."""
 
     def names(self) -> list[str]:
-        """Return the files' names, folders included."""
+        """Return the paths of the files."""
         raise NotImplementedError
 
     def open(self, name: str) -> IO[bytes]:
-        """Return a file's bytes to read."""
+        """Return a file, opened for reading."""
         raise NotImplementedError
 
     def rows(self, table: str) -> Iterator[dict[str, str]]:
-        """Yield a table's rows; nothing where it is not there."""
+        """Yield a table's rows; none where the table is missing."""
         for name in sorted(self.names(), key=_natural):
-            found = _TABLE.fullmatch(PurePosixPath(name).name)
-            if found and found[1] == table:
+            match = _TABLE.fullmatch(PurePosixPath(name).name)
+            if match and match[1] == table:
                 with self.open(name) as raw:
                     yield from _read(raw, name)
 
@@ -147,7 +145,7 @@ class _FolderTables(_Tables):
 
 
 def _read(raw: IO[bytes], name: str) -> Iterator[dict[str, str]]:
-    """Yield the rows of tab-separated text with a header, quoted as CSV is."""
+    """Yield the rows of tab-separated text with a header and CSV quoting."""
     csv.field_size_limit(_CELL)
     lines = io.TextIOWrapper(cast(IO[bytes], _Limited(raw, name)), encoding="utf-8-sig", newline="")
     for row in csv.DictReader(lines, delimiter="\t"):
@@ -155,10 +153,10 @@ def _read(raw: IO[bytes], name: str) -> Iterator[dict[str, str]]:
 
 
 class _Limited(io.BufferedIOBase):
-    """A stream that ends in an error where it holds more than a table can: a zip bomb."""
+    """A stream that raises UnsplashError above _MAX_BYTES, as a zip bomb would unpack to."""
 
     def __init__(self, raw: IO[bytes], name: str) -> None:
-        self._raw, self._name, self._left = raw, name, _MOST_BYTES
+        self._raw, self._name, self._left = raw, name, _MAX_BYTES
 
     def readable(self) -> bool:
         return True
@@ -170,27 +168,27 @@ class _Limited(io.BufferedIOBase):
         data = self._raw.read(size if size and size > 0 else 1 << 16)
         self._left -= len(data)
         if self._left < 0:
-            raise UnsplashError(f"{self._name} of the Unsplash dataset unpacks to too much.")
+            raise UnsplashError(f"{self._name} of the Unsplash dataset is too large when unpacked.")
         return data
 
 
 def _keywords(rows: Iterator[dict[str, str]], chosen: Mapping[str, object]) -> dict[str, list[str]]:
-    """Return the chosen photographs' keywords, the surest first."""
-    found: dict[str, dict[str, float]] = {}
+    """Return the chosen photographs' keywords, the most certain first."""
+    keywords: dict[str, dict[str, float]] = {}
     for row in rows:
         id_, word = row.get("photo_id", ""), row.get("keyword", "").strip()
-        sure = _confidence(row)
-        if id_ in chosen and word and sure >= _SURE:
-            words = found.setdefault(id_, {})
-            words[word] = max(words.get(word, 0.0), sure)
+        confidence = _confidence(row)
+        if id_ in chosen and word and confidence >= _MIN_CONFIDENCE:
+            words = keywords.setdefault(id_, {})
+            words[word] = max(words.get(word, 0.0), confidence)
     return {
-        id_: sorted(words, key=lambda word: (-words[word], word))[:_MOST_KEYWORDS]
-        for id_, words in found.items()
+        id_: sorted(words, key=lambda word: (-words[word], word))[:_MAX_KEYWORDS]
+        for id_, words in keywords.items()
     }
 
 
 def _confidence(row: Mapping[str, str]) -> float:
-    """Return how sure a keyword is, in per cent; a person's own suggestion is wholly so."""
+    """Return a keyword's confidence in per cent; 100 where the photographer suggested it."""
     if row.get("suggested_by_user", "").lower() in {"t", "true", "1"}:
         return 100.0
     services = (row.get(f"ai_service_{number}_confidence", "") for number in (1, 2))
@@ -236,7 +234,7 @@ def _whole(text: str) -> int | None:
 
 
 def with_query(url: str, values: Mapping[str, str]) -> str:
-    """Return an address with these values in its query, in place of its own of the same names."""
+    """Return a URL with these values in its query, replacing its own of the same names."""
     parts = urlsplit(url)
     own = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in values]
     return urlunsplit(parts._replace(query=urlencode([*own, *values.items()])))
@@ -251,18 +249,19 @@ def _is_web(url: str) -> bool:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _readable_errors() -> Iterator[None]:
+    """Turn errors of files and the network into an UnsplashError with a sentence."""
     try:
         yield
     except RemoteError as error:
         raise UnsplashError(
-            f"The Unsplash dataset cannot be fetched ({str(error).rstrip('.')}): check the network,"
-            " or give a zip or folder of it that is downloaded already."
+            f"The Unsplash dataset cannot be fetched: {error} Check the network, or use a zip or"
+            " folder of it that is already downloaded."
         ) from error
     except FileNotFoundError as error:
         raise UnsplashError(f"{error.filename} does not exist.") from error
     except (zipfile.BadZipFile, EOFError, csv.Error, UnicodeDecodeError, ValueError) as error:
-        raise UnsplashError("The Unsplash dataset is damaged: download it again.") from error
+        raise UnsplashError("The Unsplash dataset is damaged. Download it again.") from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UnsplashError(f"The Unsplash dataset cannot be read: {reason}.") from error
