@@ -1,4 +1,4 @@
-"""Which checkpoints exist, which are on disk, and how to get one."""
+"""The catalogue of models, the models on disk, and their download."""
 
 from components.models.catalogue import CATALOGUE, ModelCard, ModelSpec
 from components.models.checkpoint import (

@@ -1,4 +1,4 @@
-"""The curated models: what each is, what it costs, what it is good at."""
+"""The curated models, with their size, licence, published recall and use."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,22 @@ POCKET = ROOT / "model_cache" / "pocket"
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a person asks for; a part is a Hub id, or the absolute path of a folder."""
+    """A model by its parts; each is a Hub id, or the absolute path of a folder."""
 
-    id: str  # as it is typed: "pocket", a Hub id, a folder, or "TEXT_ID + IMAGE_ID"
-    name: str  # as it is shown
-    image: str  # the dual encoder, or a pair's image tower
-    text: str | None = None  # a pair's text tower
+    id: str  # as typed: "pocket", a Hub id, a folder, or "TEXT_ID + IMAGE_ID"
+    name: str  # as displayed
+    image: str  # the dual encoder, or the image tower of a pair
+    text: str | None = None  # the text tower of a pair
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The checkpoints that it is made of, the image tower first."""
+        """The checkpoints of the model, the image tower first."""
         return (self.image,) if self.text is None else (self.image, self.text)
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A row of the curated table; recalls are R@1 in per cent, (text->image, image->text)."""
+    """A model of the catalogue; recalls are R@1 in percent, (text->image, image->text)."""
 
     spec: ModelSpec
     size_mb: int  # to download, in millions of bytes
@@ -55,7 +55,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         flickr30k=None,
         coco=None,
         source="none published on these galleries",
-        good_for="Starting at once: it comes with the app and is fast on any machine.",
+        good_for="First steps: it is part of the app and fast on any computer.",
     ),
     ModelCard(
         ModelSpec(LAION, "CLIP ViT-B/32 (LAION-2B)", LAION),
@@ -66,7 +66,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         flickr30k=(66.8, 84.1),
         coco=(39.3, 56.3),
         source=_OPENCLIP,
-        good_for="Everyday use: much better than Pocket, and still quick without a GPU.",
+        good_for="General use: much more accurate than Pocket, and fast without a GPU.",
     ),
     ModelCard(
         ModelSpec(OPENAI, "CLIP ViT-B/32 (OpenAI)", OPENAI),
@@ -77,7 +77,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         flickr30k=(58.8, 78.9),
         coco=(30.4, 50.1),
         source=_OPENCLIP,
-        good_for="Comparing with published work: it is the CLIP that most papers start from.",
+        good_for="Comparison with published work: the CLIP that most papers build on.",
     ),
     ModelCard(
         ModelSpec(_LARGE, "CLIP ViT-L/14 (OpenAI)", _LARGE),
@@ -88,7 +88,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         flickr30k=(65.0, 85.2),
         coco=(36.5, 56.3),
         source=_OPENCLIP,
-        good_for="Fine detail and rare things, on a machine with a GPU.",
+        good_for="Fine detail and rare concepts, on a computer with a GPU.",
     ),
     ModelCard(
         ModelSpec(_SIGLIP2, "SigLIP 2 B/16", _SIGLIP2),
@@ -99,7 +99,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         flickr30k=(80.7, 93.0),
         coco=(52.1, 68.9),
         source="SigLIP 2 paper (arXiv 2502.14786)",
-        good_for="The best matches in this table, in many languages.",
+        good_for="The highest recall in this table, in many languages.",
     ),
     ModelCard(
         ModelSpec(
@@ -112,6 +112,6 @@ CATALOGUE: tuple[ModelCard, ...] = (
         flickr30k=None,
         coco=None,
         source="none published on these galleries",
-        good_for="Captions in more than 50 languages, on a machine without a GPU.",
+        good_for="Captions in more than 50 languages, on a computer without a GPU.",
     ),
 )

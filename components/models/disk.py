@@ -1,4 +1,4 @@
-"""Which checkpoints are on disk, where they lie, and how they are kept and removed."""
+"""The checkpoints on disk: finding, storing and removing them."""
 
 import json
 import re
@@ -27,57 +27,57 @@ from components.settings import Settings
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class NotOnDisk(ModelError):  # noqa: N818 - named for what the person must do something about
-    """A model that is not on disk, or not wholly."""
+class NotOnDisk(ModelError):  # noqa: N818 - a state, not a failure
+    """A model that is not on disk, or only in part."""
 
 
 @dataclass(frozen=True)
 class DownloadManifest:
-    """What makes a download whole: written last, so that half a download has none."""
+    """The files of a completed download: written last, so an incomplete download has none."""
 
     id: str
-    asked_for: str  # the spec that it was downloaded for: a pair is found again by it
+    asked_for: str  # the id of the model it was downloaded for, by which a pair is found again
     revision: str
     files: dict[str, int]  # path -> bytes
 
     @property
     def folder(self) -> Path:
-        """Where the files lie."""
+        """The folder of the files."""
         return folder_of(self.id, self.revision)
 
     def is_whole(self) -> bool:
-        """Return whether every file is there with its size."""
+        """Return whether every file is on disk with its full size."""
         return all(size_of(self.folder / path) == size for path, size in self.files.items())
 
 
 def refuse_taken(name: str) -> None:
-    """Raise ModelError where a name is taken, or is none."""
+    """Raise ModelError where a name is invalid or in use."""
     if trained_folder(name).exists():
-        raise ModelError(f"There is a model named {name!r} already: choose another name.")
+        raise ModelError(f"A model named {name!r} already exists: choose another name.")
 
 
-def keep_trained(made: Path, name: str) -> ModelSpec:
-    """Return the model that ``made``, a folder, becomes under a name: a copy, whole or not at all.
+def keep_trained(folder: Path, name: str) -> ModelSpec:
+    """Return a trained model, after copying ``folder`` into model_cache in one step.
 
-    Raises ModelError where the name is taken, or is none.
+    Raises ModelError where the name is invalid or in use.
     """
     refuse_taken(name)
-    folder = trained_folder(name)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+    target = trained_folder(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=".making-"))
     try:
-        shutil.copytree(made, draft / "model")
-        (draft / "model").rename(folder)
+        shutil.copytree(folder, draft / "model")
+        (draft / "model").rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return trained_spec(name)
 
 
 def locate(spec: ModelSpec) -> Located:
-    """Return where a model's files lie.
+    """Return where a model's files are.
 
-    Raises NotOnDisk where a part is missing or only half downloaded, and ModelError where the
-    files are not those of a dual encoder, or of a text tower, in safetensors.
+    Raises NotOnDisk where a part is missing or incomplete, and ModelError where the files are not
+    those of a dual encoder, or of a text tower, with safetensors weights.
     """
     image, revision = _locate_part(spec, spec.image)
     if spec.text is None:
@@ -95,30 +95,29 @@ def _locate_part(spec: ModelSpec, part: str) -> tuple[Path, str]:
 def _local(part: str) -> tuple[Path, str]:
     folder = Path(part)
     if not folder.is_dir():
-        raise NotOnDisk(f"The folder {part} does not exist: give one that holds a checkpoint.")
+        raise NotOnDisk(f"The folder {part} does not exist: give the folder of a checkpoint.")
     return folder, _pocket_revision() if folder == POCKET else f"local-{_folder_state(folder)}"
 
 
 def _folder_state(folder: Path) -> str:
-    """Return a digest of a folder's names, sizes and times: another one when a file changes."""
-    told = [(name, *_size_and_time(folder / name)) for name in sorted(file_names(folder))]
-    return sha256(repr(told).encode()).hexdigest()[:12]
+    """Return a digest of the names, sizes and times of a folder's files."""
+    state = [(name, *_size_and_time(folder / name)) for name in sorted(file_names(folder))]
+    return sha256(repr(state).encode()).hexdigest()[:12]
 
 
 def _size_and_time(file: Path) -> tuple[int, ...]:
     try:
-        facts = file.stat()
-    except OSError:  # gone meanwhile: a change like any other
+        status = file.stat()
+    except OSError:  # deleted meanwhile: a change like any other
         return ()
-    return facts.st_size, facts.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def _pocket_revision() -> str:
     weights = POCKET / "model.safetensors"
     if not weights.is_file():
-        raise NotOnDisk(f"Pocket's weights are missing: {POCKET.name} is incomplete, get it again.")
-    facts = weights.stat()
-    return _digest(weights, facts.st_size, facts.st_mtime_ns)
+        raise NotOnDisk(f"Pocket's weights are missing from {POCKET}: install the app again.")
+    return _digest(weights, *_size_and_time(weights))
 
 
 @lru_cache(maxsize=4)
@@ -130,12 +129,12 @@ def _downloaded(spec: ModelSpec, part: str) -> tuple[Path, str]:
     manifest = read_manifest(part)
     if manifest is None or not manifest.is_whole():
         which = "" if len(spec.parts) == 1 else f" ({part} is missing)"
-        raise NotOnDisk(f"{spec.name} is not on this machine{which}: download it first.")
+        raise NotOnDisk(f"{spec.name} is not on disk{which}: download it first.")
     return manifest.folder, manifest.revision
 
 
 def on_disk() -> list[ModelSpec]:
-    """Return the models that `locate` finds: the table's in its order, then the others on disk."""
+    """Return the models that `locate` finds: the catalogue's in its order, then the others."""
     known = [card.spec for card in CATALOGUE]
     ids = {spec.id for spec in known}
     others = sorted({spec for spec in _others() if spec.id not in ids}, key=lambda spec: spec.id)
@@ -148,7 +147,7 @@ def _others() -> list[ModelSpec]:
     names |= {TRAINED + folder.name for folder in (Settings().model_cache / "trained").glob("*")}
     specs = []
     for name in names:
-        with suppress(ModelError):  # a pair whose other half was a folder that is gone
+        with suppress(ModelError):  # a pair with a folder that no longer exists
             specs.append(resolve(name))
     return specs
 
@@ -163,37 +162,39 @@ def is_on_disk(spec: ModelSpec) -> bool:
 
 
 def default_id() -> str:
-    """Return the id to start with: the better CLIP ViT-B/32 on disk, else Pocket's."""
+    """Return the id of the default model: the better CLIP ViT-B/32 on disk, else Pocket's."""
     return next((clip for clip in (LAION, OPENAI) if is_on_disk(resolve(clip))), "pocket")
 
 
 def remove(spec: ModelSpec) -> int:
-    """Return the bytes freed by deleting a model's parts, half downloads included.
+    """Return the bytes freed by deleting a model's parts, incomplete downloads included.
 
-    A part goes even where a pair on disk shares it; that pair is then not on disk any more.
-    Raises ModelError for Pocket, and for a folder that is not ours.
+    A part that a pair on disk shares is deleted too; that pair is then incomplete. Raises
+    ModelError for Pocket, and for a folder outside of model_cache.
     """
     if spec.id.startswith(TRAINED):
         return _remove_part(str(trained_folder(spec.id.removeprefix(TRAINED))))
     for part in spec.parts:
         if is_folder(part):
-            _refuse_foreign(spec, Path(part))
+            _check_removable(spec, Path(part))
     return sum(_remove_part(part) for part in spec.parts)
 
 
-def _refuse_foreign(spec: ModelSpec, folder: Path) -> None:
+def _check_removable(spec: ModelSpec, folder: Path) -> None:
     if folder == POCKET:
-        raise ModelError("Pocket comes with the app and stays: it is what works at once.")
+        raise ModelError("Pocket is part of the app and cannot be removed.")
     cache = Settings().model_cache.resolve()
     if cache not in folder.resolve().parents or not (folder / "config.json").is_file():
-        raise ModelError(f"{spec.name} is your own folder: delete {folder} yourself.")
+        raise ModelError(f"{spec.name} is a folder of your own: delete {folder} yourself.")
 
 
 def _remove_part(part: str) -> int:
     folder = Path(part) if is_folder(part) else store() / _slug(part)
     freed = sum(size_of(file) or 0 for file in folder.rglob("*"))
     if not is_folder(part):
-        _manifest_file(part).unlink(missing_ok=True)  # first: what is half gone is not located
+        _manifest_file(part).unlink(
+            missing_ok=True
+        )  # first, so that a partly deleted model is not located
     if folder.is_dir():
         shutil.rmtree(folder)
     return freed
@@ -205,7 +206,7 @@ def store() -> Path:
 
 
 def folder_of(id: str, revision: str) -> Path:  # noqa: A002 - a Hub id, as everywhere here
-    """Return where the files of a Hub id at a commit lie, or will lie."""
+    """Return the folder for the files of a Hub id at a commit."""
     return store() / _slug(id) / revision
 
 
@@ -218,7 +219,7 @@ def _manifest_file(id: str) -> Path:  # noqa: A002
 
 
 def read_manifest(id: str) -> DownloadManifest | None:  # noqa: A002
-    """Return the manifest of a Hub id, None where it was never wholly downloaded."""
+    """Return the manifest of a Hub id, None without a completed download."""
     manifest = _parse(_manifest_file(id))
     return manifest if manifest and manifest.id == id else None
 
@@ -228,13 +229,13 @@ def _parse(file: Path) -> DownloadManifest | None:
         manifest = DownloadManifest(**json.loads(file.read_text(encoding="utf-8")))
         sound = HUB_ID.fullmatch(manifest.id) and _COMMIT.fullmatch(manifest.revision)
     except (OSError, ValueError, TypeError):
-        return None  # absent or damaged: the model counts as not downloaded
+        return None  # missing or damaged: the model counts as not downloaded
     typed = isinstance(manifest.files, dict) and isinstance(manifest.asked_for, str)
     return manifest if sound and typed and manifest.files else None
 
 
 def write_manifest(manifest: DownloadManifest) -> None:
-    """Declare a download whole, in one step."""
+    """Mark a download as complete."""
     write_bytes(_manifest_file(manifest.id), json.dumps(vars(manifest), indent=1).encode())
 
 

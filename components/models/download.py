@@ -1,8 +1,8 @@
-"""The bytes of a download, with progress; it can be stopped, and resumed where it was.
+"""Downloads models, with progress; a download can be stopped and resumed.
 
-huggingface_hub answers what the Hub has: listings, addresses, tokens, errors. The loop over the
-bytes is ours, because its version 2.4 drops a partial file when a download fails and reads ten
-megabytes at a time, so that it can neither resume a download nor stop within a second.
+huggingface_hub provides listings, URLs, tokens and errors. The transfer itself is ours, because
+version 2.4 deletes a partial file when a download fails and reads ten megabytes at a time, so it
+can neither resume a download nor stop within a second.
 """
 
 import hashlib
@@ -25,17 +25,17 @@ from components.words import megabytes
 if TYPE_CHECKING:
     import httpx2
 
-_RETRIES = 4  # breaks in a row, without a byte between them, before we give up
+_RETRIES = 4  # failed tries in a row, without a byte received, before giving up
 _PAUSE = 1.0  # seconds before the next try
-_TICK = 0.2  # seconds between two reports
+_TICK = 0.2  # seconds between two progress reports
 _SETTLE = 0.5  # seconds before a speed is reported
-_LOCK_PATIENCE = 15.0  # longer than a stopped download can go on holding its lock
-_SPARE = 64_000_000  # bytes of disk left free
+_LOCK_PATIENCE = 15.0  # seconds; longer than a stopped download can hold its lock
+_RESERVE = 64_000_000  # bytes of disk space to leave free
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a download is; ``seconds_left`` is None until a speed is known."""
+    """The progress of a download; ``seconds_left`` is None until the speed is known."""
 
     done_bytes: int
     total_bytes: int
@@ -46,13 +46,13 @@ class Progress:
 def fetch(
     download: Download, on_progress: Callable[[Progress], None], stop: threading.Event
 ) -> Located:
-    """Return the model, once its files are all on disk.
+    """Return the model once all its files are on disk.
 
-    Goes on from what an earlier download left behind. ``on_progress`` is called in the caller's
-    thread, about five times a second. Raises Stopped within about a second of ``stop``, and
-    HubError, which names the model and the remedy, otherwise.
+    Resumes an earlier download. ``on_progress`` is called in the caller's thread, about five
+    times a second. Raises Stopped within about a second of ``stop``, and HubError, which names
+    the model and says what to do, where the download fails.
     """
-    _refuse_full_disk(download)
+    _check_disk_space(download)
     total = download.total_bytes
     transfer, rate = _Transfer(download), Rate(settle=_SETTLE)
 
@@ -64,31 +64,33 @@ def fetch(
     try:
         while transfer.is_alive():
             if stop.is_set():
-                raise Stopped(f"The download of {download.spec.name} was stopped; it can go on.")
+                raise Stopped(
+                    f"The download of {download.spec.name} was stopped; it can be resumed."
+                )
             report(transfer.done)
             transfer.join(_TICK)
     finally:
-        transfer.abort()  # also when the page went away in the middle of a report
+        transfer.abort()  # also where on_progress raises because its page was closed
     if transfer.failure:
         raise transfer.failure
     report(total)
     return disk.locate(download.spec)
 
 
-def _refuse_full_disk(download: Download) -> None:
-    place = disk.store()
+def _check_disk_space(download: Download) -> None:
+    folder = disk.store()
     with naming_model(download.spec.name):
-        place.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(place).free
-    if download.missing_bytes and download.missing_bytes + _SPARE > free:
+        folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if download.missing_bytes and download.missing_bytes + _RESERVE > free:
         raise HubError(
             f"{download.spec.name} needs {megabytes(download.missing_bytes)} and the disk has"
-            f" {megabytes(free)} free: make room, then try again."
+            f" {megabytes(free)} free: free some space, then try again."
         )
 
 
 class _Transfer(threading.Thread):
-    """The bytes of one download, in a thread of their own so that a silent Hub can be left."""
+    """Transfers one download in a thread, so that waiting for the Hub can be interrupted."""
 
     def __init__(self, download: Download) -> None:
         super().__init__(name=f"download {download.spec.id}", daemon=True)
@@ -107,18 +109,18 @@ class _Transfer(threading.Thread):
             self.failure = error
 
     def abort(self) -> None:
-        """End the transfer, waiting a second at most; does nothing to one that has ended."""
+        """Stop the transfer, waiting at most a second; does nothing where it has ended."""
         self._halt.set()
         response = self._response
         if self.is_alive() and response is not None:
-            # A thread that waits for bytes hears only of its socket.
+            # Only closing its socket wakes a thread that waits for bytes.
             with suppress(OSError, KeyError, AttributeError):
                 stream = response.extensions["network_stream"]
                 stream.get_extra_info("socket").shutdown(2)
         self.join(1.0)
 
     def _fetch_part(self, part: Part) -> None:
-        # Counted again: another window may have fetched some of it since the plan was made.
+        # Counted again: another window may have downloaded some of it since the plan was made.
         missing = sum(each.missing_bytes for each in self.download.parts)
         self.done = self.download.total_bytes - missing
         if part.missing_bytes or disk.read_manifest(part.id) is None:
@@ -135,51 +137,51 @@ class _Transfer(threading.Thread):
         if disk.size_of(target) == file.size:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        half = partial_file(target)
-        half.touch()
-        self._fetch_bytes(part, file, half)
-        if file.digest and _digest(half, file.digest) != file.digest:
-            half.unlink()
+        partial = partial_file(target)
+        partial.touch()
+        self._fetch_bytes(part, file, partial)
+        if file.digest and _digest(partial, file.digest) != file.digest:
+            partial.unlink()
             raise HubError(
-                f"{file.path} of {part.id} arrived damaged and was thrown away: try again."
+                f"{file.path} of {part.id} was damaged in transit and deleted: try again."
             )
-        half.replace(target)
+        partial.replace(target)
 
-    def _fetch_bytes(self, part: Part, file: RemoteFile, half: Path) -> None:
-        breaks = 0
-        while (have := half.stat().st_size) < file.size:
-            error = self._try_stream(part, file, half)
-            breaks = 0 if half.stat().st_size > have else breaks + 1
-            if breaks > _RETRIES:
-                raise error or HubError(f"The Hub sends {file.path} of {part.id} cut short.")
-            if half.stat().st_size < file.size and self._halt.wait(_PAUSE if error else 0):
+    def _fetch_bytes(self, part: Part, file: RemoteFile, partial: Path) -> None:
+        failures = 0
+        while (size := partial.stat().st_size) < file.size:
+            error = self._try_stream(part, file, partial)
+            failures = 0 if partial.stat().st_size > size else failures + 1
+            if failures > _RETRIES:
+                raise error or HubError(f"The Hub sends {file.path} of {part.id} incomplete.")
+            if partial.stat().st_size < file.size and self._halt.wait(_PAUSE if error else 0):
                 raise Stopped(f"The download of {part.id} was stopped.")
 
-    def _try_stream(self, part: Part, file: RemoteFile, half: Path) -> Exception | None:
-        """Return the break in the connection that a further try may mend, None without one."""
+    def _try_stream(self, part: Part, file: RemoteFile, partial: Path) -> Exception | None:
+        """Return a temporary error, after which another try may succeed; None without one."""
         try:
-            self._stream(part, file, half)
+            self._stream(part, file, partial)
         except Exception as error:
-            if not _may_pass(error):
+            if not _is_temporary(error):
                 raise
             return error
         finally:
             self._response = None
         return None
 
-    def _stream(self, part: Part, file: RemoteFile, half: Path) -> None:
+    def _stream(self, part: Part, file: RemoteFile, partial: Path) -> None:
         from huggingface_hub import get_session, hf_raise_for_status
 
         url, headers = file_url(part.id, part.revision, file.path)
-        have = half.stat().st_size
-        if have:
-            headers["Range"] = f"bytes={have}-"
+        size = partial.stat().st_size
+        if size:
+            headers["Range"] = f"bytes={size}-"
         with get_session().stream("GET", url, headers=headers, timeout=PATIENCE) as response:
             self._response = response
             hf_raise_for_status(response)
-            resumed = have > 0 and response.status_code == 206
-            self.done -= 0 if resumed else have
-            with half.open("ab" if resumed else "wb") as sink:
+            resumed = size > 0 and response.status_code == 206
+            self.done -= 0 if resumed else size
+            with partial.open("ab" if resumed else "wb") as sink:
                 for chunk in response.iter_bytes():
                     if self._halt.is_set():
                         return
@@ -187,7 +189,7 @@ class _Transfer(threading.Thread):
                     self.done += len(chunk)
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_temporary(error: Exception) -> bool:
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -198,7 +200,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _digest(file: Path, like: str) -> str:
-    """Return a file's digest, of the same kind as another: sha256, or git's sha1 of a blob."""
+    """Return a file's digest of the same kind as ``like``: SHA-256, or git's SHA-1 of a blob."""
     if len(like) == 64:
         digest = hashlib.sha256()
     else:
@@ -217,7 +219,7 @@ def _drop_other_revisions(part: Part) -> None:
 
 @contextmanager
 def _locked(model_id: str, halt: threading.Event) -> Iterator[None]:
-    """Hold the right to write a checkpoint; raise HubError where another download has it."""
+    """Lock a checkpoint for writing. Raises HubError where another download holds the lock."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(disk.store() / f"{model_id.replace('/', '--')}.lock")
@@ -228,7 +230,9 @@ def _locked(model_id: str, halt: threading.Event) -> Iterator[None]:
         if halt.is_set() and not lock.is_locked:
             raise Stopped(f"The download of {model_id} was stopped.")
         if time.monotonic() > deadline and not lock.is_locked:
-            raise HubError(f"{model_id} is being downloaded in another window: wait for it there.")
+            raise HubError(
+                f"{model_id} is being downloaded in another window: wait until it has finished."
+            )
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What a download would fetch: the Hub's listing of a checkpoint, and the files that are needed."""
+"""Plans a download: the Hub's listing of a checkpoint, and the files that are needed."""
 
 import os
 import re
@@ -14,24 +14,24 @@ from components.models.ids import is_folder
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
-# Read by the library when it is imported: it then says nothing of this machine to the Hub.
+# Read by the library at import; it then sends the Hub no data about this computer.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-PATIENCE = 10.0  # seconds without a byte before the Hub counts as silent
+PATIENCE = 10.0  # seconds without a byte before a request times out
 
-# The main branch of this checkpoint has no safetensors; its conversion, made by the Hub's own
-# staff, is this commit of the same repository.
+# The main branch of this checkpoint has no safetensors; its conversion, by the Hub's staff, is this
+# commit of the same repository.
 _CONVERTED = {OPENAI: "b527df4b30e5cc18bde1cc712833a741d2d8c362"}
 
 _TEXT_FILE = re.compile(r"[\w.-]+\.(?:json|txt|model)")
 _WEIGHTS = re.compile(r"model(?:-\d{5}-of-\d{5})?\.safetensors")
-# Where a Sentence-Transformers checkpoint keeps its pooling and dense layers.
+# The folders of a Sentence-Transformers checkpoint's pooling and dense layers.
 _MODULE_FOLDER = re.compile(r"\d+_\w+")
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a checkpoint; its digest is a sha256, or git's sha1 of a blob, or unknown."""
+    """A file of a checkpoint; its digest is a SHA-256, git's SHA-1 of a blob, or unknown."""
 
     path: str
     size: int
@@ -40,7 +40,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Part:
-    """A checkpoint at a commit, and the files of it that are needed."""
+    """A checkpoint at a commit, with the files that are needed."""
 
     id: str
     revision: str
@@ -48,18 +48,18 @@ class Part:
 
     @property
     def folder(self) -> Path:
-        """Where the files lie, or will lie."""
+        """The folder for the files."""
         return disk.folder_of(self.id, self.revision)
 
     @property
     def missing_bytes(self) -> int:
-        """What is still to fetch; what an earlier download left behind counts as there."""
-        return sum(file.size - _arrived(self, file) for file in self.files)
+        """The bytes still to download, those of an earlier partial download not counted."""
+        return sum(file.size - _received(self, file) for file in self.files)
 
 
 @dataclass(frozen=True)
 class Download:
-    """What a click would fetch."""
+    """What a download would transfer."""
 
     spec: ModelSpec
     total_bytes: int
@@ -70,10 +70,10 @@ class Download:
 
 
 def plan_download(spec: ModelSpec) -> Download:
-    """Return what downloading a model would fetch, at the commit of this moment.
+    """Return what downloading a model would transfer, at the Hub's current commit.
 
-    Asks the Hub for its listing and its config.json, never for weights; a part that is whole on
-    disk is not asked about. Raises HubError where the Hub or the checkpoint is no good.
+    Requests a listing and config.json of each part that is not complete on disk. Raises HubError
+    where the Hub fails or the checkpoint cannot be used.
     """
     remote = [part for part in spec.parts if not is_folder(part)]
     parts = tuple(_plan_part(part, is_text=part == spec.text) for part in remote)
@@ -93,10 +93,10 @@ def _plan_part(model_id: str, is_text: bool) -> Part:
         files = tuple(RemoteFile(path, size) for path, size in manifest.files.items())
         return Part(model_id, manifest.revision, files)
     with naming_model(model_id):
-        return _ask(model_id, is_text)
+        return _remote_part(model_id, is_text)
 
 
-def _ask(model_id: str, is_text: bool) -> Part:
+def _remote_part(model_id: str, is_text: bool) -> Part:
     listing = _listing(model_id)
     files = _remote_files(listing)
     commit = str(listing.sha)
@@ -118,7 +118,7 @@ def _listing(model_id: str) -> "ModelInfo":
 
 
 def _endpoint() -> str | None:
-    # The library reads it once, at import; we read it at every call.
+    # The library reads it once, at import; here it is read at every call.
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
@@ -144,7 +144,7 @@ def file_url(model_id: str, commit: str, path: str) -> tuple[str, dict[str, str]
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # documented
 
     url = hf_hub_url(model_id, path, revision=commit, endpoint=_endpoint())
-    # A compressed answer could be neither measured nor resumed.
+    # A compressed response could be neither measured nor resumed.
     return url, {**build_hf_headers(library_name="captionlens"), "Accept-Encoding": "identity"}
 
 
@@ -154,11 +154,11 @@ def _is_needed(path: str, files: dict[str, RemoteFile], is_text: bool) -> bool:
         return False
     if _WEIGHTS.fullmatch(name):
         whole = f"{folder}/model.safetensors".lstrip("/")
-        return path == whole or whole not in files  # shards only where there is no single file
+        return path == whole or whole not in files  # shards only without a single file
     return bool(_TEXT_FILE.fullmatch(name))
 
 
-def _arrived(part: Part, file: RemoteFile) -> int:
+def _received(part: Part, file: RemoteFile) -> int:
     target = part.folder / file.path
     if disk.size_of(target) == file.size:
         return file.size

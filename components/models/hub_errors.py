@@ -1,4 +1,4 @@
-"""What the Hub, the network and the disk raise, as sentences that name the model and the remedy."""
+"""Errors of the Hub, the network and the disk, as sentences that say what to do."""
 
 import errno
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from components.models.ids import ModelError
 
 
 class HubError(ModelError):
-    """A model that could not be downloaded, and what to do about it."""
+    """A failed download; the sentence names the model and says what to do."""
 
 
-class Stopped(CaptionLensError):  # noqa: N818 - not a failure: the person asked for it
-    """A download that was stopped; what arrived is kept."""
+class Stopped(CaptionLensError):  # noqa: N818 - requested, not a failure
+    """A download was stopped; the part received is kept."""
 
 
 @contextmanager
 def naming_model(model: str) -> Iterator[None]:
-    """Turn what the library and the disk raise into a HubError that names the model."""
+    """Turn exceptions of the library and the disk into a HubError that names the model."""
     import httpx2
 
     try:
@@ -40,17 +40,17 @@ def _sentence(model: str, error: Exception) -> str:
     if isinstance(error, HfHubHTTPError):
         return _refusal(model, error)
     if isinstance(error, OfflineModeIsEnabled):
-        return f"{model} cannot be downloaded while HF_HUB_OFFLINE is set: unset it, and restart."
+        return f"{model} cannot be downloaded while HF_HUB_OFFLINE is set: unset it and restart."
     if isinstance(error, httpx2.TimeoutException):
-        return f"The Hub fell silent while it was asked for {model}: try again; it goes on."
+        return f"The Hub stopped responding for {model}: try again, the download resumes."
     if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL):
         return (
             f"The Hub cannot be reached for {model}: check the network, or give the folder of a"
-            " copy that you already have."
+            " local copy."
         )
     if isinstance(error, OSError):
-        return _disk_trouble(model, error)
-    return f"What answers for {model} is not the Hub: check HF_ENDPOINT and the network's log-in."
+        return _disk_error(model, error)
+    return f"The server asked for {model} is not the Hub: check HF_ENDPOINT and any network log-in."
 
 
 def _refusal(model: str, error: Any) -> str:
@@ -59,18 +59,18 @@ def _refusal(model: str, error: Any) -> str:
     status = error.response.status_code
     if isinstance(error, GatedRepoError) or status == 403:
         return (
-            f"{model} is for people who accepted its terms: accept them on its page at the Hub,"
-            " set HF_TOKEN to your token, and try again."
+            f"{model} requires accepting its terms: accept them on its page at the Hub, set"
+            " HF_TOKEN to your token, and try again."
         )
     if status in (401, 404):
         return f"The Hub has no model {model}, or it is private: check the id, or set HF_TOKEN."
     if status == 429:
-        return f"The Hub asks us to slow down before it sends {model}: try again in a few minutes."
-    return f"The Hub failed with an error of its own ({status}) over {model}: try again later."
+        return f"The Hub limits the rate of requests for {model}: try again in a few minutes."
+    return f"The Hub failed with a server error ({status}) for {model}: try again later."
 
 
-def _disk_trouble(model: str, error: OSError) -> str:
+def _disk_error(model: str, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk filled up while {model} was written: make room and try again; it goes on."
+        return f"The disk is full: free some space and try again, the download of {model} resumes."
     reason = error.strerror or type(error).__name__
     return f"{model} could not be written under {disk.store().parent}: {reason}."

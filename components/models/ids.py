@@ -1,4 +1,4 @@
-"""What an id names: a model of the table, of the Hub, of a folder, a pair, or one trained here."""
+"""Resolves ids: of the catalogue, the Hub, a folder, a pair, or a model trained here."""
 
 import re
 from pathlib import Path
@@ -7,55 +7,55 @@ from components.errors import CaptionLensError
 from components.models.catalogue import CATALOGUE, OPENAI, ModelSpec
 from components.settings import Settings
 
-TRAINED = "trained:"  # what ids of models begin with that were trained here
+TRAINED = "trained:"  # the prefix of the ids of models trained here
 _TRAINED_NAME = re.compile(r"\w(?:[\w .-]{0,58}\w)?")
-# namespace/name as the Hub allows it; "--" is reserved there, so a folder name can hold an id.
+# namespace/name as the Hub allows it; it reserves "--", so a folder name can encode an id.
 HUB_ID = re.compile(r"(?!.*(?:\.\.|--))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
 
 class ModelError(CaptionLensError):
-    """A model that cannot be used, and why."""
+    """A model that cannot be used; the sentence gives the reason."""
 
 
-def resolve(id: str) -> ModelSpec:  # noqa: A002 - the word that people and the table use
-    """Return the model that an id names: of the table, the Hub, a folder, or "TEXT + IMAGE".
+def resolve(id: str) -> ModelSpec:  # noqa: A002 - the name that users know
+    """Return the model of an id: of the catalogue, the Hub, a folder, or "TEXT + IMAGE".
 
-    Says nothing of what is on disk. Raises ModelError where it can be none of these.
+    Does not check that it is on disk. Raises ModelError where the id is invalid.
     """
-    wanted = " + ".join(re.split(r"\s+\+\s+", id.strip()))
+    id = " + ".join(re.split(r"\s+\+\s+", id.strip()))  # noqa: A001
     for card in CATALOGUE:
-        if wanted in (card.spec.id, card.spec.id.upper(), card.spec.id.title()):
+        if id in (card.spec.id, card.spec.id.upper(), card.spec.id.title()):
             return card.spec
-    if wanted.startswith(TRAINED):
-        return trained_spec(wanted.removeprefix(TRAINED))
-    folder = _folder(wanted)
+    if id.startswith(TRAINED):
+        return trained_spec(id.removeprefix(TRAINED))
+    folder = _folder(id)
     if folder:
         return ModelSpec(str(folder), folder.name, str(folder))
-    if " + " in wanted:
-        return _pair(wanted)
-    if not HUB_ID.fullmatch(wanted):
+    if " + " in id:
+        return _pair(id)
+    if not HUB_ID.fullmatch(id):
         raise ModelError(
-            f"{_shown(wanted)} is not a model: give a Hub id such as {OPENAI}, a folder that"
+            f"{_shown(id)} is not a model: give a Hub id such as {OPENAI}, a folder that"
             " exists, or pocket."
         )
-    return ModelSpec(wanted, wanted.split("/")[1], wanted)
+    return ModelSpec(id, id.split("/")[1], id)
 
 
 def trained_spec(name: str) -> ModelSpec:
     folder = trained_folder(name)
     if not folder.is_dir():
-        raise ModelError(f"No model named {_shown(name)} has been trained here.")
-    if (folder / "text").is_dir():  # a text tower and an image tower, each with its own files
+        raise ModelError(f"There is no trained model named {_shown(name)}.")
+    if (folder / "text").is_dir():  # a pair: each tower has a folder of its own
         return ModelSpec(TRAINED + name, name, str(folder / "image"), str(folder / "text"))
     return ModelSpec(TRAINED + name, name, str(folder))
 
 
 def trained_folder(name: str) -> Path:
-    """Return where a model trained here lies, or will lie. Raises ModelError for no fit name."""
+    """Return the folder for a model trained here. Raises ModelError for an invalid name."""
     if not _TRAINED_NAME.fullmatch(name):
         raise ModelError(
-            f"{_shown(name)} is no name for a model: use up to 60 letters, digits, spaces, dots"
-            " and hyphens."
+            f"{_shown(name)} is not a valid name: use up to 60 letters, digits, spaces, dots and"
+            " hyphens."
         )
     return (Settings().model_cache / "trained" / name).absolute()
 
@@ -72,10 +72,10 @@ def _folder(text: str) -> Path | None:
         return None
 
 
-def _pair(wanted: str) -> ModelSpec:
-    halves = wanted.split(" + ")
+def _pair(id: str) -> ModelSpec:  # noqa: A002
+    halves = id.split(" + ")
     if len(halves) != 2:
-        raise ModelError(f"{_shown(wanted)} is not a pair: give one text tower + one image tower.")
+        raise ModelError(f"{_shown(id)} is not a pair: give one text tower + one image tower.")
     text, image = map(resolve, halves)
     return ModelSpec(f"{text.id} + {image.id}", f"{text.name} + {image.name}", image.image, text.id)
 

@@ -47,8 +47,8 @@ def fetch(name: str = NAME, seen: list[Progress] | None = None) -> Located:
 
 def test_a_plan_gives_sizes_and_revision_and_fetches_no_weights(server: HubServer) -> None:
     plan = models.plan_download(models.resolve(NAME))
-    wanted = len(CONFIG) + 2 + len(WEIGHTS)
-    assert (plan.files, plan.total_bytes, plan.missing_bytes) == (3, wanted, wanted)
+    size = len(CONFIG) + 2 + len(WEIGHTS)
+    assert (plan.files, plan.total_bytes, plan.missing_bytes) == (3, size, size)
     assert plan.revision == server.commit(NAME)
     assert not server.asked_for("model.safetensors")
 
@@ -74,14 +74,14 @@ def test_the_revision_stays_when_the_hub_moves_on(server: HubServer) -> None:
     assert fetch().revision == located.revision
 
 
-def test_stopping_takes_effect_soon_and_going_on_asks_for_the_rest_alone(
+def test_stopping_takes_effect_soon_and_resuming_requests_only_the_rest(
     server: HubServer,
 ) -> None:
     server.bytes_per_second = len(WEIGHTS) / 4
     stop, seen = threading.Event(), list[Progress]()
     threading.Timer(1.0, stop.set).start()
     began = time.monotonic()
-    with pytest.raises(Stopped, match="it can go on"):
+    with pytest.raises(Stopped, match="it can be resumed"):
         models.fetch(models.plan_download(models.resolve(NAME)), seen.append, stop)
     assert time.monotonic() - began < 3.5
     assert len(seen) >= 3
@@ -174,7 +174,7 @@ def test_a_server_without_ranges_starts_again_and_counts_again(server: HubServer
 
 def test_damaged_bytes_are_thrown_away(server: HubServer) -> None:
     server.damages_weights = True
-    with pytest.raises(HubError, match="arrived damaged"):
+    with pytest.raises(HubError, match="was damaged in transit"):
         fetch()
     assert not models.is_on_disk(models.resolve(NAME))
     server.damages_weights = False
@@ -197,7 +197,7 @@ def test_a_pair_is_downloaded_as_two_parts_with_its_dense_layer(server: HubServe
     assert "+" in located.revision
 
 
-def _told(name: str = NAME) -> str:
+def _sentence(name: str = NAME) -> str:
     with pytest.raises(HubError) as caught:
         fetch(name)
     assert not models.is_on_disk(models.resolve(name))
@@ -207,58 +207,58 @@ def _told(name: str = NAME) -> str:
     return sentence
 
 
-def test_an_unknown_id_is_told(server: HubServer) -> None:
-    assert "The Hub has no model no/body" in _told("no/body")
+def test_an_unknown_id_is_sentence(server: HubServer) -> None:
+    assert "The Hub has no model no/body" in _sentence("no/body")
 
 
-def test_a_gated_model_is_told(server: HubServer) -> None:
+def test_a_gated_model_is_sentence(server: HubServer) -> None:
     server.gated = {NAME}
-    assert "accepted its terms" in _told()
+    assert "requires accepting its terms" in _sentence()
 
 
-def test_a_failing_hub_is_told(server: HubServer) -> None:
+def test_a_failing_hub_is_sentence(server: HubServer) -> None:
     server.status = 500
-    assert "failed with an error of its own (500)" in _told()
+    assert "failed with a server error (500)" in _sentence()
 
 
-def test_a_hub_that_fails_over_a_file_is_told(server: HubServer) -> None:
+def test_a_hub_that_fails_over_a_file_is_sentence(server: HubServer) -> None:
     server.file_status = 503
-    assert "(503)" in _told()
+    assert "(503)" in _sentence()
 
 
-def test_a_silent_hub_is_told(server: HubServer) -> None:
+def test_a_silent_hub_is_sentence(server: HubServer) -> None:
     server.silent_after = 0
-    assert "fell silent" in _told()
+    assert "stopped responding" in _sentence()
 
 
-def test_no_network_is_told(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_is_sentence(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert "cannot be reached" in _told()
+    assert "cannot be reached" in _sentence()
 
 
-def test_offline_mode_is_told(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_mode_is_sentence(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE" in _told()
+    assert "HF_HUB_OFFLINE" in _sentence()
 
 
-def test_what_is_no_hub_is_told(server: HubServer) -> None:
+def test_what_is_no_hub_is_sentence(server: HubServer) -> None:
     server.status = 200
-    assert "is not the Hub" in _told()
+    assert "is not the Hub" in _sentence()
 
 
-def test_what_is_no_dual_encoder_is_told_before_its_weights(server: HubServer) -> None:
+def test_what_is_no_dual_encoder_is_reported_before_its_weights(server: HubServer) -> None:
     server.repos["org/bert"] = {**CLIP, "config.json": b'{"model_type": "bert"}'}
-    assert "is not a dual encoder" in _told("org/bert")
+    assert "is not a dual encoder" in _sentence("org/bert")
     assert not server.asked_for("model.safetensors")
 
 
 def test_pickled_weights_are_refused_before_any_byte(server: HubServer) -> None:
     server.repos["org/old"] = {"config.json": CONFIG, "pytorch_model.bin": b"pickle"}
-    assert "pickles" in _told("org/old")
+    assert "pickles" in _sentence("org/old")
     assert not server.asked_for("pytorch_model.bin")
 
 
-def test_too_small_a_disk_is_told_before_the_download(
+def test_too_small_a_disk_is_reported_before_the_download(
     server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Usage:
@@ -270,7 +270,7 @@ def test_too_small_a_disk_is_told_before_the_download(
     assert not server.asked_for("model.safetensors")
 
 
-def test_a_disk_that_fills_up_is_told_and_the_download_goes_on_later(
+def test_a_full_disk_is_reported_and_the_download_resumes_later(
     server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(transfer: object, part: object, file: object, half: Path) -> None:
@@ -278,17 +278,17 @@ def test_a_disk_that_fills_up_is_told_and_the_download_goes_on_later(
 
     with monkeypatch.context() as patch:
         patch.setattr("components.models.download._Transfer._stream", full)
-        assert "The disk filled up" in _told()
+        assert "The disk is full" in _sentence()
     assert fetch().image.is_dir()
 
 
 def test_two_windows_at_once_give_one_whole_download(server: HubServer) -> None:
     server.bytes_per_second = len(WEIGHTS)
-    found: list[Located] = []
-    threads = [threading.Thread(target=lambda: found.append(fetch())) for _ in range(2)]
+    fetched: list[Located] = []
+    threads = [threading.Thread(target=lambda: fetched.append(fetch())) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 2
-    assert (found[0].image / "model.safetensors").read_bytes() == WEIGHTS
+    assert len(fetched) == 2
+    assert (fetched[0].image / "model.safetensors").read_bytes() == WEIGHTS

@@ -7,7 +7,7 @@ import pytest
 
 from components import models
 from components.models import CATALOGUE, disk
-from components.models.catalogue import LAION, OPENAI
+from components.models.catalogue import LAION, OPENAI, POCKET
 from components.models.disk import DownloadManifest, NotOnDisk
 from components.models.ids import ModelError
 
@@ -36,7 +36,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_the_table_names_six_models_with_their_figures() -> None:
+def test_the_catalogue_names_six_models_with_their_figures() -> None:
     assert [card.spec.id for card in CATALOGUE] == [
         "pocket",
         "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
@@ -56,13 +56,20 @@ def test_the_table_names_six_models_with_their_figures() -> None:
         *("https://example.org/a/b", "a/b + c/d + e/f", "a/.hidden", "-a/b", "a/b--c"),
     ],
 )
-def test_what_can_be_no_model_is_told(
+def test_what_cannot_be_a_model_is_rejected(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")  # no folder lies around that "../x" could name
+    monkeypatch.chdir(tmp_path / "here")  # so that "../x" names no folder
     with pytest.raises(ModelError, match=r"is not a (model|pair)"):
         models.resolve(name)
+
+
+def test_the_catalogue_gives_pockets_size_on_disk() -> None:
+    card = CATALOGUE[0]
+    size = sum(file.stat().st_size for file in POCKET.rglob("*") if file.is_file())
+    assert card.spec.id == "pocket"
+    assert card.size_mb == round(size / 1e6)
 
 
 def test_a_hub_id_a_folder_and_a_pair_are_resolved(tmp_path: Path) -> None:
@@ -75,13 +82,13 @@ def test_a_hub_id_a_folder_and_a_pair_are_resolved(tmp_path: Path) -> None:
 def test_pocket_is_always_on_disk_and_stays() -> None:
     pocket = models.resolve("pocket")
     assert len(models.locate(pocket).revision) == 12
-    with pytest.raises(ModelError, match="Pocket comes with the app"):
+    with pytest.raises(ModelError, match="Pocket is part of the app"):
         models.remove(pocket)
 
 
 def test_a_download_is_located_when_it_is_whole() -> None:
     spec = models.resolve("org/clip")
-    with pytest.raises(NotOnDisk, match="clip is not on this machine: download it first"):
+    with pytest.raises(NotOnDisk, match="clip is not on disk: download it first"):
         models.locate(spec)
     folder = download("org/clip", CLIP)
     assert models.locate(spec) == models.Located(spec, folder, None, REVISION)
@@ -108,18 +115,18 @@ def test_half_a_download_is_never_located(damage: str) -> None:
 def test_a_manifest_cannot_point_out_of_the_cache() -> None:
     download("org/clip", CLIP)
     manifest = disk.store() / "org--clip.json"
-    told = json.loads(manifest.read_text(encoding="utf-8")) | {"revision": "../../../etc"}
-    manifest.write_text(json.dumps(told), encoding="utf-8")
+    content = json.loads(manifest.read_text(encoding="utf-8")) | {"revision": "../../../etc"}
+    manifest.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(NotOnDisk):
         models.locate(models.resolve("org/clip"))
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "reason"),
     [
         ({"config.json": b'{"model_type": "bert"}', "model.safetensors": b""}, "dual encoder"),
         ({"model.safetensors": b""}, "no config.json"),
-        ({"config.json": b"{"}, "cannot be read"),
+        ({"config.json": b"{"}, "unreadable config.json"),
         ({"config.json": CLIP["config.json"], "pytorch_model.bin": b""}, "pickles"),
         ({"config.json": CLIP["config.json"]}, "no safetensors weights"),
         (
@@ -128,16 +135,16 @@ def test_a_manifest_cannot_point_out_of_the_cache() -> None:
         ),
     ],
 )
-def test_a_folder_that_cannot_be_used_is_told(
-    files: dict[str, bytes], told: str, tmp_path: Path
+def test_a_folder_that_cannot_be_used_is_rejected(
+    files: dict[str, bytes], reason: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelError, match=told):
+    with pytest.raises(ModelError, match=reason):
         models.locate(models.resolve(str(put(tmp_path / "mine", files))))
 
 
 def test_a_pair_needs_both_parts_and_a_sentence_transformers_text(tmp_path: Path) -> None:
     image = put(tmp_path / "image", CLIP)
-    with pytest.raises(ModelError, match=r"no modules\.json"):
+    with pytest.raises(ModelError, match=r"without a modules\.json"):
         models.locate(models.resolve(f"{image} + {image}"))
     text = put(tmp_path / "text", {"modules.json": b"[]", "model.safetensors": b""})
     located = models.locate(models.resolve(f"{text} + {image}"))
@@ -184,7 +191,7 @@ def test_removing_frees_the_bytes_and_spares_a_persons_own_folder(tmp_path: Path
     assert models.remove(models.resolve("org/clip")) == sum(map(len, CLIP.values()))
     assert not models.is_on_disk(models.resolve("org/clip"))
     own = put(tmp_path / "mine", CLIP)
-    with pytest.raises(ModelError, match="your own folder"):
+    with pytest.raises(ModelError, match="a folder of your own"):
         models.remove(models.resolve(str(own)))
     assert (own / "model.safetensors").is_file()
 
