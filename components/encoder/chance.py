@@ -1,7 +1,7 @@
-"""A bank of everyday captions: what an image scores by chance, so that a score can be read.
+"""A bank of everyday captions: the scores that an image reaches by chance, as a reference.
 
-No caption here was written for any image in particular. How an image scores against all of
-them is its distribution of chance scores (`components.scores.percentile`, `zscore`).
+No caption of the bank describes any particular image. An image's scores against all of them are
+its distribution of chance scores (`components.scores.percentile`, `zscore`).
 """
 
 import hashlib
@@ -16,6 +16,8 @@ from components.encoder.encoder import Encoder
 from components.files import write_bytes
 from components.scores import Floats
 from components.settings import Settings
+
+_FOLDER = "background"  # of model_cache, under the name that earlier versions gave it
 
 _PEOPLE = (
     "a man|a woman|a boy|a girl|a baby|an old couple|two friends|a group of people|a crowd|a family"
@@ -92,39 +94,34 @@ def bank_captions() -> tuple[str, ...]:
     )
 
 
-def is_encoded(encoder: Encoder) -> bool:
-    """Return whether `bank_vectors` has nothing left to do but to read a file."""
-    return _file(encoder).is_file()
-
-
 def bank_vectors(encoder: Encoder) -> Floats:
     """Return (1000, width) unit vectors of the bank.
 
-    Encoded once a model, revision and precision, which takes seconds, and kept in ``model_cache``.
+    Encoding takes seconds, once per model, revision and precision; kept in ``model_cache``.
     """
     file = _file(encoder)
-    kept = _read(file, encoder.recipe.width)
-    if kept is not None:
-        return kept
+    cached = _read(file, encoder.recipe.width)
+    if cached is not None:
+        return cached
     rows = encoder.texts(bank_captions())
     out = io.BytesIO()
     np.save(out, rows, allow_pickle=False)
-    with suppress(OSError):  # a cache that cannot be written costs time, nothing else
+    with suppress(OSError):  # without the cache the bank is encoded again next time
         write_bytes(file, out.getvalue())
     return rows
 
 
 def _file(encoder: Encoder) -> Path:
-    facts = "\n".join([*encoder.key, encoder.runtime.library, *bank_captions()])
-    digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    return Settings().model_cache / "background" / f"{digest}.npy"
+    key = "\n".join([*encoder.key, encoder.runtime.library, *bank_captions()])
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return Settings().model_cache / _FOLDER / f"{digest}.npy"
 
 
 def _read(file: Path, width: int) -> Floats | None:
-    """Return what `bank_vectors` wrote, None where there is nothing or something else."""
+    """Return what `bank_vectors` wrote, None where there is no such file or it is damaged."""
     try:
-        with file.open("rb") as kept:  # np.load would open other kinds of files too
-            rows: Floats = np.lib.format.read_array(kept, allow_pickle=False)
+        with file.open("rb") as cached:  # np.load would also open zip files
+            rows: Floats = np.lib.format.read_array(cached, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return (

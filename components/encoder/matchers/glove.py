@@ -11,44 +11,40 @@ from components.errors import CaptionLensError
 
 
 class GloveError(CaptionLensError):
-    """A file that holds no word vectors, and why."""
+    """A file without readable word vectors, and the reason."""
 
 
 @dataclass(frozen=True)
 class WordVectors:
-    """``vectors`` (words, d): zeros where ``found`` (words,) says that the file has none."""
+    """``vectors`` (words, d), zeros where ``known`` (words,) is False: not in the file."""
 
     vectors: NDArray[np.float32]
-    found: NDArray[np.bool_]
-    malformed: int  # lines that were left out
+    known: NDArray[np.bool_]
 
 
 def read(file: Path, words: Sequence[str]) -> WordVectors:
-    """Return the vectors of ``words`` from ``file``, which is read line by line, never whole.
+    """Return the vectors of ``words`` from ``file``, which is read line by line.
 
-    Raises GloveError where no line holds a word and numbers.
+    Malformed lines are ignored. Raises GloveError where the first line is no word and vector.
     """
     rows = {word: row for row, word in enumerate(words)}
     table: NDArray[np.float32] | None = None
-    found = np.zeros(len(words), dtype=bool)
-    malformed = 0
+    known = np.zeros(len(words), dtype=bool)
     try:
         with file.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if table is None:
                     table = np.zeros((len(words), _width(file, line)), dtype=np.float32)
-                # From the right: a word of the largest files may hold spaces.
+                # From the right: in the largest files a word may contain spaces.
                 word, *numbers = line.rstrip().rsplit(" ", table.shape[1])
                 vector = _numbers(numbers) if len(numbers) == table.shape[1] else None
-                if vector is None:
-                    malformed += 1
-                elif word in rows:
-                    table[rows[word]], found[rows[word]] = vector, True
+                if vector is not None and word in rows:
+                    table[rows[word]], known[rows[word]] = vector, True
     except OSError as error:
         raise GloveError(f"{file.name} cannot be read: {error.strerror}.") from error
     if table is None:
-        raise GloveError(f"{file.name} is empty: it holds no word vectors.")
-    return WordVectors(table, found, malformed)
+        raise GloveError(f"{file.name} is empty: it contains no word vectors.")
+    return WordVectors(table, known)
 
 
 def _width(file: Path, line: str) -> int:
