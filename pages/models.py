@@ -14,7 +14,13 @@ setup()
 st.title("Models")
 st.markdown("A model turns images and captions into vectors. Downloads start only on your click.")
 downloads.show()
-st.dataframe(cards.table(CATALOGUE), hide_index=True)
+table = cards.table(CATALOGUE)
+right = st.column_config.TextColumn(alignment="right")
+st.dataframe(
+    table,
+    hide_index=True,
+    column_config={name: right for name in table.columns if " to " in name},
+)
 st.caption(
     "Published recall@1 in per cent, on the 1,000 images of Flickr30k's test set and the 5,000 of"
     " COCO's with five captions each: the share of captions that rank their own image first, and of"

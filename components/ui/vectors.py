@@ -31,7 +31,7 @@ def sample_images(key: tuple[str, str, str], _encoder: Encoder) -> list[Encoded]
     ]
 
 
-@st.cache_resource(max_entries=4, show_spinner="Encoding background captions")
+@st.cache_resource(max_entries=4, show_spinner="Encoding everyday captions")
 def bank(key: tuple[str, str, str], _encoder: Encoder) -> Floats:
     """Return (1000, width) vectors of the background captions, shared by all sessions."""
     return bank_vectors(_encoder)

@@ -233,6 +233,9 @@ def test_models_lists_the_table_and_describes_a_choice() -> None:
     assert table["Model"][0] == "Pocket"
     assert table["On disk"][0] == "Yes"
     assert len(table) == 6
+    recalls = table.filter(like=" to ")
+    assert list(recalls.loc[0]) == ["–"] * 4  # noqa: RUF001 - no published result
+    assert list(recalls.loc[2]) == ["58.8", "78.9", "30.4", "50.1"]
 
 
 def test_models_says_what_is_not_a_model() -> None:

@@ -106,7 +106,7 @@ def explain_score(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
     """Return what the shown score is, how it ranks, and the scale of its bar."""
     rule = encoder.recipe.score
     ranked_by = "each pair's probability" if encoder.head else "cosine"
-    scale = f"Images are ranked by {ranked_by}. Bars run from 0 to 1. {READING}"
+    scale = f"Ranked by {ranked_by}. Bars run from 0 to 1. {READING}"
     if kind == "percentile":
         return f"**Percentile**: the caption's place among chance scores. {scale}"
     if kind == "cosine":
@@ -157,7 +157,7 @@ def _show_images(
 def _no_good_match(best: Match) -> str:
     return (
         f"**No good match.** The best image is {plain(shorten(best.image, 40))}, and"
-        f" {1 - best.percentile:.0%} of background captions match it better than this one."
+        f" {1 - best.percentile:.0%} of everyday captions match it better than this one."
     )
 
 

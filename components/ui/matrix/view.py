@@ -173,7 +173,7 @@ def show_retrieval(named: Mapping[str, Scores], pairs: Sequence[tuple[str, str]]
             rows.append(_figures(f"{before}{way}", found))
     if not rows:
         st.caption(
-            "Recall is shown if it is known which captions belong to which images: from a table of"
+            "Recall is shown if it is known which captions belong to which images: from a CSV of"
             " pairs, or for the sample images with their own captions."
         )
         return

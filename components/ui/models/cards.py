@@ -2,7 +2,6 @@
 
 import pandas as pd
 import streamlit as st
-from pandas.io.formats.style import Styler
 
 from components import models
 from components.models import CATALOGUE, ModelCard, ModelSpec
@@ -12,26 +11,31 @@ from components.ui.text import plain
 from components.words import EMPTY, megabytes
 
 
-def table(cards: tuple[ModelCard, ...]) -> Styler:
-    """Return the curated models as a table; recalls are R@1 in per cent, or an en dash."""
-    frame = pd.DataFrame(
+def table(cards: tuple[ModelCard, ...]) -> pd.DataFrame:
+    """Return the curated models as a table; recalls are R@1 in per cent, as text."""
+    recalls = {
+        f"{gallery}, {direction}": [
+            _recall(getattr(card, gallery.lower()), index) for card in cards
+        ]
+        for gallery in ("Flickr30k", "COCO")
+        for index, direction in enumerate(("caption to image", "image to caption"))
+    }
+    return pd.DataFrame(
         {
             "Model": [card.spec.name for card in cards],
             "On disk": ["Yes" if models.is_on_disk(card.spec) else "No" for card in cards],
             "Size (MB)": [card.size_mb for card in cards],
             "Width": [card.width for card in cards],
             "Languages": [card.languages for card in cards],
-            "Flickr30k, caption to image": [card.flickr30k and card.flickr30k[0] for card in cards],
-            "Flickr30k, image to caption": [card.flickr30k and card.flickr30k[1] for card in cards],
-            "COCO, caption to image": [card.coco and card.coco[0] for card in cards],
-            "COCO, image to caption": [card.coco and card.coco[1] for card in cards],
+            **recalls,
             "Licence": [card.licence for card in cards],
         }
     )
-    recalls = frame.columns[frame.columns.str.contains(" to ")]
-    # Formatted here, not in the column configuration: that shows a missing number as "None".
-    frame[recalls] = frame[recalls].astype(float)
-    return frame.style.format("{:.1f}", na_rep=EMPTY, subset=recalls)
+
+
+def _recall(published: tuple[float, float] | None, direction: int) -> str:
+    """Return a recall as text, because a missing number would be shown as "None"."""
+    return f"{published[direction]:.1f}" if published else EMPTY
 
 
 def choose() -> str:

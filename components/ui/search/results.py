@@ -149,7 +149,7 @@ def _inline(jpeg: bytes) -> str:
 
 def _no_good_match(best: float) -> str:
     return (
-        f"**No good match** in this collection: {1 - best:.0%} of 1,000 background captions match"
+        f"**No good match** in this collection: {1 - best:.0%} of 1,000 everyday captions match"
         " the best image better than this query does."
     )
 
