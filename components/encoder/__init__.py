@@ -1,4 +1,4 @@
-"""Images and captions -> unit vectors, whatever the checkpoint and wherever it runs."""
+"""Images and captions -> unit vectors, for any checkpoint on any runtime."""
 
 from components.encoder.captions import CaptionList, parse_captions
 from components.encoder.chance import bank_vectors

@@ -1,19 +1,19 @@
-"""A text box's lines -> captions."""
+"""Parses captions from text, one per line."""
 
 import unicodedata
 from dataclasses import dataclass
 
 from components.settings import Settings
 
-# Soft hyphen, zero-width space, word joiner, byte order mark. Joiners and marks of the reading
-# direction stay: they make one emoji of several, shape Persian, and order Arabic beside Latin.
+# Soft hyphen, zero-width space, word joiner, byte order mark. Zero-width joiners and direction
+# marks are kept: composed emoji, Persian, and Arabic mixed with Latin need them.
 _IGNORED = frozenset("\u00ad\u200b\u2060\ufeff")
-_UNSEEN = frozenset({"Cf", "Mn", "Zs"})  # Unicode categories: format, accent on nothing, space
+_INVISIBLE = frozenset({"Cf", "Mn", "Zs"})  # Unicode categories: format, accent alone, space
 
 
 @dataclass(frozen=True)
 class CaptionList:
-    """The captions of a text, in their order; what was merged or left out is counted."""
+    """The captions of a text, in their order, with the number of lines merged or left out."""
 
     captions: tuple[str, ...]
     merged: int  # lines equal to an earlier one
@@ -21,16 +21,16 @@ class CaptionList:
 
 
 def parse_captions(text: str, limit: int | None = None) -> CaptionList:
-    """Return one caption a line; blank lines and lines that begin with # are left out.
+    """Return one caption per line, without blank lines and lines that begin with #.
 
-    Captions are compared and returned in Unicode's NFC form, with white space collapsed and
-    without control characters. ``limit`` is how many are kept, by default the setting.
+    Captions are normalised to Unicode NFC, with white space collapsed and control characters
+    removed. At most ``limit`` are kept, by default the setting.
     """
     lines = [_clean(line) for line in text.splitlines()]
-    asked = [line for line in lines if _shows(line) and not line.startswith("#")]
-    captions = tuple(dict.fromkeys(asked))
+    given = [line for line in lines if _is_visible(line) and not line.startswith("#")]
+    captions = tuple(dict.fromkeys(given))
     limit = Settings().max_captions if limit is None else limit
-    return CaptionList(captions[:limit], len(asked) - len(captions), max(0, len(captions) - limit))
+    return CaptionList(captions[:limit], len(given) - len(captions), max(0, len(captions) - limit))
 
 
 def _clean(line: str) -> str:
@@ -42,6 +42,6 @@ def _is_text(mark: str) -> bool:
     return mark not in _IGNORED and unicodedata.category(mark) not in {"Cc", "Cs"}
 
 
-def _shows(line: str) -> bool:
-    """Return whether anything of a line can be seen: not just joiners and reading directions."""
-    return any(unicodedata.category(mark) not in _UNSEEN for mark in line)
+def _is_visible(line: str) -> bool:
+    """Return whether a line has a visible character: not only joiners and direction marks."""
+    return any(unicodedata.category(mark) not in _INVISIBLE for mark in line)

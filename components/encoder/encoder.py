@@ -25,17 +25,17 @@ class _ImageProcessor(Protocol):
 
 
 class PairHead(Protocol):
-    """What a matcher without a shared space scores pairs by."""
+    """The part of a matcher without a shared space that scores pairs."""
 
     def logits(self, texts: Floats, images: Floats) -> Floats:
-        """Return (captions, images) logits of both branches' features."""
+        """Return (captions, images) logits from the features of both branches."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A loaded checkpoint. Every method may be called from any thread.
+    """A loaded checkpoint. Every method is thread-safe.
 
-    One with a ``head`` has no shared space: its rows are features that only the head can compare.
+    With a ``head`` there is no shared space: vectors are features that only the head compares.
     """
 
     spec: ModelSpec
@@ -44,60 +44,60 @@ class Encoder:
     runtime: Runtime
     tokenizer: CaptionTokenizer
     prepare: _ImageProcessor
-    batch: int  # images a forward pass
-    note: str = ""  # why it does not run the fast way, where it does not
+    batch: int  # images per forward pass
+    note: str = ""  # the reason where it does not run on the fastest runtime
     head: PairHead | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What makes two encoders give the same vectors: for caches of vectors."""
+        """The key of caches: two encoders with the same key return the same vectors."""
         return self.spec.id, self.revision, self.runtime.precision
 
     def images(self, images: Iterable[Image.Image]) -> Floats:
         """Return (n, width) float32 unit vectors of upright RGB images."""
         prepared = batched(map(self.prepare, images), self.batch)
         parts = [self.vectors(group) for group in prepared]
-        return np.concatenate(parts) if parts else self._none()
+        return np.concatenate(parts) if parts else self._no_rows()
 
     def vectors(self, prepared: Sequence[Inputs]) -> Floats:
-        """Return (n, width) float32 unit vectors of images that went through ``prepare``.
+        """Return (n, width) float32 unit vectors of images prepared by ``prepare``.
 
-        A batch that does not fit the device is halved until it does. Raises OutOfMemory where
-        not even one image fits.
+        A batch too large for the device's memory is halved until it fits. Raises OutOfMemory
+        where a single image does not fit.
         """
         if not prepared:
-            return self._none()
+            return self._no_rows()
         inputs = [np.stack(rows) for rows in zip(*prepared, strict=True)]
         return self._unit(_halving(self.runtime.images, inputs))
 
     def texts(self, captions: Sequence[str]) -> Floats:
-        """Return (n, width) float32 unit vectors of captions, cut at the model's limit."""
+        """Return (n, width) float32 unit vectors of captions, truncated at the model's limit."""
         parts = [
             _halving(self.runtime.texts, list(self.tokenizer.batch(group)))
             for group in batched(captions, TEXT_BATCH)
         ]
-        return self._unit(np.concatenate(parts)) if parts else self._none()
+        return self._unit(np.concatenate(parts)) if parts else self._no_rows()
 
     def read(self, captions: Sequence[str]) -> list[Reading]:
-        """Return for each caption its length in tokens and what the model's limit cuts."""
+        """Return for each caption its length in tokens and what the model's limit keeps."""
         return self.tokenizer.read(captions)
 
     def _unit(self, rows: NDArray[np.float32]) -> Floats:
         return rows if self.head else unit(rows)
 
-    def _none(self) -> Floats:
+    def _no_rows(self) -> Floats:
         return np.zeros((0, self.recipe.width), dtype=np.float32)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Return lists of ``size`` items, the last one shorter (itertools has it from 3.12 on)."""
+    """Yield lists of ``size`` items, the last one shorter (`itertools.batched` of Python 3.12)."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
 
 
 def _halving(run: Callable[..., NDArray[np.float32]], inputs: list[Array]) -> NDArray[np.float32]:
-    """Return ``run(*inputs)``, in halves where the whole is out of memory."""
+    """Return ``run(*inputs)``, computed in halves where memory runs out."""
     try:
         return run(*inputs)
     except OutOfMemory:

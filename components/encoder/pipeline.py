@@ -1,4 +1,4 @@
-"""Files -> vectors: decoding runs ahead of the model, a bounded way, on the other threads."""
+"""Files -> vectors: threads decode images ahead of the model, up to a limit."""
 
 import os
 from collections import deque
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Encoded:
-    """An image with its unit vector (width,); where asked for, a JPEG thumbnail and colours."""
+    """An image with its unit vector (width,) and, on request, a JPEG thumbnail and colours."""
 
     photo: Photo
     vector: Floats
@@ -38,7 +38,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that gave no image: ``reason`` is one sentence that names it."""
+    """A file that could not be decoded: ``reason`` is one sentence that names it."""
 
     source: Source
     reason: str
@@ -55,10 +55,9 @@ class _Opened:
 def encode(
     encoder: Encoder, sources: Iterable[Source], thumbnails: bool = False
 ) -> Iterator[Encoded | Skipped]:
-    """Yield for each source, in order, its vector or why it was skipped.
+    """Yield for each source, in order, its vector or the reason why it was skipped.
 
-    At most two batches of decoded images wait in memory. The caller shows progress by counting
-    and stops by not asking for more.
+    At most two batches of decoded images are held in memory. To stop, stop iterating.
     """
     opened = lookahead(
         lambda source: _open(encoder, source, thumbnails), sources, 2 * encoder.batch
@@ -81,7 +80,7 @@ def score_encoded(
     images: Sequence[Encoded],
     bank: Floats,
 ) -> Scores:
-    """Return captions against encoded images.
+    """Return the scores of captions against encoded images.
 
     ``texts`` (captions, width) are the captions' vectors, ``bank`` those of `bank_vectors`.
     """
@@ -94,7 +93,7 @@ def score_encoded(
 
 
 def decode_for(encoder: Encoder, source: Source) -> tuple[Photo, Image.Image]:
-    """Return a photo and its image, large enough for the model. Raises ImageError."""
+    """Return a photo and its image, large enough for the model's input. Raises ImageError."""
     pixels = encoder.recipe.pixels
     return decode(source, max(DECODE_SIDE, pixels.side if pixels else 0))
 
@@ -112,7 +111,7 @@ def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipp
 def lookahead(
     function: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
-    """Yield ``function(item)`` in order, computed by a pool up to ``ahead`` items early."""
+    """Yield ``function(item)`` in order, computed by threads up to ``ahead`` items in advance."""
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:

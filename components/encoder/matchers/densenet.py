@@ -1,6 +1,6 @@
 """DenseNet-121 (Huang et al. 2017, "Densely Connected Convolutional Networks", table 1).
 
-The names of its parts are torchvision's, so that a checkpoint of torchvision's loads.
+Its modules are named as in torchvision, so that torchvision's checkpoints load.
 """
 
 import re
@@ -16,16 +16,16 @@ from components.errors import CaptionLensError
 WIDTH = 1024
 _GROWTH, _BOTTLENECK = 32, 4
 _BLOCKS = (6, 12, 24, 16)
-# Checkpoints of torchvision's before 0.4 have a dot that names of modules may not hold any more.
+# Checkpoints from before torchvision 0.4 have a dot that module names may no longer contain.
 _OLD = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 class WeightsError(CaptionLensError):
-    """A file of weights that cannot be used, and why."""
+    """A weights file that cannot be used; the sentence gives the reason."""
 
 
 class DenseLayer(nn.Module):
-    """Maps (n, c, h, w) -> 32 new ones, through a bottleneck of 128."""
+    """Maps (n, c, h, w) -> (n, c + 32, h, w), through a bottleneck of 128 channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -36,13 +36,13 @@ class DenseLayer(nn.Module):
         self.conv2 = nn.Conv2d(narrow, _GROWTH, 3, padding=1, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return the maps with the new ones after them."""
+        """Return the maps with the 32 new ones appended."""
         narrow = self.conv1(torch.relu(self.norm1(maps)))
         return torch.cat([maps, self.conv2(torch.relu(self.norm2(narrow)))], dim=1)
 
 
 class DenseNet(nn.Module):
-    """Values (n, 3, h, w), normalised as ImageNet's -> features (n, 1024)."""
+    """Values (n, 3, h, w), normalised with ImageNet's statistics -> features (n, 1024)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,9 +82,9 @@ def _transition(channels: int) -> nn.Sequential:
 
 
 def load_torchvision(network: DenseNet, file: Path) -> None:
-    """Load a ``densenet121`` checkpoint of torchvision's, .pth or .safetensors.
+    """Load torchvision's ``densenet121`` weights from a .pth or .safetensors file.
 
-    Raises WeightsError where it is not one. A .pth is opened for tensors alone.
+    A .pth is loaded with ``weights_only``. Raises WeightsError where it is another file.
     """
     try:
         whole = (
@@ -99,5 +99,5 @@ def load_torchvision(network: DenseNet, file: Path) -> None:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"{file.name} is not a densenet121 checkpoint of torchvision's: {reason}"
+            f"{file.name} is not a densenet121 checkpoint from torchvision: {reason}"
         ) from error

@@ -1,4 +1,4 @@
-"""DenseNet + LSTM: a CNN's features and an LSTM's last state meet in one space, by cosine.
+"""DenseNet + LSTM: a CNN for images and an LSTM for captions, in a shared space.
 
 The visual-semantic embedding of Kiros et al. 2014 and Faghri et al. 2018 ("VSE++"), with DenseNet-
 121, or MobileNetV2, for the images and GloVe's word vectors, or learned ones, for the captions.
@@ -16,7 +16,7 @@ from components.encoder.matchers.lstm import WordLstm
 
 SIDE = 224
 Backbone = Literal["densenet121", "mobilenet_v2"]
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torchvision has them
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as in torchvision
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,15 @@ class ImageBranch(nn.Module):
         self.projection = nn.Linear(densenet.WIDTH if dense else 1280, config.width)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Return the backbone's features of bytes, as wide as its last layer."""
+        """Return the backbone's pooled features of bytes (n, side, side, 3)."""
         values = pixels.permute(0, 3, 1, 2).to(self.projection.weight.dtype) / 255
         values = ((values - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        found = self.backbone(values)
-        return found if isinstance(found, Tensor) else found.pooler_output
+        output = self.backbone(values)
+        return output if isinstance(output, Tensor) else output.pooler_output
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return image embeddings."""
-        return self.projection(self.features(pixels))  # type: ignore[no-any-return] # torch's own
+        return self.projection(self.features(pixels))  # type: ignore[no-any-return] # untyped in torch
 
 
 class TextBranch(nn.Module):
@@ -76,7 +76,7 @@ class TextBranch(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return text embeddings."""
-        return self.projection(self.words(ids, mask))  # type: ignore[no-any-return] # torch's own
+        return self.projection(self.words(ids, mask))  # type: ignore[no-any-return] # untyped in torch
 
 
 class DenseNetLstm(nn.Module):

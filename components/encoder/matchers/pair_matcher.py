@@ -1,8 +1,7 @@
-"""CNN + BiLSTM: one network that reads an image and a caption and says whether they are a pair.
+"""CNN + BiLSTM: a network that classifies whether an image and a caption are a pair.
 
-The Siamese-less matcher of the field's early tutorials on Flickr30k: both branches meet in a dense
-layer, so there is no shared space and nothing to index. Each pair costs a pass through the head;
-what the branches give is computed once an image and once a caption.
+A dense layer joins both branches, so there is no shared space and nothing to index. Features are
+computed once per image and once per caption; every pair takes a pass through the head.
 """
 
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ def _block(before: int, after: int, dropout: float) -> nn.Sequential:
 
 
 class PairMatcher(nn.Module):
-    """Images' and captions' features -> a logit for each pair."""
+    """Features of images and captions -> a logit per pair."""
 
     def __init__(self, config: PairConfig) -> None:
         super().__init__()
@@ -82,7 +81,7 @@ class PairMatcher(nn.Module):
     def all_pairs(self, images: Tensor, texts: Tensor) -> Tensor:
         """Return logits (captions, images) of every pair, in evaluation mode.
 
-        The dense layer of a concatenation is a sum of two: each is computed once.
+        The dense layer of a concatenation is a sum of two products, each computed once.
         """
         of_images = images @ self.dense.weight[:, :IMAGE_WIDTH].T  # (images, head)
         of_texts = texts @ self.dense.weight[:, IMAGE_WIDTH:].T  # (captions, head)

@@ -1,4 +1,4 @@
-"""The older matchers on disk: config.json, model.safetensors, tokenizer.json; nothing else."""
+"""The older matchers on disk, as config.json, model.safetensors and tokenizer.json."""
 
 import json
 import threading
@@ -25,18 +25,18 @@ from components.scores import Floats, ScoreRule
 
 Network = PairMatcher | DenseNetLstm
 Config = PairConfig | EmbeddingConfig
-_BATCH = 16  # as Pocket: wide early layers leave a CPU's cache beyond it
+_BATCH = 16  # as for Pocket: wide early layers exceed a CPU's cache beyond it
 _BILINEAR = 2
 _CELLS = 65_536  # pairs at a time in the head: 64 MB of its hidden layer
 
 
 class SavedMatcherError(CaptionLensError):
-    """A matcher's folder that cannot be read, and why."""
+    """A matcher's folder that cannot be read; the sentence gives the reason."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A matcher as it was saved. ``scale`` turns a DenseNet + LSTM's cosines into logits."""
+    """A saved matcher. ``scale`` turns the cosines of a DenseNet + LSTM into logits."""
 
     network: Network
     config: Config
@@ -46,7 +46,7 @@ class Saved:
 def save_matcher(
     folder: Path, network: Network, config: Config, tokenizer: Tokenizer, scale: float = 1.0
 ) -> None:
-    """Write a matcher; its config, without which a folder is no model, comes last."""
+    """Write a matcher; config.json is written last, so an incomplete folder is no model."""
     kind = PAIR_MATCHER if isinstance(config, PairConfig) else DENSENET_LSTM
     weights = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -54,33 +54,33 @@ def save_matcher(
     }
     write_bytes(folder / "tokenizer.json", tokenizer.to_str().encode())
     write_bytes(folder / "model.safetensors", to_bytes(weights))
-    told = {"model_type": kind, "scale": scale, **asdict(config)}
-    write_bytes(folder / "config.json", json.dumps(told, indent=1).encode())
+    content = {"model_type": kind, "scale": scale, **asdict(config)}
+    write_bytes(folder / "config.json", json.dumps(content, indent=1).encode())
 
 
 def read_matcher(folder: Path) -> Saved:
     """Return a matcher in evaluation mode. Raises SavedMatcherError where it cannot be read."""
     try:
-        told: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        kind, scale = told.pop("model_type"), float(told.pop("scale"))
-        network, config = _network(kind, told)
+        content: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind, scale = content.pop("model_type"), float(content.pop("scale"))
+        network, config = _network(kind, content)
         network.load_state_dict(load_file(folder / "model.safetensors"))
-    except Exception as error:  # strangers' files, read by code that raises what it likes
+    except Exception as error:  # untrusted files: the libraries may raise anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise SavedMatcherError(f"{folder.name} is not a matcher we saved: {reason}") from error
+        raise SavedMatcherError(f"{folder.name} is not a saved matcher: {reason}") from error
     return Saved(network.eval(), config, scale)
 
 
-def _network(kind: str, told: dict[str, Any]) -> tuple[Network, Config]:
+def _network(kind: str, sizes: dict[str, Any]) -> tuple[Network, Config]:
     if kind == PAIR_MATCHER:
-        pair = PairConfig(**told | {"channels": tuple(told["channels"])})
+        pair = PairConfig(**sizes | {"channels": tuple(sizes["channels"])})
         return PairMatcher(pair), pair
-    embedding = EmbeddingConfig(**told)
+    embedding = EmbeddingConfig(**sizes)
     return DenseNetLstm(embedding), embedding
 
 
 def load_matcher(folder: Path) -> Towers:
-    """Return a saved matcher's branches as towers, with its head where it has one."""
+    """Return a saved matcher's branches as towers, with the head of a pair matcher."""
     saved = read_matcher(folder)
     network, config = saved.network, saved.config
     is_pair = isinstance(network, PairMatcher)
@@ -97,7 +97,7 @@ def load_matcher(folder: Path) -> Towers:
 
 
 def pixel_recipe(config: Config) -> PixelRecipe:
-    """Return how images become bytes: the pair matcher squeezes, the other cuts the middle."""
+    """Return how images are resized: squeezed for the pair matcher, centre-cropped otherwise."""
     edge = None if isinstance(config, PairConfig) else config.side
     return PixelRecipe(
         config.side, config.side, edge, _BILINEAR, 1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -105,7 +105,7 @@ def pixel_recipe(config: Config) -> PixelRecipe:
 
 
 class Head:
-    """A pair matcher's head, on the CPU: `components.encoder.PairHead`."""
+    """A pair matcher's head, on the CPU; a `components.encoder.encoder.PairHead`."""
 
     def __init__(self, network: PairMatcher) -> None:
         self._network = network

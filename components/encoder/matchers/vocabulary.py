@@ -1,4 +1,4 @@
-"""Captions -> word ids, as the older matchers read them: lower case, letters and digits alone."""
+"""The word tokenizer of the older matchers: lower case, ASCII letters and digits only."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +12,8 @@ LIMIT = 100  # words of a caption
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 
 
-def learn(captions: Iterable[str], least: int = 2, most: int = 20_000) -> Tokenizer:
-    """Return a tokenizer of the words that come ``least`` times or more; the rest are unknown."""
+def learn(captions: Iterable[str], min_count: int = 2, max_words: int = 20_000) -> Tokenizer:
+    """Return a tokenizer of the words with at least ``min_count`` uses; others are unknown."""
     tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence(
         [
@@ -23,25 +23,28 @@ def learn(captions: Iterable[str], least: int = 2, most: int = 20_000) -> Tokeni
     )
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.WordLevelTrainer(
-        vocab_size=most, min_frequency=least, special_tokens=[PAD, UNKNOWN], show_progress=False
+        vocab_size=max_words,
+        min_frequency=min_count,
+        special_tokens=[PAD, UNKNOWN],
+        show_progress=False,
     )
     tokenizer.train_from_iterator(captions, trainer)
     return tokenizer
 
 
 def words(tokenizer: Tokenizer) -> list[str]:
-    """Return the words by id; padding is 0, every unknown word 1."""
-    known = tokenizer.get_vocab()
-    return sorted(known, key=known.__getitem__)
+    """Return the words in the order of their ids; 0 is padding, 1 the unknown word."""
+    ids = tokenizer.get_vocab()
+    return sorted(ids, key=ids.__getitem__)
 
 
 def recipe() -> TextRecipe:
-    """Return how captions become rows: padded on the right to the longest, cut at `LIMIT`."""
+    """Return how captions are tokenized: padded to the longest, truncated at `LIMIT` words."""
     return TextRecipe(
         limit=LIMIT, pad_to_limit=False, pad_left=False, pad_id=0, lower=True, library="tokenizers"
     )
 
 
 def reader(folder: Path) -> CaptionTokenizer:
-    """Return the reader of a saved vocabulary (``tokenizer.json``)."""
+    """Return the tokenizer of a saved vocabulary (``tokenizer.json``)."""
     return CaptionTokenizer(folder, recipe())

@@ -10,16 +10,16 @@ from components.errors import CaptionLensError
 Array = NDArray[np.generic]
 
 
-class OutOfMemory(CaptionLensError):  # noqa: N818 - the field's own name for it
-    """A batch did not fit on the device; a smaller one may."""
+class OutOfMemory(CaptionLensError):  # noqa: N818 - the established name
+    """A batch did not fit into the device's memory; a smaller one may."""
 
 
-class RuntimeUnavailable(CaptionLensError):  # noqa: N818 - says what it is
-    """This runtime cannot run this checkpoint; the message says why."""
+class RuntimeUnavailable(CaptionLensError):  # noqa: N818 - a state, not a failure
+    """A runtime cannot run a checkpoint; the sentence gives the reason."""
 
 
 class Runtime(Protocol):
-    """A pair of towers on a device. Both calls may come from any thread."""
+    """A pair of towers on a device. Both methods are thread-safe."""
 
     library: str  # such as "OpenVINO 2026.4"
     device: str  # such as "CPU", or the GPU's name

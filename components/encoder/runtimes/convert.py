@@ -1,7 +1,7 @@
-"""Write a checkpoint in OpenVINO's form; run in a process of its own by `openvino_runtime`.
+"""Converts a checkpoint for OpenVINO; `prepared` runs this module in a process of its own.
 
-torch and the float32 weights live in that process alone: the server stays small, and goes on
-answering while a large checkpoint is converted.
+So torch and the float32 weights do not take memory in the server, which keeps responding while a
+large checkpoint is converted.
 """
 
 import sys
@@ -22,21 +22,21 @@ from components.errors import CaptionLensError
 from components.models import locate, resolve
 from components.scores import unit
 
-# Traced on the first two, compared on all: a graph that is true of one length alone is found out.
+# Traced on the first two, compared on all: detects a graph that only works at one length.
 _CAPTIONS = ("a cat", "two dogs run on a beach", "a red bicycle leans on the wall of an old house")
 _IMAGES = 3
-_SAME = 0.9999
+_MIN_COSINE = 0.9999
 
 
 def convert(model_id: str, folder: Path) -> None:
     """Write ``image.xml``, ``text.xml``, the tokenizer and ``recipe.json`` into ``folder``.
 
-    Raises RuntimeUnavailable where OpenVINO's graph does not give torch's vectors.
+    Raises RuntimeUnavailable where OpenVINO's graph does not reproduce torch's vectors.
     """
     towers = load_towers(locate(resolve(model_id)))
     recipe = towers.recipe
     if recipe.pixels is None:
-        raise RuntimeUnavailable("its images vary in size, which a traced graph cannot follow.")
+        raise RuntimeUnavailable("its images vary in size, which a traced graph does not support.")
     shape = (_IMAGES, recipe.pixels.height, recipe.pixels.width, 3)
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     _write(towers.image, [(noise[:2],), (noise,)], [-1, *shape[1:]], folder / "image.xml")
@@ -57,7 +57,7 @@ def _save_tokenizer(towers: Towers, folder: Path) -> None:
 
 def _write(tower: Any, probes: Sequence[tuple[Array, ...]], shape: list[int], file: Path) -> None:
     with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing warns of every shape it fixes; we compare
+        warnings.simplefilter("ignore")  # tracing warns of fixed shapes; compared below
         example = tuple(torch.from_numpy(rows) for rows in probes[0])
         graph = openvino.convert_model(tower, example_input=example)
     graph.reshape({port: openvino.PartialShape(shape) for port in graph.inputs})
@@ -65,8 +65,8 @@ def _write(tower: Any, probes: Sequence[tuple[Array, ...]], shape: list[int], fi
     for probe in probes:
         with torch.inference_mode():
             expected = unit(tower(*map(torch.from_numpy, probe)).numpy())
-        if (unit(compiled(list(probe))[0]) * expected).sum(axis=1).min() < _SAME:
-            raise RuntimeUnavailable("its converted graph gives other vectors than torch does.")
+        if (unit(compiled(list(probe))[0]) * expected).sum(axis=1).min() < _MIN_COSINE:
+            raise RuntimeUnavailable("its converted graph does not reproduce torch's vectors.")
     openvino.save_model(graph, str(file), compress_to_fp16=False)
 
 
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
     except CaptionLensError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    except Exception as error:  # noqa: BLE001 - whatever the converter meets becomes a reason
+    except Exception as error:  # noqa: BLE001 - any failure is the reason
         sys.stderr.write(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}\n")
         return 1
     return 0

@@ -1,8 +1,8 @@
-"""A checkpoint's two towers as torch modules of one shape, whatever its family.
+"""A checkpoint's two towers as torch modules with the same interface for every family.
 
 An image tower takes bytes (n, height, width, 3), a text tower takes ids and mask (n, tokens);
-both give embeddings (n, width) in the shared space, neither unwrapped nor normalised elsewhere:
-transformers' outputs are unwrapped here, vectors are normalised in `components.encoder`.
+both return embeddings (n, width) in the shared space. transformers' outputs are unwrapped only
+here, vectors are normalised only in `components.encoder`.
 """
 
 import json
@@ -18,7 +18,7 @@ from components.encoder.recipe import PixelRecipe
 from components.encoder.runtimes import RuntimeUnavailable
 from components.encoder.runtimes.towers import unwrap
 
-# Families trained with a sigmoid for each pair, on rows padded to the limit, without a mask.
+# Families trained with a sigmoid per pair, on rows padded to the limit, without a mask.
 SIGMOID_FAMILIES = frozenset({"siglip", "siglip2"})
 
 
@@ -94,7 +94,7 @@ class SentenceTower(nn.Module):
         kinds = [kind for kind, _ in parts]
         if kinds[:2] != ["Transformer", "Pooling"] or set(kinds[2:]) - {"Dense", "Normalize"}:
             raise RuntimeUnavailable(
-                f"{folder.name} is not a text tower we can run: it is made of {', '.join(kinds)}."
+                f"{folder.name} is not a supported text tower: its modules are {', '.join(kinds)}."
             )
         (_, transformer), (_, pooling), *rest = parts
         self.transformer = AutoModel.from_pretrained(
@@ -108,7 +108,7 @@ class SentenceTower(nn.Module):
         """Return text embeddings."""
         hidden = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
         if not self.mean:
-            return self.dense(hidden[:, 0])  # type: ignore[no-any-return] # torch's own hole
+            return self.dense(hidden[:, 0])  # type: ignore[no-any-return] # untyped in torch
         weights = mask.unsqueeze(-1).to(hidden.dtype)  # (n, tokens, 1)
         return self.dense((hidden * weights).sum(1) / weights.sum(1))  # type: ignore[no-any-return]
 
@@ -117,19 +117,21 @@ def _pools_mean(folder: Path) -> bool:
     config = _json(folder / "config.json")
     modes = [mode for mode, on in config.items() if mode.startswith("pooling_mode_") and on]
     if modes not in (["pooling_mode_mean_tokens"], ["pooling_mode_cls_token"]):
-        raise RuntimeUnavailable(f"The text tower pools by {modes}; only mean and CLS are known.")
+        raise RuntimeUnavailable(
+            f"The text tower pools by {modes}; only mean and CLS are supported."
+        )
     return modes == ["pooling_mode_mean_tokens"]
 
 
 def _dense(folder: Path) -> nn.Module:
     config = _json(folder / "config.json")
-    # The activation is named by a Python path: occlusion up here, never imported from the file.
+    # The file names the activation by a Python path: looked up in this table, never imported.
     activations = {"Identity": nn.Identity, "Tanh": nn.Tanh}
     activation = config.get("activation_function", "Tanh").rsplit(".", 1)[-1]
     if activation not in activations or not (folder / "model.safetensors").is_file():
         raise RuntimeUnavailable(
-            f"The text tower's {folder.name} has no safetensors weights, or an activation"
-            f" ({activation}) that is not known."
+            f"The text tower's {folder.name} has no safetensors weights, or an unsupported"
+            f" activation ({activation})."
         )
     layer = nn.Linear(config["in_features"], config["out_features"], bias=config["bias"])
     weights = load_file(folder / "model.safetensors")
@@ -148,8 +150,8 @@ def _json(file: Path) -> Any:
 
 
 def token_limit(config: Any) -> int:
-    """Return how many tokens the position embeddings hold."""
+    """Return the number of tokens that the position embeddings allow."""
     positions = int(getattr(config, "max_position_embeddings", 512))
-    # RoBERTa counts positions from the padding id on, so two of its 514 are never used.
+    # RoBERTa's positions start after the padding id, so two of its 514 are never used.
     roberta = "roberta" in config.model_type or "altclip" in config.model_type
     return positions - config.pad_token_id - 1 if roberta else positions

@@ -1,4 +1,4 @@
-"""Towers on OpenVINO: the fast way on a CPU, without torch in the process."""
+"""Towers on OpenVINO: the fastest runtime on a CPU, without torch in the process."""
 
 import threading
 from importlib.metadata import version
@@ -19,14 +19,14 @@ class OpenVinoRuntime:
     device = "CPU"
 
     def __init__(self, folder: Path, precision: str | None = None) -> None:
-        """Compile what `prepare` wrote; precision "f32" or "bf16", by default what is fastest."""
+        """Compile a folder of `prepare`; precision "f32" or "bf16", by default the fastest."""
         import openvino
 
         core = openvino.Core()
         self.precision = precision or best_precision()
         self.recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
         options = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
-        # One infer request a tower, used by one thread at a time: it already takes every core.
+        # One infer request per tower, used by one thread at a time: it uses every core.
         self._image, self._text = (
             core.compile_model(
                 core.read_model(folder / file), "CPU", options
@@ -46,12 +46,14 @@ class OpenVinoRuntime:
     def _run(self, request: Any, inputs: tuple[Array, ...]) -> NDArray[np.float32]:
         with self._lock:
             result = request.infer(list(inputs), share_inputs=True)
-            return np.array(result[0], dtype=np.float32)  # a copy: the next call reuses its memory
+            return np.array(
+                result[0], dtype=np.float32
+            )  # a copy: the next call overwrites its memory
 
 
 def best_precision() -> str:
-    """Return "bf16" where the CPU computes in it, else "f32"."""
+    """Return "bf16" where the CPU supports it, else "f32"."""
     import openvino
 
-    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bf16" if "BF16" in able else "f32"
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if "BF16" in capabilities else "f32"

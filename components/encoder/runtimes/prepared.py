@@ -1,8 +1,7 @@
-"""A checkpoint's conversion for OpenVINO, made once and kept in ``model_cache/openvino/``.
+"""Converts checkpoints for OpenVINO, once, and keeps them in ``model_cache/openvino/``.
 
-It loads in well under a second. OpenVINO's own ``CACHE_DIR`` is not used: its key leaves the
-precision out (2026.4), so a bf16 compile could be handed an f32 blob and answer NaN, and compiling
-from our file takes a fraction of a second anyway.
+A converted checkpoint loads in well under a second. OpenVINO's own ``CACHE_DIR`` is not used: its
+key omits the precision (2026.4), so that bf16 could load a blob compiled for f32 and return NaN.
 """
 
 import hashlib
@@ -26,10 +25,10 @@ _preparing = threading.Lock()
 
 
 def prepared_folder(located: Located) -> Path:
-    """Return where the converted checkpoint lies or will lie: named by revision and versions."""
-    made_by = f"{_FORMAT} {version('openvino')} {version('transformers')}"
-    facts = f"{located.spec.id} {located.revision} {made_by}"
-    digest = hashlib.sha256(facts.encode()).hexdigest()[:12]
+    """Return the folder for a converted checkpoint, named by its revision and the versions."""
+    versions = f"{_FORMAT} {version('openvino')} {version('transformers')}"
+    key = f"{located.spec.id} {located.revision} {versions}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     return Settings().model_cache / "openvino" / f"{_slug(located)}-{digest}"
 
 
@@ -38,14 +37,14 @@ def _slug(located: Located) -> str:
 
 
 def is_prepared(located: Located) -> bool:
-    """Return whether `prepare` has nothing left to do."""
+    """Return whether a checkpoint is converted."""
     return (prepared_folder(located) / "recipe.json").is_file()
 
 
 def prepare(located: Located) -> Path:
-    """Return the folder of the converted checkpoint, made first where it is missing.
+    """Return the folder of a converted checkpoint, after converting it where necessary.
 
-    Takes seconds to minutes the first time. The folder appears whole or not at all. Raises
+    The first call takes seconds to minutes. An incomplete conversion leaves no folder. Raises
     RuntimeUnavailable with the converter's reason.
     """
     folder = prepared_folder(located)
@@ -53,12 +52,12 @@ def prepare(located: Located) -> Path:
         if not (folder / "recipe.json").is_file():
             folder.parent.mkdir(parents=True, exist_ok=True)
             _drop_stale(located)
-            made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_MAKING))
+            draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_MAKING))
             try:
-                _convert(located.spec.id, made)
-                _publish(made, folder)
+                _convert(located.spec.id, draft)
+                _publish(draft, folder)
             finally:
-                shutil.rmtree(made, ignore_errors=True)
+                shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
@@ -66,25 +65,26 @@ def _convert(model_id: str, folder: Path) -> None:
     command = [sys.executable, "-m", "components.encoder.runtimes.convert", model_id, str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["the converter was ended"])[-1]
+        reason = (done.stderr.strip().splitlines() or ["the converter was killed"])[-1]
         raise RuntimeUnavailable(f"OpenVINO cannot run {model_id}: {reason}")
 
 
-def _publish(made: Path, folder: Path) -> None:
-    """Rename ``made`` to ``folder``; another process may have been first, which is as good."""
+def _publish(draft: Path, folder: Path) -> None:
+    """Rename ``draft`` to ``folder``, unless another process has just done so."""
     try:
-        made.replace(folder)
+        draft.replace(folder)
     except OSError:
         if not (folder / "recipe.json").is_file():
             raise
 
 
 def _drop_stale(located: Located) -> None:
-    """Remove conversions of earlier files or versions, and what a killed process left behind."""
+    """Remove conversions of earlier revisions or versions, and those of killed processes."""
     folder = prepared_folder(located)
     earlier = set(folder.parent.glob(f"{_slug(located)}-" + "[0-9a-f]" * 12)) - {folder}
-    hour_ago = time.time() - 3600  # younger ones may be another process's work in hand
-    killed = {made for made in folder.parent.glob(f"{_MAKING}*") if _modified(made) < hour_ago}
+    hour_ago = time.time() - 3600  # later ones may belong to a running process
+    drafts = folder.parent.glob(f"{_MAKING}*")
+    killed = {draft for draft in drafts if _modified(draft) < hour_ago}
     for stale in earlier | killed:
         shutil.rmtree(stale, ignore_errors=True)
 
@@ -92,5 +92,5 @@ def _drop_stale(located: Located) -> None:
 def _modified(folder: Path) -> float:
     try:
         return folder.stat().st_mtime
-    except FileNotFoundError:  # its process has just finished
+    except FileNotFoundError:  # just published or removed
         return time.time()

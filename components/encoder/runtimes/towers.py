@@ -1,4 +1,4 @@
-"""What a checkpoint is made of, whatever its family, and how its outputs are unwrapped."""
+"""The parts of a loaded checkpoint of any family, and how its outputs are unwrapped."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,13 @@ from components.encoder.recipe import Recipe
 
 @dataclass(frozen=True)
 class Towers:
-    """What a checkpoint is made of, in float32 on the CPU, ready for a runtime."""
+    """The parts of a checkpoint, in float32 on the CPU, ready for a runtime."""
 
     image: nn.Module
     text: nn.Module
     recipe: Recipe
     tokenizer: Any
-    image_processor: Any  # None of our own matchers, whose recipe says it all
+    image_processor: Any  # None for our own matchers, whose recipe is complete
     head: Any = None  # of a matcher without a shared space
 
 
