@@ -1,21 +1,42 @@
-"""Files that appear whole or not at all."""
+"""Writes files whole or not at all."""
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 
-def write_bytes(file: Path, data: bytes) -> None:
-    """Put ``data`` into ``file`` in one step, its folder made first. Raises OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Have ``write(draft)`` write a file, then put it at ``path`` in one step, readable by all.
+
+    The draft is beside it under a name of its own. Once this returns, the file survives a crash of
+    the machine; where it raises, what was there before stays. Raises OSError and what ``write``
+    raises.
+    """
+    handle, name = tempfile.mkstemp(".draft", f".{path.name[:40]}.", path.parent)
+    os.close(handle)
+    draft = Path(name)
     try:
-        with os.fdopen(handle, "wb") as sink:
-            sink.write(data)
-            sink.flush()
-            os.fsync(sink.fileno())
-            os.fchmod(sink.fileno(), 0o644)  # mkstemp's is for its owner alone
-        Path(draft).replace(file)
+        write(draft)
+        draft.chmod(0o644)  # mkstemp's is for its owner only
+        _sync(draft)
+        draft.replace(path)
     except BaseException:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+    _sync(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put ``data`` into ``path`` in one step, its folder made first. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda draft: draft.write_bytes(data))
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

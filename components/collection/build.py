@@ -1,7 +1,6 @@
-"""A source's images -> a collection: what is new is encoded, what is gone is dropped."""
+"""Builds a collection from a source: new images are encoded, missing ones dropped."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,16 +27,16 @@ from components.collection.sources.source import ImageSource, Item, SourceSpec
 from components.collection.writer import Writer, writing
 from components.encoder import Encoded, Encoder, Skipped, encode
 from components.images import Source
+from components.rate import Rate
 from components.scores import Floats
-from components.words import duration
+from components.words import count, duration
 
 Stage = Literal["Reading the source", "Encoding", "Indexing"]
-COMMIT = 64  # images that are stored together: what a kill can cost
+COMMIT = 64  # images stored at a time: the most that a kill can lose
 _DOWNLOADS = 8  # at a time
-_WINDOW = 5.0  # seconds over which the rate is measured
 
-# What people ask for, to measure an index with: texts lie elsewhere than images.
-_THINGS = ("a dog", "two children", "an old car", "a mountain", "a plate of food", "a bird")
+# Texts to measure an index's recall with: their vectors are distributed like those of queries.
+_SUBJECTS = ("a dog", "two children", "an old car", "a mountain", "a plate of food", "a bird")
 _PLACES = (
     "on a beach",
     "in the snow",
@@ -50,20 +49,20 @@ _PLACES = (
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far a build is; ``seconds_left`` is None until a rate is known."""
+    """How far a build is; ``seconds_left`` is None while the rate is 0."""
 
     stage: Stage
-    done: int = 0  # images of the source that are settled: stored, known or skipped
+    done: int = 0  # images of the source that are stored or skipped
     total: int = 0
     skipped: int = 0
     per_second: float = 0.0
     seconds_left: float | None = None
-    name: str = ""  # of the image last settled
+    name: str = ""  # of the last image
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a build did."""
+class BuildReport:
+    """The result of a build, and how many images it added, kept, dropped and skipped."""
 
     manifest: Manifest
     added: int
@@ -73,70 +72,70 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Job:
-    """A collection to make or to bring up to date; ``afresh`` encodes everything again."""
+class BuildJob:
+    """A collection to build or update; ``rebuild`` encodes every image again."""
 
     name: str
     source: SourceSpec
-    afresh: bool = False
+    rebuild: bool = False
 
 
 def build(
-    job: Job,
+    job: BuildJob,
     encoder: Encoder,
     on_progress: Callable[[BuildProgress], None] = lambda progress: None,
     stop: threading.Event | None = None,
     images: ImageSource | None = None,
-) -> Report:
-    """Make a collection, go on with an interrupted one, or bring one up to date with its source.
+) -> BuildReport:
+    """Build a collection, resume an interrupted build, or update a collection from its source.
 
-    Readers see the new state at the end; a stop publishes what is there, to be gone on with.
-    ``images`` stands in for what the job's source describes. Raises CollectionError and its
-    kinds, and what the source raises where it cannot be read.
+    Readers see the new state at the end; ``stop`` publishes what is there, and the next build
+    resumes. ``images`` replaces what the job's source describes. Raises CollectionError and its
+    subclasses, and what the source raises where it cannot be read.
     """
     _check_source(job)
     run = _Run(encoder, on_progress, stop or threading.Event())
     images = images or open_source(job.source)
     limit = job.source.limit or None
-    with writing(job.name, job.source, encoder, job.afresh) as writer:
-        before = set(writer.known)
+    with writing(job.name, job.source, encoder, job.rebuild) as writer:
+        stored = set(writer.stored)
         on_progress(BuildProgress("Reading the source"))
         listed = {item.id for item in islice(images.items(), limit) if isinstance(item, Item)}
         run.encode_new(islice(images.items(), limit), listed, writer)
         on_progress(BuildProgress("Indexing", run.done, run.total, len(run.skipped)))
-        keep = frozenset((listed & writer.known.keys()) - run.skipped.keys())
+        keep = frozenset((listed & writer.stored.keys()) - run.skipped.keys())
         skipped = list(run.skipped.values())
         manifest = writer.publish(keep, skipped, partial(_queries, encoder), not run.stop.is_set())
-    return Report(manifest, run.added, len(keep) - run.added, len(before - keep), len(skipped))
+    return BuildReport(manifest, run.added, len(keep) - run.added, len(stored - keep), len(skipped))
 
 
 def describe(now: BuildProgress) -> str:
-    """Return how far a build is, in a line."""
+    """Return how far a build is, in one line."""
     if now.stage != "Encoding":
         return now.stage
     left = "" if now.seconds_left is None else f", {duration(now.seconds_left)} left"
     skipped = f", {now.skipped:,} skipped" if now.skipped else ""
-    return f"{now.done:,} of {now.total:,}, {now.per_second:.0f} a second{left}{skipped}"
+    return f"{now.done:,} of {now.total:,} images, {now.per_second:.0f} per second{left}{skipped}"
 
 
-def summary(report: Report) -> str:
+def summary(report: BuildReport) -> str:
     """Return what a build did, in a sentence or two."""
-    facts = report.manifest
-    done = "" if facts.complete else " It was stopped: run it again to go on."
+    manifest = report.manifest
+    stopped = "" if manifest.complete else " The build was stopped. Run it again to resume."
     return (
-        f"{facts.name}: {facts.rows:,} images ({report.added:,} new, {report.dropped:,} dropped,"
-        f" {report.skipped:,} skipped).{done}"
+        f"{manifest.name}: {count(manifest.rows, 'image')} ({report.added:,} new,"
+        f" {report.dropped:,} dropped, {report.skipped:,} skipped).{stopped}"
     )
 
 
 def _queries(encoder: Encoder) -> Floats:
-    """Return the vectors of what people ask for, to measure an index with."""
-    texts = [" ".join(pair) for pair in product(_THINGS, _PLACES)]
-    return np.concatenate([encoder.texts([text]) for text in texts])  # as they will be asked
+    """Return (q, width) vectors of everyday queries, to measure an index with."""
+    texts = [" ".join(pair) for pair in product(_SUBJECTS, _PLACES)]
+    return np.concatenate([encoder.texts([text]) for text in texts])  # one by one, as in a search
 
 
 def open_source(spec: SourceSpec) -> ImageSource:
-    """Return what a spec describes."""
+    """Return the source that a spec describes."""
     if spec.kind == "folder":
         return Folder(spec.location)
     if spec.kind == "samples":
@@ -152,39 +151,40 @@ def open_source(spec: SourceSpec) -> ImageSource:
     return Unsplash(spec.location, spec.limit)
 
 
-def _check_source(job: Job) -> None:
-    """Raise CollectionError where a name is taken by a collection of another source."""
+def _check_source(job: BuildJob) -> None:
+    """Raise CollectionError where a collection of this name has another source."""
     for file in (PUBLISHED, UNDER_WAY):
         try:
-            known = read_manifest(folder_of(job.name), file)
+            manifest = read_manifest(folder_of(job.name), file)
         except CollectionError:
-            if not job.afresh:
+            if not job.rebuild:
                 raise
             continue
-        if known and replace(known.source, limit=job.source.limit) != job.source:
-            source = f"{known.source.kind} {known.source.location}".strip()
+        if manifest and replace(manifest.source, limit=job.source.limit) != job.source:
+            source = f"{manifest.source.kind} {manifest.source.location}".strip()
             raise CollectionError(
-                f"{job.name} is a collection of another source ({source}): choose another name, or"
-                " remove it first."
+                f"{job.name} is a collection of another source ({source}). Choose another name, or"
+                " remove the collection first."
             )
 
 
 class _Run:
-    """One build under way: its counts, its skipped table, its progress."""
+    """One running build: its counts, skipped images and progress."""
 
     def __init__(
-        self, encoder: Encoder, tell: Callable[[BuildProgress], None], stop: threading.Event
+        self, encoder: Encoder, on_progress: Callable[[BuildProgress], None], stop: threading.Event
     ) -> None:
-        self.encoder, self.tell, self.stop = encoder, tell, stop
+        self.encoder, self.on_progress, self.stop = encoder, on_progress, stop
         self.skipped: dict[str, Record] = {}
         self.done = self.total = self.added = 0
-        self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self._encoded = 0
+        self._rate = Rate()
+        self._rate.add(0)
 
     def encode_new(self, items: Iterator[Item | Skipped], listed: set[str], writer: Writer) -> None:
-        """Store what the writer does not know yet, in batches of COMMIT."""
+        """Encode and store what is not stored yet, in batches of COMMIT."""
         self.total = len(listed)
-        digests = {known.digest: id_ for id_, known in writer.known.items() if id_ in listed}
+        digests = {image.digest: id_ for id_, image in writer.stored.items() if id_ in listed}
         batch: list[Row] = []
         for item, result in self._results(self._new(items, writer)):
             self._count(result)
@@ -214,14 +214,14 @@ class _Run:
             if isinstance(item, Skipped):
                 self._skip(item.source.name, item.reason)
                 continue
-            known = writer.known.get(item.id)
-            if known and known.signature == item.signature:
+            stored = writer.stored.get(item.id)
+            if stored and stored.signature == item.signature:
                 self.done += 1
             else:
                 yield item
 
     def _results(self, items: Iterator[Item]) -> Iterator[tuple[Item, Encoded | Skipped]]:
-        """Yield each item with its vector, downloads running ahead of the decoding."""
+        """Yield each item with its vector; downloads run ahead of decoding."""
         waiting: deque[Item] = deque()
         pool = ThreadPoolExecutor(_DOWNLOADS)
 
@@ -244,15 +244,10 @@ class _Run:
     def _count(self, result: Encoded | Skipped) -> None:
         self.done += 1
         self._encoded += 1
-        now = time.monotonic()
-        self._marks.append((now, self._encoded))
-        while self._marks[0][0] < now - _WINDOW:
-            self._marks.popleft()
-        since, before = self._marks[0]
-        rate = (self._encoded - before) / max(now - since, 1e-9)
+        rate = self._rate.add(self._encoded)
+        left = self._rate.seconds_left(self.total - self.done)
         source = result.photo.source if isinstance(result, Encoded) else result.source
-        left = (self.total - self.done) / rate if rate else None
-        self.tell(
+        self.on_progress(
             BuildProgress(
                 "Encoding", self.done, self.total, len(self.skipped), rate, left, source.name
             )

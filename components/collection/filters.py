@@ -1,4 +1,4 @@
-"""Which images a person wants to see at all: facets of the metadata, and masks over the rows."""
+"""Filters on a collection's metadata: which columns offer a choice, and which rows pass."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from components.errors import CaptionLensError
 
 Filters = Mapping[str, Sequence[str]]  # a column's accepted values, as text
 
-# First the ones that people reach for; then whatever else the source brought.
+# Shown first, as they are used most; other columns of the source follow.
 _FIRST = (
     *("orientation", "photographer", "country", "year", "colours", "keywords"),
     *("file_type", "folder"),
 )
-# Never worth a filter: another value on nearly every row, or prose.
+# Never offered: a different value in nearly every row, or free text.
 _NEVER = frozenset(
     {"id", "image", "location", "digest", "taken", "captions", "description", "blurhash"}
     | {"width", "height", "latitude", "longitude", "page_url", "photographer_url", *INTERNAL}
 )
-_MOST_VALUES = 500
-_OWN_COLUMNS = 100  # distinct values at most in a column that only this source has
+_MAX_VALUES = 500
+_OWN_COLUMNS = 100  # distinct values at most in a column that is not in _FIRST
 
 
 class FilterError(CaptionLensError):
-    """A filter on something that the collection does not have."""
+    """A filter on a column that the collection does not have."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,16 @@ class Facet:
 def facets(table: pa.Table) -> list[Facet]:
     """Return the columns of a collection's metadata that can be filtered by a choice."""
     others = [name for name in table.column_names if name not in {*_FIRST, *_NEVER}]
-    found = []
+    choices = []
     for name in [name for name in _FIRST if name in table.column_names] + others:
         facet = _facet(name, _flat(table[name]))
-        least = 1 if name in _FIRST else 2
-        if len(facet.values) > 1 and (name in _FIRST or _repeats(facet, least)):
-            found.append(facet)
-    return found
+        if len(facet.values) > 1 and (name in _FIRST or _repeats(facet)):
+            choices.append(facet)
+    return choices
 
 
-def _repeats(facet: Facet, least: int) -> bool:
-    return len(facet.values) <= _OWN_COLUMNS and max(facet.counts) >= least
+def _repeats(facet: Facet) -> bool:
+    return len(facet.values) <= _OWN_COLUMNS and max(facet.counts) > 1
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -67,24 +66,24 @@ def _is_list(kind: pa.DataType) -> bool:
 def _facet(name: str, column: pa.ChunkedArray) -> Facet:
     pairs = pc.value_counts(column.drop_null()).to_pylist()
     pairs.sort(key=lambda pair: (-pair["counts"], str(pair["values"])))
-    kept = pairs[:_MOST_VALUES]
+    kept = pairs[:_MAX_VALUES]
     values = tuple(str(pair["values"]) for pair in kept)
     return Facet(name, values, tuple(pair["counts"] for pair in kept))
 
 
-def mask(table: pa.Table, wanted: Filters) -> Allowed | None:
-    """Return (rows,) which rows pass: any value of a column, and every column. None: all pass.
+def mask(table: pa.Table, filters: Filters) -> Allowed | None:
+    """Return (rows,) which rows pass every column by any of its values; None where all pass.
 
-    Text is compared without regard to case; a number may be a range, "2015..2018"; a folder stands
-    for those inside it too. Raises FilterError for a column that is not there.
+    Text is compared without regard to case; a number may be a range, "2015..2018"; a folder
+    includes its subfolders. Raises FilterError for a column that is not there.
     """
     allowed: Allowed | None = None
-    for column, values in wanted.items():
+    for column, values in filters.items():
         if not values:
             continue
         if column not in table.column_names or column in INTERNAL:
             names = ", ".join(name for name in table.column_names if name not in INTERNAL)
-            raise FilterError(f"There is no column {column[:60]!r}: filter by one of {names}.")
+            raise FilterError(f"There is no column {column[:60]!r}. Filter by one of {names}.")
         passing = _passing(table[column], column, values)
         allowed = passing if allowed is None else allowed & passing
     return allowed
@@ -92,14 +91,14 @@ def mask(table: pa.Table, wanted: Filters) -> Allowed | None:
 
 def _passing(column: pa.ChunkedArray, name: str, values: Sequence[str]) -> Allowed:
     if _is_list(column.type):
-        found = np.zeros(len(column), dtype=np.bool_)
         flat = _passing(pc.list_flatten(column), name, values)
-        found[pc.list_parent_indices(column).to_numpy()[flat]] = True
-        return found
-    found = np.zeros(len(column), dtype=np.bool_)
+        passing = np.zeros(len(column), dtype=np.bool_)
+        passing[pc.list_parent_indices(column).to_numpy()[flat]] = True
+        return passing
+    passing = np.zeros(len(column), dtype=np.bool_)
     for value in values:
-        found |= pc.fill_null(_equal(column, name, value), False).to_numpy()
-    return found
+        passing |= pc.fill_null(_equal(column, name, value), False).to_numpy()
+    return passing
 
 
 def _equal(column: pa.ChunkedArray, name: str, value: str) -> pa.ChunkedArray:

@@ -1,8 +1,7 @@
-"""What a collection is, in one small file that is replaced whole: its model, source and shards."""
+"""The manifest: one small JSON file, replaced in one step, with model, source and shards."""
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -14,19 +13,20 @@ from components.collection.index import Effort
 from components.collection.sources.source import SourceSpec
 from components.encoder import Encoder
 from components.errors import CaptionLensError
+from components.files import write_bytes, write_whole
 from components.settings import Settings
 
-PUBLISHED, UNDER_WAY = "manifest.json", "build.json"  # what readers see; the writer's own notes
+PUBLISHED, UNDER_WAY = "manifest.json", "build.json"  # what readers see; the writer's notes
 _FORMAT = 1
 _NAME = re.compile(r"(?!.*\.\.)\w[\w .-]{0,62}(?<![ .])")
 
 
 class CollectionError(CaptionLensError):
-    """A collection that cannot be used as asked, and what to do about it."""
+    """A collection that cannot be used, and what to do about it."""
 
 
-class OtherModel(CollectionError):  # noqa: N818 - named for what the person must choose about
-    """A collection whose vectors another model made."""
+class OtherModel(CollectionError):  # noqa: N818 - named for what the person decides
+    """A collection whose vectors were made by another model."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class File:
     sha256: str
 
     def is_whole(self, folder: Path) -> bool:
-        """Return whether the file is there with this size and digest: it is read through."""
+        """Return whether the file is there with this size and digest; reads all of it."""
         path = folder / self.name
         return has_size(path, self.bytes) and digest_of(path) == self.sha256
 
@@ -60,14 +60,14 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class IndexFacts:
-    """The FAISS index: its file, its kind in FAISS's own words, and how much it finds."""
+class IndexInfo:
+    """The FAISS index: its file, its kind as FAISS's index factory spells it, and its recall."""
 
     file: File
     kind: str
     exact: bool
-    effort: Effort  # what a query may cost
-    recall_at_10: float  # against exact search, with some texts; 1.0 where exact
+    effort: Effort  # limits of a query
+    recall_at_10: float  # against exact search, for text queries; 1.0 where exact
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ class Manifest:
     width: int
     source: SourceSpec
     shards: tuple[Shard, ...] = ()
-    index: IndexFacts | None = None
+    index: IndexInfo | None = None
     skipped: File | None = None
     skipped_count: int = 0
-    complete: bool = False  # False where the build was stopped before its end
-    generation: int = 0  # grows with every state that readers saw
+    complete: bool = False  # False where the build was stopped
+    generation: int = 0  # one more with every published state
     updated: str = ""  # ISO 8601, UTC
 
     @property
@@ -95,12 +95,12 @@ class Manifest:
 
     @property
     def files(self) -> tuple[File, ...]:
-        """Every file that belongs to this state."""
+        """Every file of this state."""
         own = [file for file in (self.index and self.index.file, self.skipped) if file]
         return (*(file for shard in self.shards for file in shard.files), *own)
 
     def same_maker(self, other: "Manifest") -> bool:
-        """Return whether the vectors of both can stand in one collection."""
+        """Return whether vectors of both may be mixed: same model, revision and precision."""
         return self._maker == other._maker and self.precision == other.precision
 
     @property
@@ -108,38 +108,38 @@ class Manifest:
         return self.model, self.revision, self.width
 
     def check_maker(self, other: "Manifest") -> None:
-        """Raise OtherModel, which says what to do, where ``same_maker`` says no."""
+        """Raise OtherModel, which says what to do, where ``same_maker`` is False."""
         self.check_model(other.model, other.revision)
         if self.precision != other.precision:
             raise OtherModel(
-                f"{self.name} was indexed in {self.precision}, and {self.model} runs in"
-                f" {other.precision} here: index it again."
+                f"{self.name} was indexed in {self.precision}, but {self.model} runs in"
+                f" {other.precision} here. Rebuild it."
             )
 
     def check_model(self, model: str, revision: str) -> None:
         """Raise OtherModel, which says what to do, where another model made the vectors."""
         if self.model != model:
             raise OtherModel(
-                f"{self.name} was indexed with {self.model}, and the model in use is {model}: use"
-                " that model, or index it again with this one."
+                f"{self.name} was indexed with {self.model}, but the model in use is {model}. Use"
+                f" {self.model}, or rebuild the collection with this model."
             )
         if self.revision != revision:
             raise OtherModel(
-                f"{self.name} was indexed with another revision of {self.model}: index it again."
+                f"{self.name} was indexed with another revision of {self.model}. Rebuild it."
             )
 
 
 def collections_folder() -> Path:
-    """Return where all collections lie."""
+    """Return the folder of all collections."""
     return Settings().data / "collections"
 
 
 def folder_of(name: str) -> Path:
-    """Return where a collection lies, or would lie. Raises CollectionError for a bad name."""
+    """Return a collection's folder, which may not exist. Raises CollectionError for a bad name."""
     if not _NAME.fullmatch(name):
         raise CollectionError(
-            f"{name[:80]!r} cannot be a collection's name: use letters, digits, spaces, dots, -"
-            " and _, 64 at most, beginning with a letter or digit."
+            f"{name[:80]!r} cannot be a collection's name. Use at most 63 letters, digits, spaces,"
+            " dots, - and _, starting with a letter or digit."
         )
     return collections_folder() / name
 
@@ -164,14 +164,16 @@ def read_manifest(folder: Path, file: str = PUBLISHED) -> Manifest | None:
     try:
         data = json.loads((folder / file).read_text(encoding="utf-8"))
         if data.pop("format") != _FORMAT:
-            raise CollectionError(f"{folder.name} was made by another version: index it again.")
+            raise CollectionError(
+                f"{folder.name} was made by another version of CaptionLens. Rebuild it."
+            )
         return _manifest(data)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise CollectionError(f"{folder.name} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CollectionError(f"{folder.name} has a damaged {file}: index it again.") from error
+        raise CollectionError(f"{folder.name} has a damaged {file}. Rebuild it.") from error
 
 
 def _manifest(data: dict[str, Any]) -> Manifest:
@@ -188,8 +190,8 @@ def _manifest(data: dict[str, Any]) -> Manifest:
     )
 
 
-def _index(data: dict[str, Any]) -> IndexFacts:
-    return IndexFacts(**{**data, "file": File(**data["file"]), "effort": Effort(**data["effort"])})
+def _index(data: dict[str, Any]) -> IndexInfo:
+    return IndexInfo(**{**data, "file": File(**data["file"]), "effort": Effort(**data["effort"])})
 
 
 def _shard(data: dict[str, Any]) -> Shard:
@@ -198,27 +200,22 @@ def _shard(data: dict[str, Any]) -> Shard:
 
 
 def write_manifest(folder: Path, manifest: Manifest, file: str = PUBLISHED) -> Manifest:
-    """Replace a manifest in one step; return it with the time on it."""
+    """Replace a manifest in one step; return it with the time of the update."""
     stamped = replace(manifest, updated=datetime.now(UTC).isoformat(timespec="seconds"))
     text = json.dumps({"format": _FORMAT, **asdict(stamped)}, indent=1, ensure_ascii=False)
-    write_whole(folder / file, lambda draft: draft.write_bytes(text.encode()))
+    write_bytes(folder / file, text.encode())
     return stamped
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> File:
-    """Have ``write(draft)`` write a file and put it in place whole; return its facts."""
-    draft = path.with_name(f"{path.name}.draft")
-    write(draft)
-    facts = facts_of(draft, path.name)
-    sync(draft)
-    draft.replace(path)
-    sync(path.parent)
-    return facts
+def write_file(path: Path, write: Callable[[Path], object]) -> File:
+    """Have ``write(draft)`` write a file of a collection, in one step; return its entry."""
+    write_whole(path, write)
+    return file_entry(path)
 
 
-def facts_of(path: Path, name: str = "") -> File:
-    """Return a file's size and digest, under its own name or another."""
-    return File(name or path.name, path.stat().st_size, digest_of(path))
+def file_entry(path: Path) -> File:
+    """Return a file's name, size and digest."""
+    return File(path.name, path.stat().st_size, digest_of(path))
 
 
 def digest_of(path: Path) -> str:
@@ -233,12 +230,3 @@ def has_size(path: Path, size: int) -> bool:
         return path.stat().st_size == size
     except OSError:
         return False
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of files, is on the disk itself."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

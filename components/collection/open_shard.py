@@ -1,4 +1,4 @@
-"""The shard that grows: rows are appended, and a journal says which of them count."""
+"""The shard that rows are appended to, and the journal that commits them."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from components.collection.manifest import File, Shard, facts_of, write_whole
+from components.collection.manifest import File, Shard, file_entry, write_file
 from components.collection.records import Record, joined, table_of, write_table
 from components.encoder import batched
 from components.scores import Floats
@@ -25,13 +25,14 @@ class Row:
 
 
 def write_parquet(path: Path, table: pa.Table) -> File:
-    facts = write_whole(path, lambda draft: write_table(table, draft))
-    pa.default_memory_pool().release_unused()  # a build goes on for long without it
-    return facts
+    """Write a table as a collection's Parquet file; return its entry."""
+    entry = write_file(path, lambda draft: write_table(table, draft))
+    pa.default_memory_pool().release_unused()  # the pool keeps what a write took: builds are long
+    return entry
 
 
 class OpenShard:
-    """The shard that grows. Its journal, a line of JSON an image, says what of it counts."""
+    """A shard that grows. A row counts once its line of JSON is in the journal."""
 
     def __init__(self, folder: Path, number: int, width: int) -> None:
         self.folder, self.number, self.width = folder, number, width
@@ -51,7 +52,7 @@ class OpenShard:
         )
 
     def _recover(self) -> int:
-        """Cut off what a kill left half written; return how many rows count."""
+        """Truncate what a kill left half written; return how many rows count."""
         rows = thumbnails = length = 0
         with self._files[2].open("rb") as lines:
             for line in lines:
@@ -71,7 +72,7 @@ class OpenShard:
             yield from map(json.loads, lines)
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Write rows; the journal last, and only when the rest is on the disk."""
+        """Write rows; the journal last, once vectors and thumbnails are on the disk."""
         self._vectors.write(np.stack([row.vector for row in rows]).astype("<f4").tobytes())
         self._thumbnails.write(b"".join(row.thumbnail for row in rows))
         lines = [json.dumps(row.record, ensure_ascii=False) for row in rows]
@@ -89,10 +90,10 @@ class OpenShard:
         vectors, thumbnails, _ = self._files
         tables = [table_of(group) for group in batched(self.records(), 1024)]
         metadata = write_parquet(self.folder / f"{self.number:06}.parquet", joined(tables))
-        return Shard(self.number, self.rows, facts_of(vectors), facts_of(thumbnails), metadata)
+        return Shard(self.number, self.rows, file_entry(vectors), file_entry(thumbnails), metadata)
 
     def forget_journal(self) -> None:
-        """Remove the journal of a shard that is sealed and noted."""
+        """Remove the journal of a shard that is sealed and in the writer's notes."""
         self._files[2].unlink()
 
     def moved(self) -> "OpenShard":

@@ -1,4 +1,4 @@
-"""What a person asks for -> one vector: weighted and negative terms, an image, or both."""
+"""A query -> one vector: weighted and negative terms, an image, or both."""
 
 import re
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ from components.scores import Floats, unit
 
 # Averaging a text's vector over phrasings: "prompt ensembling", Radford et al. 2021, section 3.1.4.
 TEMPLATES = ("{}", "a photo of {}", "a close-up of {}", "a picture showing {}", "a scene with {}")
-_MOST_TERMS = 16
+_MAX_TERMS = 16
 _SEPARATOR = re.compile(r'"([^"]*)"|[,，、]')  # noqa: RUF001 - the commas of Chinese and Japanese
 _WEIGHT = re.compile(r"\s*(?P<minus>[-\u2212])?\s*(?:(?P<number>\d{1,3}(?:\.\d{1,3})?)\s*[*×])?")  # noqa: RUF001
 
 
 class QueryError(CaptionLensError):
-    """A query that asks for nothing."""
+    """A query that is empty or cancels out."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """A part of a query; a negative weight leads away from what it says."""
+    """A part of a query; a negative weight moves the query away from it."""
 
     text: str
     weight: float = 1.0
 
     @property
     def label(self) -> str:
-        """The term as people read it."""
+        """The term as it is shown: "2 x dog"."""
         return self.text if self.weight == 1 else f"{self.weight:g} x {self.text}"
 
 
@@ -38,8 +38,8 @@ class Term:
 class Query:
     """A unit vector (width,) and the weighted terms (terms, width) that sum up to it.
 
-    ``is_text``: words alone, none of them led away from. Only such a query's cosines are of the
-    kind that captions have, and can be placed among chance scores.
+    ``is_text``: words only, with positive weights. Only such a query's cosines are comparable to
+    those of captions, and thus to chance scores.
     """
 
     labels: tuple[str, ...]
@@ -48,7 +48,7 @@ class Query:
     is_text: bool
 
     def contributions(self, vectors: Floats) -> Floats:
-        """Return (n, terms) of unit ``vectors`` (n, width): a row's values sum to its cosine."""
+        """Return (n, terms) for unit ``vectors`` (n, width): a row's values sum to its cosine."""
         shares: Floats = vectors @ self.parts.T
         return shares
 
@@ -56,31 +56,31 @@ class Query:
 def parse(text: str) -> tuple[Term, ...]:
     """Return the terms of a text such as ``2*golden retriever, snow, -person``.
 
-    Commas separate, except between double quotes; ``2*`` weighs, ``-`` leads away. A term of
-    weight 0 and what is above sixteen terms is left out.
+    Commas separate terms, except between double quotes; ``2*`` is a weight, ``-`` a negative one.
+    Terms of weight 0, and those after the sixteenth, are left out.
     """
     terms = [_term(piece) for piece in _pieces(text)]
-    return tuple(term for term in terms if term.text and term.weight)[:_MOST_TERMS]
+    return tuple(term for term in terms if term.text and term.weight)[:_MAX_TERMS]
 
 
 def _pieces(text: str) -> list[str]:
     pieces, start = [""], 0
-    for found in _SEPARATOR.finditer(text):
-        pieces[-1] += text[start : found.start()]
-        start = found.end()
-        if found[1] is None:
+    for separator in _SEPARATOR.finditer(text):
+        pieces[-1] += text[start : separator.start()]
+        start = separator.end()
+        if separator[1] is None:
             pieces.append("")
         else:
-            pieces[-1] += found[1]
+            pieces[-1] += separator[1]
     pieces[-1] += text[start:]
     return pieces
 
 
 def _term(piece: str) -> Term:
-    found = _WEIGHT.match(piece)
-    assert found is not None  # noqa: S101 - every part of the pattern may be empty
-    weight = float(found["number"] or 1) * (-1 if found["minus"] else 1)
-    words = piece[found.end() :].replace("\n", " ").lstrip("# ")
+    match = _WEIGHT.match(piece)
+    assert match is not None  # noqa: S101 - every part of the pattern may be empty
+    weight = float(match["number"] or 1) * (-1 if match["minus"] else 1)
+    words = piece[match.end() :].replace("\n", " ").lstrip("# ")
     lines = parse_captions(words, limit=1).captions
     return Term(lines[0] if lines else "", weight)
 
@@ -92,10 +92,10 @@ def compose(
     image_weight: float = 1.0,
     templates: bool = False,
 ) -> Query:
-    """Return the query of terms and the unit vector (width,) of an image, or of one of them.
+    """Return the query of terms, of the unit vector (width,) of an image, or of both.
 
-    The vector is the weighted sum, made a unit again. ``templates`` averages each term over
-    TEMPLATES. Raises QueryError where nothing is asked for, or the terms cancel each other out.
+    The vector is the weighted sum, normalised. ``templates`` averages each term over TEMPLATES.
+    Raises QueryError where the query is empty, or its terms cancel each other out.
     """
     labels = [term.label for term in terms]
     weighted = [
@@ -106,12 +106,12 @@ def compose(
         labels.append("the image" if image_weight == 1 else f"{image_weight:g} x the image")
         weighted.append(image_weight * image)
     if not weighted:
-        raise QueryError("Nothing is asked for: type some words, or give an image.")
+        raise QueryError("The query is empty. Type some words, or choose an image.")
     parts = np.stack(weighted).astype(np.float32)  # (terms, width)
     whole = parts.sum(axis=0)
     length = np.sqrt(whole @ whole)
     if length < 1e-3:
-        raise QueryError("The terms cancel each other out: nothing is left to search for.")
+        raise QueryError("The terms cancel each other out. Change their weights.")
     is_text = len(labels) == len(terms) and all(term.weight > 0 for term in terms)
     return Query(tuple(labels), parts / length, whole / length, is_text)
 

@@ -12,12 +12,12 @@ from components.datasets.table import Value
 from components.encoder import Encoded
 
 Record = dict[str, Value]
-# What only we use of a row: no filter, no detail, no download shows it.
+# Columns for internal use: never shown, filtered by or exported.
 INTERNAL = ("signature", "thumbnail_bytes")
 
 
 def record_of(item: Item, encoded: Encoded) -> Record:
-    """Return the metadata of an image; what its source says goes before what the file says."""
+    """Return the metadata of an image; the source's values override the file's."""
     photo = encoded.photo
     folder = str(PurePosixPath(photo.name).parent)
     record: Record = {
@@ -35,14 +35,14 @@ def record_of(item: Item, encoded: Encoded) -> Record:
         "colours": [*encoded.colours],
         "thumbnail_bytes": len(encoded.thumbnail),
     }
-    own = {name: value for name, value in item.metadata.items() if name not in _OURS}
+    own = {name: value for name, value in item.metadata.items() if name not in _RESERVED}
     record |= {
         name: value for name, value in own.items() if value is not None or name not in record
     }
     return {**record, "orientation": _orientation(record["width"], record["height"])}
 
 
-_OURS = frozenset({"id", "image", "location", "digest", "file_type", "colours", *INTERNAL})
+_RESERVED = frozenset({"id", "image", "location", "digest", "file_type", "colours", *INTERNAL})
 
 
 def _orientation(width: Value, height: Value) -> str:
@@ -61,21 +61,21 @@ def table_of(records: Sequence[Mapping[str, Value]]) -> pa.Table:
 def _column(values: list[Value]) -> pa.Array:
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # numbers and words, say
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # numbers and text, say
         return pa.array([None if value is None else str(value) for value in values])
 
 
 def joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return one table of several; a column whose kinds disagree becomes text."""
+    """Return the concatenation of tables; a column whose types disagree becomes text."""
     if not tables:
         return pa.table({"id": pa.array([], pa.string())})
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        kinds: dict[str, set[pa.DataType]] = {}
+        types: dict[str, set[pa.DataType]] = {}
         for field in (field for table in tables for field in table.schema):
-            kinds.setdefault(field.name, set()).add(field.type)
-        mixed = [name for name, seen in kinds.items() if len(seen - {pa.null()}) > 1]
+            types.setdefault(field.name, set()).add(field.type)
+        mixed = [name for name, kinds in types.items() if len(kinds - {pa.null()}) > 1]
         return pa.concat_tables(
             [_as_text(table, mixed) for table in tables], promote_options="permissive"
         )
@@ -91,10 +91,10 @@ def _as_text(table: pa.Table, names: Sequence[str]) -> pa.Table:
 
 
 def read_table(path: Any, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a Parquet file's table, or those of its ``columns`` that it has."""
+    """Return a Parquet file's table, or only those of ``columns`` that it has."""
     with pq.ParquetFile(path) as file:
-        wanted = columns and [name for name in columns if name in file.schema_arrow.names]
-        return file.read(columns=wanted)
+        present = columns and [name for name in columns if name in file.schema_arrow.names]
+        return file.read(columns=present)
 
 
 def write_table(table: pa.Table, path: Any) -> None:

@@ -1,4 +1,4 @@
-"""Search in a collection: the nearest images, filtered, with near-duplicates folded together."""
+"""Searches a collection: the nearest images, filtered, with near-duplicates folded together."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,8 +12,8 @@ from components.collection.store import Collection
 from components.collection.vectors import Rows
 from components.scores import Floats
 
-MOST = 1000  # results: nobody pages further, and an index beyond its shortlist guesses
-_SAMPLE = 20_000  # rows of a large collection that stand for all in the histogram
+MAX_RESULTS = 1000  # beyond it nobody pages, and an approximate index is unreliable
+_SAMPLE = 20_000  # rows that the histogram of a large collection is drawn from
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Hit:
     metadata: Record
 
     def flat(self) -> dict[str, Any]:
-        """Return it as one level of keys, as JSON and CSV have it."""
+        """Return all fields on one level, as in JSON and CSV."""
         own = asdict(self)
         return {**{name: own[name] for name in own if name != "metadata"}, **self.metadata}
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """Results, best first: row numbers and cosines (n,); under each, the rows folded into it."""
 
     rows: Rows
@@ -46,31 +46,31 @@ class Found:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a search leaves out."""
+    """Which results a search leaves out."""
 
-    top: int = MOST
+    top: int = MAX_RESULTS
     allowed: Allowed | None = None  # (rows,) a row is left out where it is False
-    least: float = -1.0  # a lower cosine is left out
+    min_cosine: float = -1.0
     fold: float | None = None  # a result this near to a better one is folded into it
 
 
-def search(collection: Collection, vector: Floats, limits: Limits = Limits()) -> Found:
+def search(collection: Collection, vector: Floats, limits: Limits = Limits()) -> SearchResult:
     """Return the images nearest to a unit ``vector`` (width,), best first."""
     rows, cosines = collection.index.search(vector, limits.top, limits.allowed)
-    enough = cosines >= limits.least
-    rows, cosines = rows[enough], cosines[enough]
+    near = cosines >= limits.min_cosine
+    rows, cosines = rows[near], cosines[near]
     if limits.fold is None:
-        return Found(rows, cosines, tuple(rows[:0] for _ in rows))
+        return SearchResult(rows, cosines, tuple(rows[:0] for _ in rows))
     groups = near_duplicates(collection.vectors.rows(rows), limits.fold)
     leaders = np.array([group[0] for group in groups], dtype=np.intp)
-    return Found(rows[leaders], cosines[leaders], tuple(rows[group[1:]] for group in groups))
+    return SearchResult(rows[leaders], cosines[leaders], tuple(rows[group[1:]] for group in groups))
 
 
 def near_duplicates(vectors: Floats, threshold: float) -> list[list[int]]:
     """Return groups of row numbers of unit ``vectors`` (n, width), in the order of their leaders.
 
-    The first row that is in no group yet leads the next one, of every later row whose cosine with
-    it is ``threshold`` or more.
+    The first row without a group leads the next one, which takes in every later row whose cosine
+    with it is ``threshold`` or more.
     """
     near = vectors @ vectors.T >= threshold  # (n, n)
     free = np.ones(len(vectors), dtype=np.bool_)
@@ -84,24 +84,24 @@ def near_duplicates(vectors: Floats, threshold: float) -> list[list[int]]:
 
 
 def hits(collection: Collection, rows: Rows, cosines: Sequence[float], first: int = 1) -> list[Hit]:
-    """Return rows as results, the rank of the first being ``first``."""
-    found = []
+    """Return rows as results, ranked from ``first``."""
+    results = []
     for rank, (record, cosine) in enumerate(
         zip(collection.records(rows), cosines, strict=True), start=first
     ):
-        rest = {name: value for name, value in record.items() if name not in ("id", "image")}
-        found.append(Hit(rank, str(record["id"]), str(record["image"]), float(cosine), rest))
-    return found
+        metadata = {name: value for name, value in record.items() if name not in ("id", "image")}
+        results.append(Hit(rank, str(record["id"]), str(record["image"]), float(cosine), metadata))
+    return results
 
 
 def browse(collection: Collection, seed: int, allowed: Allowed | None = None) -> Rows:
-    """Return up to MOST row numbers in an order drawn from ``seed``."""
+    """Return up to MAX_RESULTS row numbers in a random order that ``seed`` fixes."""
     rows = np.arange(len(collection)) if allowed is None else np.flatnonzero(allowed)
-    return np.random.default_rng(seed).permutation(rows)[:MOST].astype(np.int64)
+    return np.random.default_rng(seed).permutation(rows)[:MAX_RESULTS].astype(np.int64)
 
 
 def score_sample(collection: Collection, vector: Floats, allowed: Allowed | None = None) -> Floats:
-    """Return the cosines of all allowed images with a vector, or of 20,000 drawn among them."""
+    """Return the cosines of all allowed images with a vector, or of 20,000 random ones."""
     rows = np.arange(len(collection)) if allowed is None else np.flatnonzero(allowed)
     if len(rows) == len(collection) <= _SAMPLE:
         return collection.vectors.cosines(vector)

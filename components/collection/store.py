@@ -1,4 +1,4 @@
-"""A collection as readers see it: a published state, whose files never change under them."""
+"""Collections as readers see them: published states, whose files never change while open."""
 
 import shutil
 from collections.abc import Iterator
@@ -32,26 +32,26 @@ Bytes = NDArray[np.uint8]
 _LOCK = "lock"
 
 
-class CollectionBusy(CollectionError):  # noqa: N818 - named for what the person must wait for
-    """A collection that another process, or another window, is writing."""
+class CollectionBusy(CollectionError):  # noqa: N818 - named for what the person waits for
+    """A collection that another process or window is changing."""
 
 
 @dataclass(frozen=True)
 class Collection:
-    """One published state. A later state does not disturb whoever still reads this one."""
+    """One published state; it stays readable after a later one is published."""
 
     folder: Path
     manifest: Manifest
     vectors: Vectors
     index: FaissIndex
-    # Mapped or open, so that a writer cannot take them away.
+    # Mapped or open, so they stay readable after a writer deletes them.
     _thumbnails: tuple[Bytes, ...]
     _metadata: tuple[pa.OSFile, ...]
     _skipped: pa.OSFile | None
 
     @property
     def key(self) -> tuple[str, int, str]:
-        """What makes two opened collections the same: for caches."""
+        """A cache key: equal for two openings of the same state."""
         return self.manifest.name, self.manifest.generation, self.manifest.updated
 
     def __len__(self) -> int:
@@ -64,7 +64,7 @@ class Collection:
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the metadata that people may see."""
+        """The columns of the metadata that are shown."""
         return [name for name in self.table.column_names if name not in INTERNAL]
 
     @cached_property
@@ -86,13 +86,13 @@ class Collection:
         return self.table["id"].combine_chunks()
 
     def records(self, rows: Rows) -> list[Record]:
-        """Return the metadata of some rows, in their order, without what is only ours."""
-        found: list[Record] = self.table.select(self.columns).take(pa.array(rows)).to_pylist()
-        return found
+        """Return the metadata of some rows, in their order, without internal columns."""
+        records: list[Record] = self.table.select(self.columns).take(pa.array(rows)).to_pylist()
+        return records
 
     @cached_property
     def _offsets(self) -> tuple[Rows, Rows, Rows]:
-        """Return each row's shard, offset there and length, for the thumbnails."""
+        """Return, for each row's thumbnail, its shard, its offset there and its length (bytes)."""
         sizes = self.table["thumbnail_bytes"].to_numpy()
         counts = [shard.rows for shard in self.manifest.shards]
         shards = np.repeat(np.arange(len(counts)), counts)
@@ -101,14 +101,14 @@ class Collection:
         return shards, before - before[starts[shards]] if len(sizes) else before, sizes
 
     def thumbnail(self, row: int) -> bytes:
-        """Return the JPEG bytes of a row's small image."""
+        """Return the JPEG bytes of a row's thumbnail."""
         shards, offsets, sizes = self._offsets
         start = offsets[row]
-        found: bytes = self._thumbnails[shards[row]][start : start + sizes[row]].tobytes()
-        return found
+        jpeg: bytes = self._thumbnails[shards[row]][start : start + sizes[row]].tobytes()
+        return jpeg
 
     def skipped(self) -> list[dict[str, Any]]:
-        """Return the images that were left out: id, and the reason in a sentence."""
+        """Return the images that were skipped: id, and the reason in a sentence."""
         if self._skipped is None:
             return []
         self._skipped.seek(0)
@@ -117,9 +117,9 @@ class Collection:
 
 
 def open_collection(name: str) -> Collection:
-    """Return a collection as it was last published; its index is rebuilt where it is damaged.
+    """Return a collection as last published; a damaged index is made again from the vectors.
 
-    Raises CollectionError where there is none of this name, or its files are damaged.
+    Raises CollectionError where there is none of this name, or other files are damaged.
     """
     folder = folder_of(name)
     manifest = read_manifest(folder)
@@ -132,14 +132,14 @@ def open_collection(name: str) -> Collection:
         if again and again.generation != manifest.generation:  # published in between
             return open_collection(name)
         raise CollectionError(
-            f"{name} is damaged: run `index verify {name}`, then index it again."
+            f"{name} is damaged. Run `index verify {name}` to see which files are; then rebuild it."
         ) from error
 
 
 def _missing(name: str, folder: Path) -> str:
     if (folder / UNDER_WAY).exists():
-        return f"{name} is not finished yet: run its build again, it goes on where it was."
-    return f"There is no collection {name}: choose another, or index it."
+        return f"{name} is not finished yet. Build it again to resume."
+    return f"There is no collection {name}. Choose another, or build it."
 
 
 def _opened(folder: Path, manifest: Manifest) -> Collection:
@@ -157,36 +157,36 @@ def _opened(folder: Path, manifest: Manifest) -> Collection:
 
 
 def _index(folder: Path, manifest: Manifest, vectors: Vectors) -> FaissIndex:
-    facts = manifest.index
-    assert facts is not None  # noqa: S101 - nothing is published without
-    if facts.file.is_whole(folder):
+    info = manifest.index
+    assert info is not None  # noqa: S101 - nothing is published without
+    if info.file.is_whole(folder):
         with suppress(ValueError):  # written by another version of FAISS, say
-            return FaissIndex.open(folder / facts.file.name, vectors, facts.effort)
-    index = remake_index(vectors, facts.effort)
+            return FaissIndex.open(folder / info.file.name, vectors, info.effort)
+    index = remake_index(vectors, info.effort)
     with suppress(CollectionBusy, OSError), locked(folder):
-        remade = save_index(folder, facts.file.name, index)
+        file = save_index(folder, info.file.name, index)
         current = read_manifest(folder)
         if current and current.generation == manifest.generation:
-            write_manifest(folder, replace(current, index=replace(facts, file=remade)))
+            write_manifest(folder, replace(current, index=replace(info, file=file)))
     return index
 
 
 def save_index(folder: Path, name: str, index: FaissIndex) -> File:
-    """Write an index whole; return its file's facts."""
-    return files.write_whole(folder / name, index.save)
+    """Write an index in one step; return its file's entry."""
+    return files.write_file(folder / name, index.save)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the right to write a collection. Raises CollectionBusy where somebody else has it."""
+    """Hold a collection's lock. Raises CollectionBusy where another process or window has it."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise CollectionBusy(
-            f"{folder.name} is being written by another process or window: wait until it ends."
-            " It can be searched meanwhile."
+            f"{folder.name} is being written by another process or window. Wait until it has"
+            " finished; you can search the collection meanwhile."
         ) from None
     try:
         yield
@@ -195,20 +195,20 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def collections() -> list[Manifest | CollectionError]:
-    """Return every collection's manifest, in the order of their names, or what is wrong with it."""
+    """Return every collection's manifest, or what is wrong with it, in the order of their names."""
     place = collections_folder()
-    found: list[Manifest | CollectionError] = []
+    states: list[Manifest | CollectionError] = []
     for folder in sorted(place.iterdir()) if place.is_dir() else []:
         try:
             manifest = read_manifest(folder)
         except CollectionError as error:
-            found.append(error)
+            states.append(error)
         else:
             if manifest:
-                found.append(manifest)
+                states.append(manifest)
             elif (folder / UNDER_WAY).exists():
-                found.append(CollectionError(_missing(folder.name, folder)))
-    return found
+                states.append(CollectionError(_missing(folder.name, folder)))
+    return states
 
 
 def remove(name: str) -> int:
@@ -218,14 +218,14 @@ def remove(name: str) -> int:
         raise CollectionError(_missing(name, folder))
     with locked(folder):
         freed = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-        # The manifest goes first: what is interrupted here is no collection any more.
+        # The manifest goes first: after a kill from here on, the collection no longer exists.
         (folder / files.PUBLISHED).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 
 def verify(name: str) -> list[str]:
-    """Return what is wrong with a collection's files, each in a sentence; read through wholly."""
+    """Return what is wrong with a collection's files, a sentence each; reads every byte."""
     folder = folder_of(name)
     manifest = read_manifest(folder)
     if manifest is None:
@@ -239,11 +239,11 @@ def verify(name: str) -> list[str]:
 
 
 def _verify_contents(collection: Collection) -> list[str]:
-    wrong = []
+    errors = []
     if collection.table.num_rows != len(collection.vectors):
-        wrong.append("The metadata and the vectors have different numbers of rows.")
+        errors.append("The metadata and the vectors have different numbers of rows.")
     for chunk in collection.vectors.chunks():
         if not np.allclose(np.linalg.norm(chunk, axis=1), 1.0, atol=1e-3):
-            wrong.append("Some vectors are not of length one.")
+            errors.append("Some vectors are not of length one.")
             break
-    return wrong
+    return errors

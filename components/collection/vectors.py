@@ -1,4 +1,4 @@
-"""The vectors of a collection: raw float32 rows in mapped shards, the truth of it all."""
+"""The vectors of a collection: raw float32 rows in memory-mapped shards."""
 
 import mmap
 import os
@@ -15,15 +15,15 @@ from components.scores import Floats
 
 Rows = NDArray[np.int64]
 
-# Up to so many bytes the mapped pages may stay in memory: a page that was read counts as ours, and
-# the kernel maps others round it. Of more, single rows are read from the file instead.
+# Up to this size, mapped pages may stay in memory: a page that was read counts as this process's,
+# and the kernel maps neighbours with it. Of larger collections, single rows are read from the file.
 _KEEP_BYTES = 256_000_000
 _CHUNK = 2048  # rows
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """(n, width) unit rows in several arrays, one after the other, and the files behind them."""
+    """(n, width) unit rows, split over several arrays in order, and their files."""
 
     parts: tuple[Floats, ...]
     width: int
@@ -41,33 +41,33 @@ class Vectors:
         return bool(self.files) and len(self) * self.width * 4 > _KEEP_BYTES
 
     def rows(self, ids: Rows) -> Floats:
-        """Return (len(ids), width): a copy of the rows of these numbers, in their order."""
-        found = np.empty((len(ids), self.width), dtype=np.float32)
+        """Return (len(ids), width): a copy of the rows with these numbers, in their order."""
+        rows = np.empty((len(ids), self.width), dtype=np.float32)
         part_of = np.searchsorted(self._starts, ids, side="right") - 1
         within = ids - self._starts[part_of]
         if self._large:
-            for row, part, number in zip(found, part_of.tolist(), within.tolist(), strict=True):
+            for row, part, number in zip(rows, part_of.tolist(), within.tolist(), strict=True):
                 os.preadv(self.files[part].fileno(), [row.data], number * self.width * 4)
-            return found
+            return rows
         for part in np.unique(part_of):
-            here = part_of == part
-            found[here] = self.parts[part][within[here]]
-        return found
+            mask = part_of == part
+            rows[mask] = self.parts[part][within[mask]]
+        return rows
 
     def cosines(self, query: Floats) -> Floats:
         """Return (n,) cosines of every row with a unit ``query`` (width,)."""
-        found = [part @ query for part in self.parts]
-        return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+        cosines = [part @ query for part in self.parts]
+        return np.concatenate(cosines) if cosines else np.zeros(0, dtype=np.float32)
 
     def chunks(self) -> Iterator[Floats]:
-        """Yield the rows some at a time, without keeping what has been read in memory."""
+        """Yield the rows in chunks, without keeping read pages in memory."""
         for part in self.parts:
             for start in range(0, len(part), _CHUNK):
                 yield part[start : start + _CHUNK]
                 self.release()
 
     def release(self) -> None:
-        """Give mapped pages back: whoever needs them reads them from the file again."""
+        """Release mapped pages; they are read from the file again when needed."""
         for part in self.parts:
             if isinstance(part, np.memmap):
                 part._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]

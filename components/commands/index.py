@@ -1,4 +1,4 @@
-"""``index``: make, update, list, check and remove collections."""
+"""``index``: build, update, list, verify and remove collections."""
 
 import signal
 import threading
@@ -9,8 +9,15 @@ from typing import Annotated, get_args
 
 import typer
 
-from components.collection.build import Job, build, describe, summary
-from components.collection.manifest import CollectionError, Manifest, folder_of, read_manifest
+from components.collection.build import BuildJob, build, describe, summary
+from components.collection.manifest import (
+    PUBLISHED,
+    UNDER_WAY,
+    CollectionError,
+    Manifest,
+    folder_of,
+    read_manifest,
+)
 from components.collection.sources.source import Kind, SourceSpec
 from components.collection.store import collections, open_collection, remove, verify
 from components.commands.console import (
@@ -23,47 +30,60 @@ from components.commands.console import (
 )
 from components.errors import CaptionLensError
 
-index_app = typer.Typer(no_args_is_help=True, help="Make collections of images to search in.")
-_UNSPLASH_LIMIT = 1000  # a first look at 25,000 photographs
+index_app = typer.Typer(
+    no_args_is_help=True, help="Build and manage collections of images to search."
+)
+_UNSPLASH_LIMIT = 1000  # of 25,000 photographs, enough to try it
 
 
 @index_app.command("build")
 def build_command(
-    kind: Annotated[str, typer.Argument(help="samples, folder, table or unsplash.")],
-    place: Annotated[str, typer.Argument(help="The folder, or the CSV or Parquet file.")] = "",
-    name: Annotated[str, typer.Option(help="By default, that of the folder or file.")] = "",
+    kind: Annotated[str, typer.Argument(help="The source: samples, folder, table or unsplash.")],
+    place: Annotated[str, typer.Argument(help="The folder, or the table (CSV or Parquet).")] = "",
+    name: Annotated[
+        str, typer.Option(help="Name of the collection. Default: that of the folder or file.")
+    ] = "",
     limit: Annotated[
-        int | None, typer.Option(min=0, help="Images at most; 0: all. Unsplash: 1000.")
+        int | None,
+        typer.Option(
+            min=0, help="Maximum number of images; 0: all. Default: all; 1000 for unsplash."
+        ),
     ] = None,
     zip_file: Annotated[
-        str, typer.Option("--zip", help="Unsplash Lite, already downloaded: its zip or folder.")
+        str, typer.Option("--zip", help="Unsplash Lite's zip or folder, if already downloaded.")
     ] = "",
     images: Annotated[
-        str, typer.Option(help="The folder that a table's paths start from. Its own by default.")
+        str,
+        typer.Option(
+            help="The folder that a table's paths are relative to. Default: the table's own."
+        ),
     ] = "",
-    fresh: Annotated[bool, typer.Option(help="Encode everything again.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Encode every image again; was --fresh until 0.1.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", hidden=True)] = False,
     model: ModelOption = "",
     data_dir: DataOption = None,
 ) -> None:
-    """Index images: those of the samples, a folder, a table, or Unsplash Lite.
+    """Build a collection from the sample images, a folder, a table, or Unsplash Lite.
 
-    Run it again to go on where it was stopped. Status 1: some images were skipped.
+    Run it again to resume a build that was stopped. Status 1: some images were skipped.
     """
     spec = _spec(kind, place, zip_file, images, limit)
-    _run(Job(name or _default_name(spec), spec, fresh), model)
+    _run(BuildJob(name or _default_name(spec), spec, rebuild or fresh), model)
 
 
 def _spec(kind: str, place: str, zip_file: str, images: str, limit: int | None) -> SourceSpec:
     if kind not in get_args(Kind):
-        raise CaptionLensError(f"{kind!r} is no source: {', '.join(get_args(Kind))} are.")
+        raise CaptionLensError(f"{kind!r} is not a source. Use one of {', '.join(get_args(Kind))}.")
     if kind in {"folder", "table"} and not place:
-        raise CaptionLensError(f"Say which {kind}: `index build {kind} PATH`.")
-    where = place if kind in {"folder", "table"} else zip_file
-    if where and "://" not in where:
-        where = str(Path(where).expanduser().absolute())
+        raise CaptionLensError(f"The path of the {kind} is missing: `index build {kind} PATH`.")
+    location = place if kind in {"folder", "table"} else zip_file
+    if location and "://" not in location:
+        location = str(Path(location).expanduser().absolute())
     default = _UNSPLASH_LIMIT if kind == "unsplash" else 0
     root = str(Path(images).expanduser().absolute()) if images else ""
-    return SourceSpec(kind, where, root, default if limit is None else limit)  # type: ignore[arg-type]
+    return SourceSpec(kind, location, root, default if limit is None else limit)  # type: ignore[arg-type]
 
 
 def _default_name(spec: SourceSpec) -> str:
@@ -72,7 +92,7 @@ def _default_name(spec: SourceSpec) -> str:
     return Path(spec.location).stem.strip(" .") if spec.location else spec.kind
 
 
-def _run(job: Job, model: str) -> None:
+def _run(job: BuildJob, model: str) -> None:
     encoder = load_encoder(model)
     line = ProgressLine()
     with _stopping() as stop:
@@ -87,14 +107,14 @@ def _run(job: Job, model: str) -> None:
 
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a stop that keeps what is done; the second one ends at once."""
+    """Let the first Ctrl-C stop the build, which keeps finished images; the second ends at once."""
     stop = threading.Event()
     before = signal.getsignal(signal.SIGINT)
 
     def on_interrupt(*_: object) -> None:
         stop.set()
         signal.signal(signal.SIGINT, before)
-        say("\nStopping; what is done is kept.")
+        say("\nStopping. Finished images are kept.")
 
     signal.signal(signal.SIGINT, on_interrupt)
     try:
@@ -105,36 +125,40 @@ def _stopping() -> Iterator[threading.Event]:
 
 @index_app.command("list")
 def list_command(data_dir: DataOption = None) -> None:
-    """Show the collections."""
-    found = collections()
-    for each in found:
-        if isinstance(each, CollectionError):
-            typer.echo(f"{'?':>9}  {each}")
+    """List the collections."""
+    states = collections()
+    for state in states:
+        if isinstance(state, CollectionError):
+            typer.echo(f"{'–':>9}  {state}")  # noqa: RUF001 - as in every empty cell
         else:
-            state = "" if each.complete else ", stopped before its end"
-            typer.echo(f"{each.rows:>9,}  {each.name}  ({each.model}, {each.updated[:10]}{state})")
-    if not found:
-        say("There is no collection yet: `index build samples` makes one.")
+            facts = f"{state.model}, {state.updated[:10]}{_unfinished(state)}"
+            typer.echo(f"{state.rows:>9,}  {state.name}  ({facts})")
+    if not states:
+        say("There is no collection yet. Create one with `index build samples`.")
+
+
+def _unfinished(manifest: Manifest) -> str:
+    return "" if manifest.complete else ", build not finished"
 
 
 @index_app.command()
 def info(name: str, data_dir: DataOption = None) -> None:
-    """Show what a collection is made of."""
+    """Show the size, source, model and index of a collection, and its skipped images."""
     collection = open_collection(name)
-    facts = collection.manifest
-    index = facts.index
+    manifest = collection.manifest
+    index = manifest.index
     assert index is not None  # noqa: S101 - nothing is published without
-    size = sum(file.bytes for file in facts.files)
-    finds = "exact" if index.exact else f"recall@10 {index.recall_at_10:.3f}"
+    size = sum(file.bytes for file in manifest.files)
+    quality = "exact" if index.exact else f"recall@10 {index.recall_at_10:.3f}"
     rows = {
-        "images": f"{facts.rows:,}" + ("" if facts.complete else ", stopped before its end"),
-        "source": f"{facts.source.kind} {facts.source.location}".strip(),
-        "model": f"{facts.model}, revision {facts.revision[:12]}, {facts.precision}",
-        "vectors": f"{facts.width} dimensions, float32",
-        "index": f"{index.kind}, {finds}",
-        "skipped": f"{facts.skipped_count:,}",
+        "images": f"{manifest.rows:,}{_unfinished(manifest)}",
+        "source": f"{manifest.source.kind} {manifest.source.location}".strip(),
+        "model": f"{manifest.model}, revision {manifest.revision[:12]}, {manifest.precision}",
+        "vectors": f"{manifest.width} dimensions, float32",
+        "index": f"{index.kind}, {quality}",
+        "skipped": f"{manifest.skipped_count:,}",
         "on disk": f"{size / 1e6:,.1f} MB in {collection.folder}",
-        "updated": facts.updated,
+        "updated": manifest.updated,
         "columns": ", ".join(collection.columns),
     }
     for label, text in rows.items():
@@ -145,39 +169,39 @@ def info(name: str, data_dir: DataOption = None) -> None:
 
 @index_app.command()
 def update(name: str, model: ModelOption = "", data_dir: DataOption = None) -> None:
-    """Bring a collection up to date with its source; with another --model, index it again."""
-    facts = _manifest(name)
-    afresh = bool(model) and model != facts.model
-    _run(Job(name, facts.source, afresh), model or facts.model)
+    """Update a collection from its source; with another --model, rebuild it."""
+    manifest = _manifest(name)
+    rebuild = bool(model) and model != manifest.model
+    _run(BuildJob(name, manifest.source, rebuild), model or manifest.model)
 
 
 def _manifest(name: str) -> Manifest:
-    for file in ("manifest.json", "build.json"):
-        facts = read_manifest(folder_of(name), file)
-        if facts:
-            return facts
-    raise CollectionError(f"There is no collection {name}: `index list` shows those there are.")
+    for file in (PUBLISHED, UNDER_WAY):
+        manifest = read_manifest(folder_of(name), file)
+        if manifest:
+            return manifest
+    raise CollectionError(f"There is no collection {name}. List them with `index list`.")
 
 
 @index_app.command("remove")
 def remove_command(
     name: str,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove it without asking.")] = False,
     data_dir: DataOption = None,
 ) -> None:
-    """Remove a collection; the images that it was made from stay."""
+    """Remove a collection; the original images are kept."""
     folder_of(name)
     if not yes:
         typer.confirm(f"Remove the collection {name}?", abort=True, err=True)
-    say(f"{remove(name) / 1e6:,.1f} MB freed.")
+    say(f"Removed {name}; {remove(name) / 1e6:,.1f} MB freed.")
 
 
 @index_app.command("verify")
 def verify_command(name: str, data_dir: DataOption = None) -> None:
-    """Read a collection through and compare every file with its checksum. Status 1: damaged."""
-    wrong = verify(name)
-    for sentence in wrong:
+    """Compare every file of a collection with its checksum. Status 1: damaged."""
+    errors = verify(name)
+    for sentence in errors:
         typer.echo(sentence)
-    if wrong:
+    if errors:
         raise typer.Exit(1)
-    say(f"{name} is whole.")
+    say(f"{name} is intact.")

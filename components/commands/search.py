@@ -1,4 +1,4 @@
-"""``search``: find images of a collection in words, by an image, or both."""
+"""``search``: find images of a collection by text, by an image, or by both."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from components.collection.filters import mask
 from components.collection.query import compose, parse
-from components.collection.search import MOST, Hit, Limits, hits
+from components.collection.search import MAX_RESULTS, Hit, Limits, hits
 from components.collection.search import search as find
 from components.collection.store import open_collection
 from components.commands.console import DataOption, Format, FormatOption, load_encoder
@@ -20,14 +20,20 @@ from components.scores import Floats
 
 
 def search(
-    name: Annotated[str, typer.Argument(help="A collection, as in `index list`.")],
-    text: Annotated[str, typer.Argument(help="Such as: 2*golden retriever, snow, -person")] = "",
+    name: Annotated[str, typer.Argument(help="A collection; see `index list`.")],
+    text: Annotated[
+        str, typer.Argument(help="Query, for example: 2*golden retriever, snow, -person")
+    ] = "",
     image: Annotated[Path | None, typer.Option(help="An image to search by.")] = None,
-    top: Annotated[int, typer.Option(min=1, max=MOST, help="Images at most.")] = 10,
+    top: Annotated[
+        int, typer.Option(min=1, max=MAX_RESULTS, help="Maximum number of results.")
+    ] = 10,
     filters: Annotated[
-        list[str] | None, typer.Option("--filter", help="COLUMN=VALUE; may be given again.")
+        list[str] | None, typer.Option("--filter", help="COLUMN=VALUE; repeatable.")
     ] = None,
-    templates: Annotated[bool, typer.Option(help="Average over phrasings of each term.")] = False,
+    templates: Annotated[
+        bool, typer.Option(help="Average each term over several phrasings.")
+    ] = False,
     form: FormatOption = Format.table,
     data_dir: DataOption = None,
 ) -> None:
@@ -38,18 +44,18 @@ def search(
     collection.manifest.check_model(encoder.spec.id, encoder.revision)
     by_image = _vector(encoder, image) if image else None
     query = compose(encoder, parse(text), by_image, templates=templates)
-    found = find(collection, query.vector, Limits(top, allowed))
-    typer.echo(_written(hits(collection, found.rows, [*map(float, found.cosines)]), form))
+    results = find(collection, query.vector, Limits(top, allowed))
+    typer.echo(_formatted(hits(collection, results.rows, [*map(float, results.cosines)]), form))
 
 
 def _filters(pairs: Sequence[str]) -> dict[str, list[str]]:
-    wanted: dict[str, list[str]] = {}
+    filters: dict[str, list[str]] = {}
     for pair in pairs:
         column, equals, value = pair.partition("=")
         if not equals:
-            raise CaptionLensError(f"{pair!r} is no filter: write COLUMN=VALUE.")
-        wanted.setdefault(column.strip(), []).append(value.strip())
-    return wanted
+            raise CaptionLensError(f"{pair!r} is not a filter. Use COLUMN=VALUE.")
+        filters.setdefault(column.strip(), []).append(value.strip())
+    return filters
 
 
 def _vector(encoder: Encoder, file: Path) -> Floats:
@@ -57,11 +63,11 @@ def _vector(encoder: Encoder, file: Path) -> Floats:
     return vector
 
 
-def _written(found: Sequence[Hit], form: Format) -> str:
-    rows = [hit.flat() for hit in found]
+def _formatted(results: Sequence[Hit], form: Format) -> str:
+    rows = [hit.flat() for hit in results]
     if form is Format.json:
         return rows_to_json(rows)
     if form is Format.csv:
         return rows_to_csv(rows).rstrip("\r\n")
-    lines = [f"{hit.rank:>4}  {hit.cosine:>6.3f}  {hit.image}" for hit in found]
+    lines = [f"{hit.rank:>4}  {hit.cosine:>6.3f}  {hit.image}" for hit in results]
     return "\n".join(["rank  cosine  image", *lines])

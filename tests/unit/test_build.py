@@ -1,6 +1,7 @@
-"""Collections on disk: built, killed, gone on with, updated, damaged, and read meanwhile."""
+"""Collections on disk: built, killed, resumed, updated, damaged, and read meanwhile."""
 
 import io
+import json
 import os
 import random
 import shutil
@@ -217,7 +218,7 @@ def test_another_model_is_told_and_may_index_again(
         manifest.check_model(other.spec.id, other.revision)
     with pytest.raises(OtherModel, match="another revision"):
         manifest.check_model("pocket", "something else")
-    with pytest.raises(OtherModel, match="use that model, or index it again"):
+    with pytest.raises(OtherModel, match="Use pocket, or rebuild the collection"):
         index(other, images)
     report = index(other, images, rebuild=True)
     assert (report.manifest.model, report.manifest.rows) == (other.spec.id, 6)
@@ -283,6 +284,19 @@ def test_a_damaged_manifest_is_told_and_indexing_again_helps(
         open_collection("mine")
     assert [type(each) for each in collections()] == [CollectionError]
     assert index(encoder, images, rebuild=True).manifest.rows == 6
+
+
+def test_a_manifest_of_an_older_version_is_read(encoder: Encoder, tmp_path: Path) -> None:
+    """Up to version 0.1 the source's folder of images was stored as "pictures"."""
+    table = tmp_path / "table.csv"
+    table.write_text("image\nchelsea.jpg\n")
+    job = BuildJob("old", SourceSpec("table", str(table), str(SAMPLES)))
+    build(job, encoder)
+    file = folder_of("old") / "manifest.json"
+    file.write_text(file.read_text().replace('"images":', '"pictures":'))
+    assert "pictures" in json.loads(file.read_text())["source"]
+    assert open_collection("old").manifest.source == job.source
+    assert build(job, encoder).kept == 1
 
 
 def test_a_stop_keeps_what_is_done_and_the_next_build_goes_on(

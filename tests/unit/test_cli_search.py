@@ -65,12 +65,12 @@ def test_filters_leave_out(data: Path) -> None:
     assert [row["id"] for row in rows] == ["cell.jpg"]
 
 
-def test_collections_are_listed_told_of_and_verified(data: Path) -> None:
+def test_collections_are_listed_described_and_verified(data: Path) -> None:
     assert "23  samples  (pocket, 20" in run(data, "index", "list").stdout
-    told = run(data, "index", "info", "samples").stdout
+    log = run(data, "index", "info", "samples").stdout
     for part in ("23", "pocket, revision", "384 dimensions", "Flat, exact", "captions"):
-        assert part in told
-    assert "samples is whole." in run(data, "index", "verify", "samples").stderr
+        assert part in log
+    assert "samples is intact." in run(data, "index", "verify", "samples").stderr
 
 
 def test_a_folder_is_indexed_updated_damaged_and_removed(tmp_path: Path) -> None:
@@ -78,14 +78,17 @@ def test_a_folder_is_indexed_updated_damaged_and_removed(tmp_path: Path) -> None
     folder.mkdir()
     for name in ("chelsea.jpg", "coffee.jpg"):
         shutil.copy(SAMPLES / name, folder)
-    told = run(data, "index", "build", "folder", folder).stderr
-    assert "my images: 2 images (2 new, 0 dropped, 0 skipped)." in told
+    log = run(data, "index", "build", "folder", folder).stderr
+    assert "my images: 2 images (2 new, 0 dropped, 0 skipped)." in log
     shutil.copy(SAMPLES / "horse.jpg", folder)
     (folder / "broken.jpg").write_bytes(b"no image")
-    told = run(data, "index", "update", "my images", status=1).stderr
-    assert "3 images (1 new, 0 dropped, 1 skipped)." in told
-    assert "skipped: broken.jpg is not an image" in told
+    log = run(data, "index", "update", "my images", status=1).stderr
+    assert "3 images (1 new, 0 dropped, 1 skipped)." in log
+    assert "skipped: broken.jpg is not an image" in log
     assert "broken.jpg is not an image" in run(data, "index", "info", "my images").stdout
+    for option in ("--rebuild", "--fresh"):
+        log = run(data, "index", "build", "folder", folder, option, status=1).stderr
+        assert "3 images (3 new, 0 dropped, 1 skipped)." in log
     vectors = next((data / "collections" / "my images").glob("*.vectors"))
     vectors.write_bytes(b"\0" * vectors.stat().st_size)
     damaged = run(data, "index", "verify", "my images", status=1).stdout
@@ -113,10 +116,10 @@ def unsplash() -> Iterator[PhotoServer]:
 def test_unsplash_from_a_zip_on_a_server(unsplash: PhotoServer, tmp_path: Path) -> None:
     place = ("index", "build", "unsplash", "--zip", f"{unsplash.url}/lite.zip", "--limit", 0)
     refused = run(tmp_path, *place, status=2).stderr
-    assert "is inside a private network" in refused
-    assert "zip or folder of it that is downloaded already" in refused
-    told = run(tmp_path, *place, status=1, CAPTIONLENS_PRIVATE_ADDRESSES="1").stderr
-    assert "unsplash-lite: 5 images (5 new, 0 dropped, 1 skipped)." in told
+    assert "is in a private network" in refused
+    assert "zip or folder of it that is already downloaded" in refused
+    log = run(tmp_path, *place, status=1, CAPTIONLENS_PRIVATE_ADDRESSES="1").stderr
+    assert "unsplash-lite: 5 images (5 new, 0 dropped, 1 skipped)." in log
     found = run(tmp_path, "search", "unsplash-lite", "noise", "-f", "json", "--top", 1).stdout
     assert json.loads(found)[0]["photographer"].startswith("Zoë Doe")
 
@@ -130,28 +133,28 @@ def test_control_c_keeps_what_is_done(tmp_path: Path) -> None:
     environment = {**os.environ, "CAPTIONLENS_DATA": str(tmp_path / "data")}
     process = subprocess.Popen(build, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    while " a second" not in process.stderr.readline():
+    while " per second" not in process.stderr.readline():
         pass
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, log = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "Stopping; what is done is kept." in told
-    assert "It was stopped: run it again to go on." in told
-    assert "stopped before its end" in run(tmp_path / "data", "index", "list").stdout
+    assert "Stopping. Finished images are kept." in log
+    assert "The build was stopped. Run it again to resume." in log
+    assert "build not finished" in run(tmp_path / "data", "index", "list").stdout
     assert "many: 1,500 images" in run(tmp_path / "data", "index", "update", "many").stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "sentence"),
     [
         (("search", "nowhere", "a cat"), "There is no collection nowhere"),
         (("search", "../etc", "a cat"), "cannot be a collection's name"),
-        (("search", "samples"), "Nothing is asked for"),
+        (("search", "samples"), "The query is empty"),
         (("search", "samples", "a cat", "--image", "gone.jpg"), "gone.jpg cannot be read"),
-        (("search", "samples", "a cat", "--filter", "orientation"), "write COLUMN=VALUE"),
+        (("search", "samples", "a cat", "--filter", "orientation"), "Use COLUMN=VALUE"),
         (("search", "samples", "a cat", "--filter", "nothing=1"), "There is no column 'nothing'"),
-        (("index", "build", "magic"), "'magic' is no source"),
-        (("index", "build", "folder"), "Say which folder"),
+        (("index", "build", "magic"), "'magic' is not a source"),
+        (("index", "build", "folder"), "The path of the folder is missing"),
         (("index", "build", "folder", "/no/such/place"), "is not a folder"),
         (("index", "build", "table", "gone.csv"), "gone.csv does not exist"),
         (("index", "build", "unsplash", "--zip", "gone.zip"), "does not exist"),
@@ -162,5 +165,7 @@ def test_control_c_keeps_what_is_done(tmp_path: Path) -> None:
         (("index", "info", "a/b"), "cannot be a collection's name"),
     ],
 )
-def test_misuse_is_told_in_a_sentence(data: Path, arguments: tuple[object, ...], told: str) -> None:
-    assert told in run(data, *arguments, status=2).stderr
+def test_misuse_is_reported_in_a_sentence(
+    data: Path, arguments: tuple[object, ...], sentence: str
+) -> None:
+    assert sentence in run(data, *arguments, status=2).stderr

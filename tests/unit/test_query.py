@@ -66,7 +66,7 @@ def test_contributions_sum_to_the_cosine(encoder: Encoder) -> None:
     assert np.allclose(shares.sum(axis=1), vectors @ query.vector, atol=1e-6)
 
 
-def test_a_negative_term_leads_away(encoder: Encoder) -> None:
+def test_a_negative_term_moves_the_query_away(encoder: Encoder) -> None:
     away = encoder.texts(["a person"])[0]
     without = compose(encoder, parse("a person on a beach")).vector @ away
     with_it = compose(encoder, parse("a person on a beach, -a person")).vector @ away
@@ -87,8 +87,8 @@ def test_templates_average_phrasings(encoder: Encoder) -> None:
     assert np.allclose(query.vector, unit(rows.mean(axis=0)), atol=1e-5)
 
 
-def test_nothing_asked_for_and_terms_that_cancel(encoder: Encoder) -> None:
-    with pytest.raises(QueryError, match="Nothing is asked for"):
+def test_empty_queries_and_terms_that_cancel(encoder: Encoder) -> None:
+    with pytest.raises(QueryError, match="The query is empty"):
         compose(encoder, ())
     with pytest.raises(QueryError, match="cancel each other out"):
         compose(encoder, parse("a dog, -a dog"))
