@@ -18,8 +18,9 @@ SCREENSHOTS = ROOT / ".test-results" / "screenshots"
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that do not need a fresh one; its log shows no traceback."""
-    with running(tmp_path_factory.mktemp("server") / "log") as started:
+    """One server, without a network, for all tests that do not need their own; no tracebacks."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    with running(log, HF_ENDPOINT="http://127.0.0.1:9") as started:
         yield started
         assert "Traceback" not in failures(started.log)
 
@@ -68,7 +69,7 @@ def screenshot() -> Screenshot:
         width = page.viewport_size["width"] if page.viewport_size else 1440
         height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
         page.set_viewport_size({"width": width, "height": min(height + 60, 4000)})
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(250)  # charts are drawn again at the new height
         page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
     return save

@@ -1,7 +1,6 @@
 """The Models page gets a checkpoint from a Hub on this machine, in a real browser."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -21,7 +20,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
 
 
 @pytest.fixture(scope="module")
-def server(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def online(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose Hub is `hub`; the shared server has none."""
     with running(tmp_path_factory.mktemp("models") / "log", HF_ENDPOINT=hub.url) as started:
         yield started
 
@@ -32,9 +32,9 @@ def ask(page: Page, server: Server, model: str) -> None:
 
 
 def test_a_download_is_confirmed_stopped_resumed_and_used(
-    hub: HubServer, server: Server, page: Page, screenshot: Screenshot
+    hub: HubServer, online: Server, page: Page, screenshot: Screenshot
 ) -> None:
-    ask(page, server, "tiny/clip")
+    ask(page, online, "tiny/clip")
     confirm = page.get_by_role("dialog").get_by_role("button", name="Download 0 MB")
     expect(confirm).to_be_visible()
     expect(page.get_by_role("dialog").get_by_text("to download in")).to_be_visible()
@@ -59,17 +59,16 @@ def test_a_download_is_confirmed_stopped_resumed_and_used(
     ("model", "sentence"),
     [
         ("nobody/nothing", "The Hub has no model nobody/nothing"),
-        ("tiny/pickled", "tiny/pickled has its weights as pickles"),
+        ("tiny/pickled", "tiny/pickled stores its weights as pickles"),
     ],
 )
 def test_a_model_that_cannot_be_downloaded_has_a_reason(
-    server: Server, page: Page, model: str, sentence: str
+    online: Server, page: Page, model: str, sentence: str
 ) -> None:
-    ask(page, server, model)
+    ask(page, online, model)
     expect(page.get_by_role("dialog").get_by_text(sentence)).to_be_visible()
 
 
-def test_without_a_network_one_sentence_says_so(page: Page, tmp_path: Path) -> None:
-    with running(tmp_path / "log", HF_ENDPOINT="http://127.0.0.1:9") as server:
-        ask(page, server, "openai/clip-vit-base-patch32")
-        expect(page.get_by_text("The Hub cannot be reached for openai/clip")).to_be_visible()
+def test_without_a_network_one_sentence_says_so(server: Server, page: Page) -> None:
+    ask(page, server, "openai/clip-vit-base-patch32")
+    expect(page.get_by_text("The Hub cannot be reached for openai/clip")).to_be_visible()

@@ -144,7 +144,6 @@ def test_a_photograph_opens_and_leads_to_more_like_it(
     expect(dialog.get_by_text("landscape")).to_be_visible()
     assert "search_photo=chelsea.jpg" in page.url
     settled(page)
-    page.wait_for_timeout(500)
     screenshot(page, "search-photo")
     page.goto(page.url)  # the link opens it again
     expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
@@ -199,6 +198,7 @@ def test_an_uploaded_image_is_searched_by(server: Server, page: Page, tmp_path: 
     open_popover(page, "By an image")
     page.locator("input[type=file]").first.set_input_files(broken)
     expect(page.get_by_text("broken.jpg is not an image")).to_be_visible()
+    settled(page)  # a file given while the page is still being drawn may be lost
     page.locator("input[type=file]").first.set_input_files(own)
     expect(page.get_by_text("Similar to mine.jpg")).to_be_visible()
     page.keyboard.press("Escape")
