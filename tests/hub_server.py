@@ -1,4 +1,4 @@
-"""A Hub on this machine for the tests: a few repositories, and the ways in which a Hub fails.
+"""A local Hub for the tests: a few repositories, and simulated failures.
 
 with HubServer({"a/b": {"config.json": b"{}"}}) as hub:
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
@@ -17,12 +17,12 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 Files = Mapping[str, bytes]
-LFS_FROM = 1000  # bytes: a file of this size lies elsewhere, behind a redirection
+LFS_FROM = 1000  # bytes: files of this size are redirected
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the server was asked."""
+    """A request that the server received."""
 
     method: str
     path: str
@@ -30,7 +30,7 @@ class Request:
 
 
 class HubServer:
-    """Serves ``repos``; every knob may be turned while it runs."""
+    """Serves ``repos``; every attribute may be changed while it runs."""
 
     def __init__(self, repos: Mapping[str, Files], gated: Iterable[str] = ()) -> None:
         self.repos = dict(repos)
@@ -52,7 +52,7 @@ class HubServer:
 
     @property
     def url(self) -> str:
-        """What HF_ENDPOINT must be."""
+        """The value for HF_ENDPOINT."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def commit(self, repo: str) -> str:

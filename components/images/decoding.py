@@ -118,7 +118,7 @@ def _fault(error: Exception, data: bytes) -> str:
         return f"is not an image that can be read ({_READABLE})."
     if "truncated" in str(error).lower() or (known and _stops_short(data)):
         return "is cut off: the file ends before the image does."
-    return "is damaged, or of an unsupported variant, and cannot be decoded."
+    return "is damaged or uses an unsupported variant of its format."
 
 
 def _stops_short(data: bytes) -> bool:

@@ -32,15 +32,15 @@ def test_lines_become_captions(text: str, captions: tuple[str, ...]) -> None:
 
 
 def test_equal_captions_are_merged_and_counted() -> None:
-    asked = parse_captions("a dog\nA dog\na  dog\na dog")
-    assert asked.captions == ("a dog", "A dog")
-    assert asked.merged == 2
+    parsed = parse_captions("a dog\nA dog\na  dog\na dog")
+    assert parsed.captions == ("a dog", "A dog")
+    assert parsed.merged == 2
 
 
 def test_captions_above_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAPTIONLENS_MAX_CAPTIONS", "2")
-    asked = parse_captions("a\nb\nc\nd\na")
-    assert (asked.captions, asked.merged, asked.dropped) == (("a", "b"), 1, 2)
+    parsed = parse_captions("a\nb\nc\nd\na")
+    assert (parsed.captions, parsed.merged, parsed.dropped) == (("a", "b"), 1, 2)
     assert parse_captions("a\nb\nc", limit=3).dropped == 0
     assert parse_captions("a\nb", limit=0).dropped == 2
 
