@@ -35,7 +35,7 @@ app.command()(match)
 
 @app.callback()
 def options(version: VersionOption = False) -> None:
-    """Take the options that stand before a command."""
+    """Accept the options that precede a command."""
 
 
 def main() -> None:

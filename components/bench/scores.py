@@ -83,7 +83,7 @@ def _pairs(
 
 
 def _gibberish() -> dict[str, list[str]]:
-    rng = random.Random(0)  # noqa: S311 - no secret
+    rng = random.Random(0)  # noqa: S311 - not a secret
     syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
     marks = string.punctuation + string.digits + " "
 

@@ -77,17 +77,17 @@ class ReportInput:
     pairs: Sequence[tuple[str, str]]
 
 
-def make(inputs: ReportInput, tell: Callable[[tuple[int, int]], None], stop: Event) -> str:
+def make(inputs: ReportInput, progress: Callable[[tuple[int, int]], None], stop: Event) -> str:
     """Return the page, or an empty string where ``stop`` was set meanwhile.
 
-    ``tell`` is called with the number of matches explained and their total. Raises ImageError
+    ``progress`` is called with the number of matches explained and their total. Raises ImageError
     where an image can no longer be read.
     """
     encoder, scores = inputs.encoder, inputs.scores
     bank, explained = bank_vectors(encoder), {}
     matches = best_matches(scores)[:MAX_MAPS]
     for row, (column, match) in enumerate(matches):
-        tell((row, len(matches)))
+        progress((row, len(matches)))
         if stop.is_set():
             return ""
         image = decode_for(encoder, inputs.images[column].photo.source)[1]

@@ -143,5 +143,5 @@ def test_a_model_is_pulled_after_a_yes_used_and_removed(tmp_path: Path) -> None:
         assert "page.jpg" in done.stdout
         run("models", "remove", "tiny/clip", environment=place)
         assert "tiny/clip" not in run("models", "list", environment=place).stdout
-        told = run("models", "pull", "-y", "no/body", status=2, environment=place).stderr
-        assert "The Hub has no model no/body" in told
+        message = run("models", "pull", "-y", "no/body", status=2, environment=place).stderr
+        assert "The Hub has no model no/body" in message

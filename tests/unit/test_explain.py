@@ -49,7 +49,7 @@ def _white_corner() -> Image.Image:
 WHITE = np.array([1.0, 0.0], dtype=np.float32)
 
 
-def test_the_map_finds_what_the_model_looks_at(encoder: Encoder) -> None:
+def test_the_map_finds_what_the_model_depends_on(encoder: Encoder) -> None:
     occlusion = explain.occlude(_corner(encoder), _white_corner())
     salient = explain.saliency(occlusion, WHITE)
     half = GRID // 2
@@ -124,7 +124,9 @@ def test_maps_of_the_sample_images_beat_chance(encoder: Encoder) -> None:
         tenths.append(checked.random_deletion[1] - checked.deletion[1])
     deletion, by_chance, insertion, shown_by_chance = np.mean(areas, axis=0)
     assert insertion > shown_by_chance
-    assert insertion - deletion > shown_by_chance - by_chance  # deletion alone: as by chance here
+    assert (
+        insertion - deletion > shown_by_chance - by_chance
+    )  # deletion by itself is as at random here
     assert np.mean(tenths) > 0.02
     wins = np.array(areas)
     assert (wins[:, 2] > wins[:, 3]).mean() > 0.75
@@ -132,11 +134,11 @@ def test_maps_of_the_sample_images_beat_chance(encoder: Encoder) -> None:
 
 def test_words_are_left_out_one_by_one(encoder: Encoder) -> None:
     image = encoder.images([decode(samples.sample_sources()[14])[1]])[0]
-    found = explain.words(encoder, "a black horse", image)
-    assert [word.text for word in found] == ["a", "black", "horse"]
+    effects = explain.words(encoder, "a black horse", image)
+    assert [word.text for word in effects] == ["a", "black", "horse"]
     whole, without = encoder.texts(["a black horse", "a black"]) @ image
-    assert found[2].change == pytest.approx(float(whole - without), abs=1e-5)
-    assert max(found, key=lambda word: word.change).text == "horse"
+    assert effects[2].change == pytest.approx(float(whole - without), abs=1e-5)
+    assert max(effects, key=lambda word: word.change).text == "horse"
     assert explain.words(encoder, "horse", image) == []
 
 
