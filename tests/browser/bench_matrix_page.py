@@ -47,7 +47,7 @@ def fill(page: Page, folder: Path, size: int) -> None:
             image.convert("RGB").resize((200 + number, 200)).save(files[-1])
     page.locator("input[type=file]").first.set_input_files(files)
     lines = [f"{own[number % len(own)][1]}, {number}" for number in range(size)]
-    box = page.get_by_role("textbox", name="Captions, one a line")
+    box = page.get_by_role("textbox", name="Captions, one per line")
     box.fill("\n".join(lines))
     box.press("Control+Enter")
     drawn = [["cosine", size * size]]

@@ -41,14 +41,14 @@ def occlusion_of(encoder: Encoder, item: Encoded) -> Occlusion:
     return remember(kept, key, occlusion, 16)  # 0.3 MB each
 
 
-def checked_curves(subject: Subject, seen: Occlusion, salient: Floats, text: Floats) -> Curves:
+def checked_curves(subject: Subject, occlusion: Occlusion, salient: Floats, text: Floats) -> Curves:
     """Return the deletion and insertion curves of a map; the session caches the last 64."""
     kept: dict[object, Curves] = st.session_state.setdefault("curves", {})
     key = (subject.encoder.key, subject.item.photo.digest, salient.tobytes(), text.tobytes())
     curves = kept.pop(key, None)
     if curves is None:
         with st.spinner("Checking the map", show_time=True):
-            curves = explain.curves(subject.encoder, seen, salient, text)
+            curves = explain.curves(subject.encoder, occlusion, salient, text)
     return remember(kept, key, curves, 64)
 
 

@@ -18,25 +18,27 @@ def where(subject: Subject) -> None:
         opacity = _opacity()
         method = _method(subject)
     with st.spinner("Hiding parts of the image", show_time=True):
-        seen = occlusion_of(subject.encoder, subject.item)
+        occlusion = occlusion_of(subject.encoder, subject.item)
         gibberish = explain.gibberish(subject.caption)
         gibberish_text = subject.encoder.texts([gibberish])[0]
     if method == "Attention":
-        own, other = _attention(subject, seen, gibberish_text)
+        own, other = _attention(subject, occlusion, gibberish_text)
         limit = float(max(own.max(), other.max(), 1e-9))
     else:
-        own, other = (explain.saliency(seen, text) for text in (subject.text, gibberish_text))
+        own, other = (explain.saliency(occlusion, text) for text in (subject.text, gibberish_text))
         limit = subject.limit
     left, middle, right = st.columns(3, gap="medium")
     name = subject.item.photo.name
     with left:
-        _overlay(seen, own, limit, opacity, f"Where {name} matches: {subject.caption}")
+        _overlay(occlusion, own, limit, opacity, f"Where {name} matches: {subject.caption}")
         st.caption(f"**{plain(subject.caption)}**")
     with middle:
-        _overlay(seen, other, limit, opacity, f"The same map for a meaningless caption: {name}")
+        _overlay(
+            occlusion, other, limit, opacity, f"The same map for a meaningless caption: {name}"
+        )
         st.caption(f"For comparison, gibberish: **{plain(gibberish)}**")
     with right:
-        _faithfulness(subject, seen, own)
+        _faithfulness(subject, occlusion, own)
     st.caption(_legend(method, limit))
 
 
@@ -93,22 +95,24 @@ def _tower(model_id: str, revision: str) -> object:
     return attention.AttentionTower(models.locate(models.resolve(model_id)))
 
 
-def _attention(subject: Subject, seen: Occlusion, gibberish: Floats) -> tuple[Floats, Floats]:
+def _attention(subject: Subject, occlusion: Occlusion, gibberish: Floats) -> tuple[Floats, Floats]:
     from components.explain import attention
 
     tower = _tower(subject.encoder.spec.id, subject.encoder.revision)
     assert isinstance(tower, attention.AttentionTower)  # noqa: S101 - imported late, so not in the signature
-    own, other = (tower.relevance(seen.view, text) for text in (subject.text, gibberish))
+    own, other = (tower.relevance(occlusion.view, text) for text in (subject.text, gibberish))
     return explain.on_grid(own), explain.on_grid(other)
 
 
-def _overlay(seen: Occlusion, salient: Floats, limit: float, opacity: float, alt_text: str) -> None:
-    drawn = explain.overlay(seen.view, salient, limit, opacity)
+def _overlay(
+    occlusion: Occlusion, salient: Floats, limit: float, opacity: float, alt_text: str
+) -> None:
+    drawn = explain.overlay(occlusion.view, salient, limit, opacity)
     st.image(drawn, width="stretch", alt=alt_text)
 
 
-def _faithfulness(subject: Subject, seen: Occlusion, salient: Floats) -> None:
-    checked = checked_curves(subject, seen, salient, subject.text)
+def _faithfulness(subject: Subject, occlusion: Occlusion, salient: Floats) -> None:
+    checked = checked_curves(subject, occlusion, salient, subject.text)
     st.altair_chart(_curves("hidden", checked.deletion, checked.random_deletion), width="stretch")
     st.altair_chart(_curves("shown", checked.insertion, checked.random_insertion), width="stretch")
     st.caption(f"Faithfulness check: {explain.verdict(checked)}")
@@ -161,22 +165,22 @@ def versus(subject: Subject) -> None:
     if not other:
         return
     with st.spinner("Hiding parts of the image", show_time=True):
-        seen = occlusion_of(subject.encoder, subject.item)
+        occlusion = occlusion_of(subject.encoder, subject.item)
         rival = subject.encoder.texts([other])[0]
-    own, others = explain.saliency(seen, subject.text), explain.saliency(seen, rival)
+    own, others = explain.saliency(occlusion, subject.text), explain.saliency(occlusion, rival)
     opacity = _opacity()
     both = {"A": (own, subject.caption, subject.text), "B": (others, other, rival)}
     columns = st.columns(3, gap="medium")
     for column, (letter, (salient, caption, text)) in zip(columns, both.items(), strict=False):
         with column:
-            _overlay(seen, salient, subject.limit, opacity, f"{letter}: {caption}")
-            verdict = explain.verdict(checked_curves(subject, seen, salient, text))
+            _overlay(occlusion, salient, subject.limit, opacity, f"{letter}: {caption}")
+            verdict = explain.verdict(checked_curves(subject, occlusion, salient, text))
             st.caption(f"**{letter}** {plain(caption)}  \nFaithfulness check: {verdict}")
     with columns[2]:
         alt_text = "A minus B: where A has more support than B"
-        _overlay(seen, own - others, subject.limit, opacity, alt_text)
+        _overlay(occlusion, own - others, subject.limit, opacity, alt_text)
         st.caption("**A minus B**")
-    first, second = float(seen.vector @ subject.text), float(seen.vector @ rival)
+    first, second = float(occlusion.vector @ subject.text), float(occlusion.vector @ rival)
     st.caption(
         f"The cosine of A is {first:.3f}, of B {second:.3f}: a difference of {first - second:+.3f}."
         " In the third map, on the same scale, orange favours A and purple favours B."
