@@ -37,7 +37,7 @@ KEYWORD_COLUMNS = (
 
 @dataclass(frozen=True)
 class Request:
-    """What the server was asked."""
+    """A request that the server received."""
 
     path: str
     query: str
@@ -58,7 +58,7 @@ class Trouble:
 
 class _QuietServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that leaves in the middle is what some tests are about."""
+        """Log nothing: some tests close the connection early."""
 
 
 class PhotoServer:
@@ -76,7 +76,7 @@ class PhotoServer:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The address of its root."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def asked_for(self, path: str) -> list[Request]:
@@ -104,8 +104,8 @@ def _handler(server: PhotoServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            asked = _range(self.headers.get("Range", "")) if server.ranges else None
-            server.requests.append(Request(parts.path, parts.query, asked))
+            requested = _range(self.headers.get("Range", "")) if server.ranges else None
+            server.requests.append(Request(parts.path, parts.query, requested))
             trouble = _next(server, parts.path)
             body = server.files.get(parts.path)
             status = 404 if body is None and trouble.status == 200 else trouble.status
@@ -113,9 +113,9 @@ def _handler(server: PhotoServer) -> type[BaseHTTPRequestHandler]:
                 self._head(status, b"", trouble)
                 return
             total = len(body)
-            if asked:
-                body = body[asked[0] : asked[1] + 1]
-            self._head(206 if asked else 200, body, trouble, asked, total)
+            if requested:
+                body = body[requested[0] : requested[1] + 1]
+            self._head(206 if requested else 200, body, trouble, requested, total)
             self._body(body, trouble)
 
         def _head(
@@ -123,15 +123,15 @@ def _handler(server: PhotoServer) -> type[BaseHTTPRequestHandler]:
             status: int,
             body: bytes,
             trouble: Trouble,
-            asked: tuple[int, int] | None = None,
+            requested: tuple[int, int] | None = None,
             total: int = 0,
         ) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("ETag", server.etag)
-            if asked:
-                end = asked[0] + len(body) - 1
-                self.send_header("Content-Range", f"bytes {asked[0]}-{end}/{total}")
+            if requested:
+                end = requested[0] + len(body) - 1
+                self.send_header("Content-Range", f"bytes {requested[0]}-{end}/{total}")
             if trouble.location:
                 self.send_header("Location", trouble.location)
             if trouble.retry_after:
@@ -139,12 +139,12 @@ def _handler(server: PhotoServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def _body(self, body: bytes, trouble: Trouble) -> None:
-            whole = body if trouble.cut_after is None else body[: trouble.cut_after]
-            for start in range(0, len(whole), 1024):
+            sent = body if trouble.cut_after is None else body[: trouble.cut_after]
+            for start in range(0, len(sent), 1024):
                 if trouble.pause:
                     time.sleep(trouble.pause)
-                self.wfile.write(whole[start : start + 1024])
-            if len(whole) < len(body):
+                self.wfile.write(sent[start : start + 1024])
+            if len(sent) < len(body):
                 self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -169,7 +169,7 @@ def _range(header: str) -> tuple[int, int] | None:
 
 
 def jpeg(seed: int) -> bytes:
-    """Return a small image, another one for each seed."""
+    """Return a small image, a different one for each seed."""
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).resize((320, 240)).save(out, "JPEG")

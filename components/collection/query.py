@@ -108,12 +108,12 @@ def compose(
     if not weighted:
         raise QueryError("The query is empty. Type some words, or choose an image.")
     parts = np.stack(weighted).astype(np.float32)  # (terms, width)
-    whole = parts.sum(axis=0)
-    length = np.sqrt(whole @ whole)
+    total = parts.sum(axis=0)
+    length = np.sqrt(total @ total)
     if length < 1e-3:
         raise QueryError("The terms cancel each other out. Change their weights.")
     is_text = len(labels) == len(terms) and all(term.weight > 0 for term in terms)
-    return Query(tuple(labels), parts / length, whole / length, is_text)
+    return Query(tuple(labels), parts / length, total / length, is_text)
 
 
 def _texts(encoder: Encoder, terms: Sequence[Term], templates: bool) -> Floats:

@@ -12,7 +12,9 @@ from components.collection.store import Collection
 from components.collection.vectors import Rows
 from components.scores import Floats
 
-MAX_RESULTS = 1000  # beyond it nobody pages, and an approximate index is unreliable
+MAX_RESULTS = (
+    1000  # further results are rarely paged to, and an approximate index is less reliable there
+)
 _SAMPLE = 20_000  # rows that the histogram of a large collection is drawn from
 
 

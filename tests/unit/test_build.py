@@ -133,7 +133,7 @@ def test_an_update_adds_drops_and_encodes_again(encoder: Encoder, images: Path) 
     assert verify("mine") == []
 
 
-def test_an_update_without_news_encodes_nothing(encoder: Encoder, images: Path) -> None:
+def test_an_update_without_changes_encodes_nothing(encoder: Encoder, images: Path) -> None:
     first = index(encoder, images).manifest
     report = index(encoder, images)
     assert (report.added, report.kept, report.dropped) == (0, 6, 0)
@@ -167,7 +167,7 @@ def test_the_copy_takes_over_when_the_first_is_deleted(encoder: Encoder, images:
     assert report.skipped == 0
 
 
-def test_a_missing_folder_costs_nothing_that_is_there(encoder: Encoder, images: Path) -> None:
+def test_a_missing_folder_leaves_the_collection(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
     images.rename(images.with_name("elsewhere"))
     with pytest.raises(Exception, match="is not a folder"):
@@ -187,7 +187,7 @@ def test_readers_keep_what_they_opened(encoder: Encoder, images: Path) -> None:
     assert [Image.open(io.BytesIO(reader.thumbnail(row))).size for row in range(6)]
 
 
-def test_a_removed_collection_is_readable_by_who_has_it(encoder: Encoder, images: Path) -> None:
+def test_a_removed_collection_stays_readable_while_open(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
     reader = open_collection("mine")
     assert remove("mine") > 0
@@ -198,7 +198,7 @@ def test_a_removed_collection_is_readable_by_who_has_it(encoder: Encoder, images
     assert collections() == []
 
 
-def test_the_second_writer_is_refused_and_readers_go_on(encoder: Encoder, images: Path) -> None:
+def test_a_second_writer_is_refused_and_readers_are_not(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
     with locked(folder_of("mine")):
         with pytest.raises(CollectionBusy, match="being written by another process"):
@@ -208,7 +208,7 @@ def test_the_second_writer_is_refused_and_readers_go_on(encoder: Encoder, images
         assert len(open_collection("mine")) == 6
 
 
-def test_another_model_is_told_and_may_index_again(
+def test_another_model_is_reported_and_may_rebuild(
     encoder: Encoder, images: Path, tmp_path: Path
 ) -> None:
     index(encoder, images)
@@ -225,7 +225,7 @@ def test_another_model_is_told_and_may_index_again(
     assert open_collection("mine").vectors.width == other.recipe.width
 
 
-def test_an_interrupted_indexing_again_leaves_the_old_state(
+def test_an_interrupted_rebuild_leaves_the_old_state(
     encoder: Encoder, images: Path, tmp_path: Path
 ) -> None:
     index(encoder, images)
@@ -244,13 +244,13 @@ def test_a_name_belongs_to_one_source(encoder: Encoder, images: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../up", "a\\b", " x", "x.", "a..b", "\0"])
-def test_names_that_could_climb_are_refused(name: str) -> None:
+def test_names_that_could_leave_the_folder_are_refused(name: str) -> None:
     with pytest.raises(CollectionError, match="cannot be a collection's name"):
         folder_of(name)
 
 
 @pytest.mark.parametrize("damage", ["missing", "noise", "short"])
-def test_a_damaged_index_is_made_anew(encoder: Encoder, images: Path, damage: str) -> None:
+def test_a_damaged_index_is_made_again(encoder: Encoder, images: Path, damage: str) -> None:
     manifest = index(encoder, images).manifest
     assert manifest.index is not None
     file = folder_of("mine") / manifest.index.file.name
@@ -264,7 +264,7 @@ def test_a_damaged_index_is_made_anew(encoder: Encoder, images: Path, damage: st
     assert verify("mine") == []
 
 
-def test_damaged_vectors_are_told(encoder: Encoder, images: Path) -> None:
+def test_damaged_vectors_are_reported(encoder: Encoder, images: Path) -> None:
     manifest = index(encoder, images).manifest
     file = folder_of("mine") / manifest.shards[0].vectors.name
     whole = file.read_bytes()
@@ -275,9 +275,7 @@ def test_damaged_vectors_are_told(encoder: Encoder, images: Path) -> None:
         open_collection("mine")
 
 
-def test_a_damaged_manifest_is_told_and_indexing_again_helps(
-    encoder: Encoder, images: Path
-) -> None:
+def test_a_damaged_manifest_is_reported_and_can_be_rebuilt(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
     (folder_of("mine") / "manifest.json").write_text("{")
     with pytest.raises(CollectionError, match="damaged"):
@@ -299,7 +297,7 @@ def test_a_manifest_of_an_older_version_is_read(encoder: Encoder, tmp_path: Path
     assert build(job, encoder).kept == 1
 
 
-def test_a_stop_keeps_what_is_done_and_the_next_build_goes_on(
+def test_a_stop_keeps_finished_images_and_the_next_build_resumes(
     encoder: Encoder, images: Path
 ) -> None:
     stop = threading.Event()
@@ -364,7 +362,7 @@ def many(tmp_path: Path) -> Path:
 
 
 def test_twenty_kills_lose_nothing(many: Path, data: Path) -> None:
-    """Kill a real build at random moments, let it end, and compare it with one left alone."""
+    """Kill a real build at random moments, let it end, and compare it with an uninterrupted one."""
     command = [sys.executable, "cli.py", "index", "build", "folder", str(many), "--name"]
     environment = {**os.environ, "CAPTIONLENS_DATA": str(data)}
 
@@ -386,20 +384,22 @@ def test_twenty_kills_lose_nothing(many: Path, data: Path) -> None:
             kills = 0
         else:
             kills += 1
-    assert start("killed").wait() == start("calm").wait() == 1  # two images were skipped
-    calm, killed = (vectors_of(open_collection(name)) for name in ("calm", "killed"))
+    assert start("killed").wait() == start("uninterrupted").wait() == 1  # two images were skipped
+    uninterrupted, killed = (
+        vectors_of(open_collection(name)) for name in ("uninterrupted", "killed")
+    )
     assert len(killed) == len(open_collection("killed")) == 1200
-    assert killed.keys() == calm.keys()
-    assert all(np.allclose(killed[id_], calm[id_], atol=1e-5) for id_ in calm)
+    assert killed.keys() == uninterrupted.keys()
+    assert all(np.allclose(killed[id_], uninterrupted[id_], atol=1e-5) for id_ in uninterrupted)
     assert verify("killed") == []
     for row in (0, 599, 1199):
-        thumbnails = [open_collection(name) for name in ("calm", "killed")]
+        thumbnails = [open_collection(name) for name in ("uninterrupted", "killed")]
         ids = [each.table["id"].to_pylist()[row] for each in thumbnails]
         assert thumbnails[0].thumbnail(row) == thumbnails[1].thumbnail(thumbnails[1].row_of(ids[0]))
 
 
 def test_every_torn_write_is_cut_off(encoder: Encoder, images: Path) -> None:
-    """A kill between any two writes of a batch leaves a state that the next build goes on from."""
+    """A kill between any two writes of a batch leaves a state that the next build resumes from."""
     spec = SourceSpec("folder", str(images))
     whole = index(encoder, images, "whole").manifest
     expected = vectors_of(open_collection("whole"))

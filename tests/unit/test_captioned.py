@@ -54,7 +54,7 @@ def test_flickr8ks_formats_say_the_same(tmp_path: Path, name: str, text: str) ->
     )
 
 
-def test_splits_are_kept_and_asked_for(tmp_path: Path) -> None:
+def test_splits_are_read_and_selected(tmp_path: Path) -> None:
     images(tmp_path, "a.jpg", "b.jpg")
     file = tmp_path / "pairs.csv"
     file.write_text("image,caption,split\na.jpg,one,train\nb.jpg,two,test\n")

@@ -50,7 +50,7 @@ def test_the_best_match_comes_first_in_every_format(data: Path) -> None:
     assert lines[1].endswith("chelsea.jpg")
 
 
-def test_a_image_finds_itself_and_words_lead_away_from_it(data: Path) -> None:
+def test_an_image_finds_itself_and_terms_can_move_away_from_it(data: Path) -> None:
     cat = SAMPLES / "chelsea.jpg"
     found = json.loads(run(data, "search", "samples", "--image", cat, "-f", "json").stdout)
     assert found[0]["id"] == "chelsea.jpg"
@@ -124,7 +124,7 @@ def test_unsplash_from_a_zip_on_a_server(unsplash: PhotoServer, tmp_path: Path) 
     assert json.loads(found)[0]["photographer"].startswith("Zoë Doe")
 
 
-def test_control_c_keeps_what_is_done(tmp_path: Path) -> None:
+def test_control_c_keeps_finished_images(tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(1500):

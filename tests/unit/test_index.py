@@ -61,7 +61,7 @@ def test_a_small_collection_is_searched_exactly() -> None:
         assert np.allclose(cosines, (matrix @ query)[rows], atol=1e-6)
 
 
-def test_a_large_one_finds_nearly_all_and_tells_how_many(large: Vectors) -> None:
+def test_a_large_collection_reports_its_recall(large: Vectors) -> None:
     queries = clustered(20, seed=3)
     index, recall = build_index(large, lambda: queries)
     assert not index.exact
@@ -86,7 +86,7 @@ def test_inverted_lists_are_visited_until_recall_is_reached(
 
 @pytest.mark.parametrize("lists", [False, True])
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.95])
-def test_a_filter_is_kept_whatever_passes_it(
+def test_filters_hold_however_many_rows_pass(
     large: Vectors, share: float, lists: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indices, "INVERTED_FROM", 11_000 if lists else 250_000)
@@ -116,7 +116,7 @@ def test_a_saved_index_answers_the_same(large: Vectors, tmp_path: Path) -> None:
     assert [*again.search(query, 10)[0]] == [*index.search(query, 10)[0]]
 
 
-def test_a_file_that_is_no_index_of_these_vectors(large: Vectors, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_index_of_these_vectors(large: Vectors, tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(b"not an index at all")
     remake_index(of(clustered(100)), Effort()).save(tmp_path / "other")
     for name in ("noise", "other"):
@@ -124,12 +124,12 @@ def test_a_file_that_is_no_index_of_these_vectors(large: Vectors, tmp_path: Path
             FaissIndex.open(tmp_path / name, large)
 
 
-def test_nothing_to_search_in() -> None:
+def test_an_empty_collection() -> None:
     index = remake_index(Vectors((), 64), Effort())
     assert len(index.search(clustered(1)[0], 10)[0]) == 0
 
 
-def test_vectors_are_one_whatever_their_parts(large: Vectors) -> None:
+def test_vectors_in_several_parts(large: Vectors) -> None:
     every = np.concatenate(large.parts)
     rows = np.array([11_999, 0, 3000, 2999, 0])
     assert (large.rows(rows) == every[rows]).all()

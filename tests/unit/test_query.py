@@ -1,4 +1,4 @@
-"""Queries: terms and weights, their sum, and what each of them brings."""
+"""Queries: terms and weights, their sum, and the contribution of each."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_a_negative_term_moves_the_query_away(encoder: Encoder) -> None:
     assert with_it < without
 
 
-def test_a_image_alone_and_beside_words(encoder: Encoder) -> None:
+def test_an_image_alone_and_beside_words(encoder: Encoder) -> None:
     image = unit(np.random.default_rng(1).standard_normal(384))
     assert np.allclose(compose(encoder, (), image).vector, image, atol=1e-6)
     both = compose(encoder, parse("a dog"), image, 0.5)

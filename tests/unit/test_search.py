@@ -39,7 +39,7 @@ def test_numbers_and_ranges() -> None:
     assert passing(year=["unknown"]) == ""
 
 
-def test_a_folder_stands_for_those_inside_it() -> None:
+def test_a_folder_includes_its_subfolders() -> None:
     assert passing(folder=["x"]) == "ab"
     assert passing(folder=["x/y"]) == "b"
 

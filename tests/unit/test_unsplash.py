@@ -53,7 +53,7 @@ def fetcher() -> Fetcher:
 
 @pytest.fixture
 def server() -> Iterator[PhotoServer]:
-    """A Lite-shaped zip among other files, thirty photographs, and a large member unasked for."""
+    """A Lite-shaped zip among other files, 30 photographs, and a large member that is not read."""
     with PhotoServer({f"/photo-{n}": jpeg(n) for n in range(COUNT)}) as running:
         rows = [photo(n, running.url) for n in range(COUNT)]
         keywords = [
@@ -121,7 +121,7 @@ def test_metadata_of_a_photograph(server: PhotoServer, fetcher: Fetcher) -> None
     assert item.location == f"{server.url}/photo-3"
 
 
-def test_a_larger_choice_holds_the_smaller_one(server: PhotoServer, fetcher: Fetcher) -> None:
+def test_a_larger_limit_includes_the_smaller_one(server: PhotoServer, fetcher: Fetcher) -> None:
     place = f"{server.url}/lite.zip"
     few, many = (ids(Unsplash(place, number, fetcher)) for number in (5, 20))
     assert len(few) == 5
@@ -174,7 +174,7 @@ def test_every_release_and_a_folder_are_read(
     assert len(ids(Unsplash(str(folder)))) == 3
 
 
-def test_rows_without_a_sound_address_are_skipped(tmp_path: Path) -> None:
+def test_rows_without_a_valid_address_are_skipped(tmp_path: Path) -> None:
     rows = [
         photo(1, "https://images.example"),
         photo(2, "x", photo_image_url=""),
@@ -219,7 +219,7 @@ def test_a_zip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         [*Unsplash(str(tmp_path / "bomb.zip")).items()]
 
 
-def test_a_query_takes_the_place_of_its_own_names() -> None:
+def test_query_values_replace_those_of_the_same_name() -> None:
     assert with_query("https://a.org/b?w=1&x=2", {"w": "640"}) == "https://a.org/b?x=2&w=640"
 
 
