@@ -27,7 +27,7 @@ def recall(model_id: str, folder: Path, say: Say) -> None:
     ``folder`` is any dataset with splits that `captioned.read` reads. Raises DataError.
     """
     located = models.locate(models.resolve(model_id))
-    say(f"\n{model_id}: recall@1 / 5 / 10 in percent, gallery of the split")
+    say(f"\n{model_id}: recall@1 / 5 / 10 in per cent, gallery of the split")
     for precision in ("f32", "bf16"):
         encoder = load(located, precision)
         for name in ("dev", "test"):
@@ -73,7 +73,7 @@ def vectors(encoder: Encoder, files: Sequence[Path]) -> Floats:
 
 
 def recall_both_ways(cosines: Floats, known: Known) -> tuple[str, str]:
-    """Return recall@1 / 5 / 10 caption to image and image to caption, as text in percent.
+    """Return recall@1 / 5 / 10 caption to image and image to caption, as text in per cent.
 
     ``cosines`` and ``known`` are (captions, images).
     """
@@ -115,7 +115,7 @@ def _compare(encoder: Encoder, captions: Sequence[str], owners: Sequence[str], s
         ids = collection.ids(search(collection, query.vector, Limits(max(KS))).rows)
         ranks.append(ids.index(owner) if owner in ids else max(KS))
     shares = " / ".join(f"{100 * np.mean(np.array(ranks) < k):.2f}" for k in KS)
-    say(f"\n{len(captions):,} captions, {len(collection):,} images: recall@1 / 5 / 10 in percent")
+    say(f"\n{len(captions):,} captions, {len(collection):,} images: recall@1 / 5 / 10 in per cent")
     say(f"{'through the search':<44}{shares}")
     rows = np.array([collection.row_of(owner) for owner in owners])
     known = rows[:, None] == np.arange(len(collection))

@@ -105,7 +105,7 @@ def views(model_id: str, folder: Path, say: Say) -> None:
     split = read_split(folder, "dev")
     texts = encoder.texts(split.captions)
     images = [decode_for(encoder, source_of(file))[1] for file in split.images]
-    say(f"\n{model_id}, dev, {len(images):,} images: recall@1 / 5 / 10 in percent")
+    say(f"\n{model_id}, dev, {len(images):,} images: recall@1 / 5 / 10 in per cent")
     say(f"{'':<16}{'caption to image':>24}{'image to caption':>24}{'AUC':>8}{'ms an image':>13}")
     for name, embed in (("one view", _one), ("eight views", _eight)):
         start = time.perf_counter()

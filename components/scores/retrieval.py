@@ -65,7 +65,7 @@ def both_ways(scores: Floats, known: Known) -> dict[str, Retrieval]:
 
 
 def mean_recall(texts: Floats, images: Floats, owner: NDArray[np.intp]) -> float:
-    """Return the mean of recall@1, @5 and @10 in both directions, in percent.
+    """Return the mean of recall@1, @5 and @10 in both directions, in per cent.
 
     Unit rows ``texts`` (m, width) and ``images`` (n, width); ``owner`` (m,) each text's image.
     """
