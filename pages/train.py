@@ -1,4 +1,4 @@
-"""Train: fine-tune a model on one's own pairs, or train the older matchers on them."""
+"""Train: fine-tune a model on images with captions, or train one of the older matchers."""
 
 import streamlit as st
 
@@ -11,26 +11,26 @@ from components.ui.text import plain
 
 
 def ask() -> None:
-    """Draw what a run needs, and start it."""
+    """Draw the inputs of a run, and start it."""
     encoder = pick_encoder(key="train_base")
     left, right = st.columns(2, gap="large")
     with left:
-        asked = training_inputs.ask_pairs()
+        pairs = training_inputs.ask_pairs()
     with right:
-        if asked is None:
+        if pairs is None:
             return
-        what = training_inputs.ask_recipe()
-        images = training_inputs.decode(encoder, asked, what)
-        job = training_inputs.ask_job(encoder, what, images)
+        method = training_inputs.ask_method()
+        images = training_inputs.decode(encoder, pairs, method)
+        job = training_inputs.ask_job(encoder, method, images)
         started = st.session_state.get("train_started", 0)
         name = st.text_input(
             "Name",
-            runs.default_name(encoder, runs.tasks()),
+            runs.default_name(encoder, runs.all_runs()),
             key=f"train_name_{started}",  # a new one, with a new name, for each run
-            help="Under which it appears in every model picker",
+            help="The new model's name in the app",
         )
         models.refuse_taken(name)
-        run = runs.Run(name, job, training_inputs.part(images, job.plan.seed))
+        run = runs.Run(name, job, training_inputs.split(images, job.plan.seed))
         if view.ready_to_start(run):
             runs.start(run)
             st.session_state["train_started"] = started + 1
@@ -39,11 +39,11 @@ def ask() -> None:
 
 setup()
 st.title("Train")
-st.markdown("Fine-tune a model on your own images with captions, and see what it gains.")
+st.markdown("Fine-tune a model on your own images with captions, and compare it before and after.")
 if Settings().read_only:
-    st.info("This copy is for looking alone: models are trained elsewhere.")
+    st.info("This installation is read-only: models cannot be trained here.")
     st.stop()
-with st.spinner("Loading what trains"):
+with st.spinner("Loading the training libraries"):
     from components.ui.train import inputs as training_inputs
     from components.ui.train import runs, view
 view.show()

@@ -1,4 +1,4 @@
-"""Thirty-two real pairs to learn by heart: the samples, and close-ups of some of them."""
+"""Thirty-two real pairs to train on: the samples, and crops of some of them."""
 
 import csv
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Training: datasets, matchers, losses, the loop, retrieval evaluation."""
+"""Training: jobs, learners, losses, the loop, and its process."""

@@ -1,22 +1,22 @@
-"""Random views of a batch of images, on tensors, drawn from torch's generator."""
+"""Random augmentation of a batch of images, as tensors, from torch's generator."""
 
 import torch
 from torch import Tensor, nn
 
 
-def augment(pixels: Tensor, side: int, least: float = 0.5, jitter: float = 0.3) -> Tensor:
+def augment(pixels: Tensor, side: int, min_area: float = 0.5, jitter: float = 0.3) -> Tensor:
     """Return (n, 3, side, side) values in [0, 1] of bytes (n, height, width, 3).
 
-    Each image is cropped at random to ``least`` of its area or more, at an aspect between 3:4
+    Each image is cropped at random to ``min_area`` of its area or more, at an aspect between 3:4
     and 4:3 (Szegedy et al. 2015, section 6), mirrored half the time, and its brightness, contrast
-    and saturation are multiplied by up to 1 +- ``jitter``. Hues stay: captions name them.
+    and saturation are multiplied by up to 1 +- ``jitter``. Hues are kept: captions name colours.
     """
-    return _jittered(_cropped(pixels.permute(0, 3, 1, 2).float() / 255, side, least), jitter)
+    return _jittered(_cropped(pixels.permute(0, 3, 1, 2).float() / 255, side, min_area), jitter)
 
 
-def _cropped(values: Tensor, side: int, least: float) -> Tensor:
+def _cropped(values: Tensor, side: int, min_area: float) -> Tensor:
     n = len(values)
-    area = torch.empty(n).uniform_(least, 1)
+    area = torch.empty(n).uniform_(min_area, 1)
     aspect = torch.empty(n).uniform_(-1, 1).mul(0.2877).exp()  # log(4 / 3)
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
     left, top = torch.rand(n) * 2 - 1, torch.rand(n) * 2 - 1

@@ -1,6 +1,6 @@
-"""Training the DenseNet + LSTM: the margin loss of VSE++ in a shared space."""
+"""Training the DenseNet + LSTM with the margin loss of VSE++ in a shared embedding space."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from components.encoder.matchers.densenet import load_torchvision
 from components.encoder.matchers.densenet_lstm import DenseNetLstm, EmbeddingConfig
 from components.encoder.matchers.glove import WordVectors
 from components.scores import mean_recall
-from components.training.loader import Batch, DecodedExamples, batches, parts, steps
-from components.training.loop import Plan
+from components.training.learner import BatchLearner, unit
+from components.training.loader import Batch, DecodedExamples, TrainDev, parts
 from components.training.losses import Negatives, triplet
+from components.training.plan import Plan
 
 
 @dataclass(frozen=True)
 class Margin:
-    """The loss. VSE++ starts on all negatives: the hardest alone let nothing begin."""
+    """The loss. VSE++ starts on all negatives: on the hardest alone it does not converge."""
 
     batch: int = 128
     margin: float = 0.2
@@ -31,95 +32,76 @@ class Margin:
     train_backbone: bool = False
 
 
-class DenseNetLstmLearner:
-    """The network and its pairs. Dev is the mean of R@1, R@5 and R@10 both ways, in per cent."""
+class DenseNetLstmLearner(BatchLearner):
+    """The DenseNet + LSTM. Its dev figure is the mean recall of both directions, in per cent."""
 
     def __init__(
         self,
         module: DenseNetLstm,
         reader: CaptionTokenizer,
-        images: tuple[DecodedExamples, DecodedExamples],
+        images: TrainDev,
         plan: Plan,
         margin: Margin,
     ) -> None:
-        """Learn from the first of ``images``, measure on the second."""
-        self.module, self.reader, self.plan = module, reader, plan
-        self.train, self.dev_set = images
+        """Train on the first of ``images``, measure on the second."""
+        super().__init__(module, reader, images, plan, margin.batch)
         self.margin = margin
+        self.negatives: Negatives = "all"  # in the epoch whose batches were last begun
         module.to(plan.device)
         module.image.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # known
         module.image.backbone.requires_grad_(margin.train_backbone)
-        # Of a backbone that stays as it is, an image's features are computed once.
+        # The features of a frozen backbone are computed once.
         self.features = None if margin.train_backbone else self._features(self.train)
         self.dev_features = None if margin.train_backbone else self._features(self.dev_set)
 
     def _features(self, images: DecodedExamples) -> Tensor:
         image, bf16 = self.module.image.eval(), self.plan.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self.plan.device, torch.bfloat16, enabled=bf16):
-            found = [image.features(each.to(self.plan.device)) for each in parts(images.pixels, 32)]
-        return torch.cat(found).float().clone()
+            rows = [image.features(each.to(self.plan.device)) for each in parts(images.pixels, 32)]
+        return torch.cat(rows).float().clone()
 
     def groups(self) -> list[dict[str, Any]]:
         backbone = list(self.module.image.backbone.parameters())
-        known = set(map(id, backbone))
-        rest = [value for value in self.module.parameters() if id(value) not in known]
+        in_backbone = set(map(id, backbone))
+        rest = [value for value in self.module.parameters() if id(value) not in in_backbone]
         tuned = [{"params": backbone, "scale": 0.1}] if self.margin.train_backbone else []
         return [{"params": rest, "scale": 1.0}, *tuned]
 
-    def facts(self) -> dict[str, Any]:
-        data = {"data": self.train.key, "dev": self.dev_set.key}
-        return {**asdict(self.margin), **data}
+    def identity(self) -> dict[str, Any]:
+        return {**asdict(self.margin), **self.data()}
 
-    def steps(self, epoch: int) -> int:
-        return steps(self.train, self.margin.batch)
+    def batches(self, epoch: int, first: int) -> Iterator[Batch]:
+        self.negatives = "all" if epoch < self.margin.warm_epochs else self.margin.negatives
+        return super().batches(epoch, first)
 
-    def batches(self, epoch: int, first: int) -> Iterator[tuple[Batch, Negatives]]:
-        negatives = "all" if epoch < self.margin.warm_epochs else self.margin.negatives
-        for batch in batches(self.train, self.margin.batch, self.plan.seed, epoch, first):
-            yield batch, negatives
-
-    def gradients(self, batch: tuple[Batch, Negatives]) -> float:
-        pairs, negatives = batch
+    def gradients(self, batch: Batch) -> float:
         images = (
-            self.module.image(pairs.pixels.to(self.plan.device))
+            self.module.image(batch.pixels.to(self.plan.device))
             if self.features is None
-            else self.module.image.projection(self.features[pairs.rows])
+            else self.module.image.projection(self.features[batch.rows])
         )
-        loss = triplet(
-            _unit(images), _unit(self._texts(pairs.captions)), self.margin.margin, negatives
-        )
+        texts = self.module.text(*self.tokens(batch.captions))
+        loss = triplet(unit(images), unit(texts), self.margin.margin, self.negatives)
         loss.backward()  # type: ignore[no-untyped-call] # torch's own hole
         return loss.item()
-
-    def names(self, batch: tuple[Batch, Negatives]) -> str:
-        return self.train.names(batch[0].rows)
 
     def dev(self) -> float:
         return mean_recall(*self.vectors())
 
     def vectors(self) -> tuple[Any, Any, Any]:
-        """Return dev's unit vectors of texts and images, and whose each text is."""
+        """Return dev's unit vectors of captions and images, and each caption's image row."""
         self.module.eval()
+        captions = [example.captions for example in self.dev_set.examples]
         with torch.inference_mode():
             images = self._dev_images()
-            texts = torch.cat([self._texts(example.captions) for example in self.dev_set.examples])
-        return _unit(texts).cpu().numpy(), _unit(images).cpu().numpy(), self.dev_set.owner
+            texts = torch.cat([self.module.text(*self.tokens(each)) for each in captions])
+        return unit(texts).cpu().numpy(), unit(images).cpu().numpy(), self.dev_set.owner
 
     def _dev_images(self) -> Tensor:
         image = self.module.image
         if self.dev_features is not None:
             return image.projection(self.dev_features)  # type: ignore[no-any-return]
         return torch.cat([image(p.to(self.plan.device)) for p in parts(self.dev_set.pixels, 32)])
-
-    def _texts(self, captions: Sequence[str]) -> Tensor:
-        ids, mask = (
-            torch.from_numpy(rows).to(self.plan.device) for rows in self.reader.batch(captions)
-        )
-        return self.module.text(ids, mask)  # type: ignore[no-any-return]
-
-
-def _unit(rows: Tensor) -> Tensor:
-    return nn.functional.normalize(rows.float(), dim=-1)
 
 
 def blank(
@@ -129,11 +111,11 @@ def blank(
     weights: Path | None = None,
     vectors: WordVectors | None = None,
 ) -> tuple[DenseNetLstm, EmbeddingConfig]:
-    """Return a network for a vocabulary, its backbone with ImageNet's weights where given.
+    """Return an untrained network for a vocabulary, with pretrained parts where they are given.
 
-    ``mobilenet`` is a folder of transformers' that takes DenseNet's place, ``weights`` a
-    densenet121 checkpoint of torchvision's; without either DenseNet begins from random weights.
-    GloVe's ``vectors`` (words, d) are put where they are found; the other words' learn from chance.
+    ``mobilenet`` is the folder of a transformers MobileNetV2 that replaces DenseNet-121;
+    ``weights`` is torchvision's densenet121 checkpoint. Without either, DenseNet-121 starts from
+    random weights. Words that GloVe's ``vectors`` (words, d) lack start from random vectors.
     """
     torch.manual_seed(seed)
     words = tokenizer.get_vocab_size()
@@ -142,9 +124,9 @@ def blank(
     if weights and not mobilenet:
         load_torchvision(network.image.backbone, weights)  # type: ignore[arg-type] # it is one
     if vectors:
-        found = torch.from_numpy(vectors.found)
+        known = torch.from_numpy(vectors.known)
         with torch.no_grad():
-            network.text.words.embedding.weight[found] = torch.from_numpy(vectors.vectors)[found]
+            network.text.words.embedding.weight[known] = torch.from_numpy(vectors.vectors)[known]
     return network, config
 
 
@@ -153,7 +135,7 @@ def _network(words: int, size: int, mobilenet: Path | None) -> tuple[DenseNetLst
         backbone = MobileNetV2Model.from_pretrained(
             mobilenet, dtype=torch.float32, local_files_only=True, use_safetensors=True
         )
-        vision = {"hidden_size": 1280, **_told(backbone.config)}
+        vision = {"hidden_size": 1280, **_changed(backbone.config)}
         config = EmbeddingConfig(words, "mobilenet_v2", embedding=size, vision=vision)
         network = DenseNetLstm(config)
         network.image.backbone.load_state_dict(backbone.state_dict())
@@ -162,9 +144,9 @@ def _network(words: int, size: int, mobilenet: Path | None) -> tuple[DenseNetLst
     return DenseNetLstm(config), config
 
 
-def _told(config: MobileNetV2Config) -> dict[str, Any]:
-    """Return what of a configuration is not at its default, without the classifier's names."""
-    told: dict[str, Any] = config.to_diff_dict()
+def _changed(config: MobileNetV2Config) -> dict[str, Any]:
+    """Return the settings that differ from the defaults, without the classifier's names."""
+    settings: dict[str, Any] = config.to_diff_dict()
     unneeded = (
         "id2label",
         "label2id",
@@ -173,13 +155,13 @@ def _told(config: MobileNetV2Config) -> dict[str, Any]:
         "model_type",
         "dtype",
     )
-    return {key: value for key, value in told.items() if key not in unneeded}
+    return {key: value for key, value in settings.items() if key not in unneeded}
 
 
 def fitted_scale(texts: Any, images: Any, owner: Any) -> float:
-    """Return the factor of the cosines whose softmax over dev's captions names the right image.
+    """Return the logit scale, from 1 to 100, with the lowest cross-entropy on dev.
 
-    The margin loss leaves no scale of its own: this one has the least cross-entropy, of 1 to 100.
+    Of a softmax over dev's images for each caption; the margin loss does not learn a scale.
     """
     logits = torch.from_numpy(texts @ images.T)
     target = torch.from_numpy(owner)

@@ -1,247 +1,157 @@
-"""A training job, from its settings to a model that the app can use."""
+"""The three kinds of training job: their settings, and the learner that each prepares."""
 
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Protocol, Self
 
-import numpy as np
-from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
-from components.datasets.captioned import Example
-from components.encoder import Recipe
+from components.encoder import CaptionTokenizer
 from components.encoder.matchers import glove, vocabulary
 from components.encoder.matchers.densenet_lstm import SIDE as EMBEDDING_SIDE
+from components.encoder.matchers.glove import WordVectors
 from components.encoder.matchers.pair_matcher import SIDE as PAIR_SIDE
 from components.encoder.matchers.saved import save_matcher
 from components.encoder.runtimes.load_towers import load_towers
 from components.files import write_bytes
 from components.models import locate, resolve
-from components.scores import both_ways, ranks
-from components.training import densenet_lstm, pair_matcher
+from components.training import densenet_lstm, dual, pair_matcher
 from components.training.densenet_lstm import DenseNetLstmLearner, Margin
 from components.training.dual import DualLearner, Tuning
-from components.training.learner import TrainingError
-from components.training.loader import DecodedExamples, Fit
-from components.training.loop import (
-    BEST,
-    Dev,
-    Ended,
-    Plan,
-    Step,
-    count_steps,
-    keep_freed_memory,
-    train,
-)
-from components.training.weights import load_learned
-
-Kind = Literal["matcher", "densenet-lstm", "dual"]
-MODEL = "model"  # the folder of the finished model, inside a run's
-_HELD_OUT, _MOST_HELD_OUT = 0.1, 1000
-_DEV_NAMES = ("dev", "val", "valid", "validation")
-_PROBED = 2  # steps that tell what the others will cost, after one that warms up
+from components.training.learner import Learner
+from components.training.loader import DecodedExamples, Decoding, TrainDev
+from components.training.pair_matcher import PairMatcherLearner
+from components.training.plan import Plan
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is trained, and how."""
+class Prepared:
+    """A learner, what writes its model into a folder, and notes for the person."""
 
-    kind: Kind
-    plan: Plan
-    batch: int = 32  # of the pair matcher's
-    base: str = "pocket"  # the checkpoint that "dual" begins with
-    tuning: Tuning = field(default_factory=Tuning)
-    margin: Margin = field(default_factory=Margin)
-    glove: Path | None = None
-    mobilenet: Path | None = None
-    densenet: Path | None = None
-
-
-@dataclass(frozen=True)
-class Said:
-    """A sentence for the person: what was given up, or found."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Dev's R@1, R@5 and R@10, and each image's rank, as the median of its captions'."""
-
-    caption_to_image: tuple[float, ...]
-    image_to_caption: tuple[float, ...]
-    ranks: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Dev before the training and after it."""
-
-    before: Figures
-    after: Figures
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a job will take, from steps that were run."""
-
-    seconds: float
-    steps: int
-    disk_bytes: int
-
-
-Event = Step | Dev | Ended | Said | Compared
-
-
-@dataclass(frozen=True)
-class _Ready:
-    """A learner, what writes its model, and what there is to say of it."""
-
-    learner: Any
+    learner: Learner
     save: Callable[[Path], None]
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    # dev's unit vectors of captions and images, and each caption's image row; only of a model that
+    # was trained before, which is measured before and after
+    vectors: Callable[[], tuple[Any, Any, Any]] | None = None
 
 
-def dev_split(examples: Sequence[Example]) -> str:
-    """Return the split to measure on, of a dataset that has one beside train; else nothing."""
-    named = {example.split for example in examples}
-    return next((name for name in _DEV_NAMES if name in named and "train" in named), "")
+class Job(Protocol):
+    """What is trained, and how. Its fields travel to the worker as JSON."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the job of `asdict`'s fields, read from JSON."""
+
+    def decoding(self) -> Decoding:
+        """Return how images are decoded. Raises TrainingError where they vary in size."""
+
+    def prepare(self, images: TrainDev, out: Path) -> Prepared:
+        """Return the learner of ``images``; ``out`` is the run's folder. Raises TrainingError."""
 
 
-def halves(
-    examples: Sequence[Example], seed: int = 0
-) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Return the examples to train on, and those to measure on.
+@dataclass(frozen=True)
+class PairMatcherJob:
+    """Train the CNN + BiLSTM pair matcher from scratch."""
 
-    By the dataset's own splits where it names them; else a tenth, at most 1,000, of what is to be
-    trained on is held out by the seed. Raises TrainingError where too little is left.
-    """
-    dev_name = dev_split(examples)
-    whole = tuple(each for each in examples if each.split == "train") or tuple(examples)
-    if dev_name:
-        learn, dev = whole, tuple(each for each in examples if each.split == dev_name)
-    else:
-        order = np.random.default_rng(seed).permutation(len(whole))
-        count = min(_MOST_HELD_OUT, math.ceil(_HELD_OUT * len(order)))
-        dev = tuple(whole[i] for i in sorted(order[:count]))
-        learn = tuple(whole[i] for i in sorted(order[count:]))
-    if len(learn) < 2 or len(dev) < 1:
-        raise TrainingError("Training needs at least three images with captions.")
-    return learn, dev
+    plan: Plan
+    batch: int = 32
 
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        return cls(Plan(**fields["plan"]), fields["batch"])
 
-def decoding(kind: Kind, base: str) -> tuple[int, Fit]:
-    """Return the side in pixels of a job's images, and how they are made square.
+    @staticmethod
+    def decoding() -> Decoding:
+        return Decoding(PAIR_SIDE, "squeeze")
 
-    Raises TrainingError where the base checkpoint's images vary in size.
-    """
-    if kind == "matcher":
-        return PAIR_SIDE, "squeeze"
-    if kind == "densenet-lstm":
-        return EMBEDDING_SIDE, "crop"
-    return decoding_of(load_towers(locate(resolve(base))).recipe, base)
+    def prepare(self, images: TrainDev, out: Path) -> Prepared:
+        tokenizer, reader = _vocabulary(images[0], out)
+        network, config = pair_matcher.blank(tokenizer, self.plan.seed)
+        learner = PairMatcherLearner(network, reader, images, self.plan, self.batch)
+        return Prepared(learner, lambda folder: save_matcher(folder, network, config, tokenizer))
 
 
-def decoding_of(recipe: Recipe, name: str) -> tuple[int, Fit]:
-    """Return the same of a dual encoder by its recipe."""
-    pixels = recipe.pixels
-    if pixels is None or pixels.height != pixels.width:
-        raise TrainingError(f"{name} reads images of any shape: that cannot be tuned here.")
-    return pixels.height, "squeeze" if pixels.shortest_edge is None else "crop"
+@dataclass(frozen=True)
+class DenseNetLstmJob:
+    """Train the DenseNet + LSTM from scratch, or from pretrained parts."""
+
+    plan: Plan
+    margin: Margin = field(default_factory=Margin)
+    glove: Path | None = None  # a text file of word vectors
+    mobilenet: Path | None = None  # a folder, used in place of DenseNet-121
+    densenet: Path | None = None  # torchvision's checkpoint
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        files = (fields[name] for name in ("glove", "mobilenet", "densenet"))
+        paths = (Path(file) if file else None for file in files)
+        return cls(Plan(**fields["plan"]), Margin(**fields["margin"]), *paths)
+
+    @staticmethod
+    def decoding() -> Decoding:
+        return Decoding(EMBEDDING_SIDE, "crop")
+
+    def prepare(self, images: TrainDev, out: Path) -> Prepared:
+        tokenizer, reader = _vocabulary(images[0], out)
+        vectors = glove.read(self.glove, vocabulary.words(tokenizer)) if self.glove else None
+        network, config = densenet_lstm.blank(
+            tokenizer, self.plan.seed, self.mobilenet, self.densenet, vectors
+        )
+        learner = DenseNetLstmLearner(network, reader, images, self.plan, self.margin)
+
+        def save(folder: Path) -> None:
+            scale = densenet_lstm.fitted_scale(*learner.vectors())
+            save_matcher(folder, network, config, tokenizer, scale)
+
+        return Prepared(learner, save, (*self._backbone_note(), _words_note(vectors)))
+
+    def _backbone_note(self) -> tuple[str, ...]:
+        if self.mobilenet:
+            return ("MobileNetV2 with ImageNet weights is used in place of DenseNet-121.",)
+        if self.densenet:
+            return ()
+        return ("DenseNet-121 starts from random weights: no checkpoint was given.",)
 
 
-def run(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> Iterator[Event]:
-    """Yield the job's events; at its end the model lies in ``out/model``.
+@dataclass(frozen=True)
+class DualJob:
+    """Fine-tune a dual encoder."""
 
-    ``images`` are those to learn from and those to measure on. Goes on where it was broken off.
-    """
-    made = _ready(job, images, out)
-    yield from map(Said, made.said)
-    before = _figures(made.learner) if job.kind == "dual" else None
-    yield from train(made.learner, job.plan, out)
-    load_learned(made.learner.module, load_file(out / BEST))
-    if before:
-        yield Compared(before, _figures(made.learner))
-    made.save(out / MODEL)
+    plan: Plan
+    base: str = "pocket"  # the id of the checkpoint to start from
+    tuning: Tuning = field(default_factory=Tuning)
 
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        return cls(Plan(**fields["plan"]), fields["base"], Tuning(**fields["tuning"]))
 
-def probe(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> Cost:
-    """Return what a job will cost, by running a few of its steps; ``out`` holds nothing after."""
-    keep_freed_memory()
-    made = _ready(job, images, out)
-    learner, module = made.learner, made.learner.module
-    total = sum(count_steps(learner, job.plan))
-    times = []
-    for batch in learner.batches(0, 0):
-        began = time.perf_counter()
-        module.train()
-        learner.gradients(batch)
-        times.append(time.perf_counter() - began)
-        if len(times) > _PROBED:
-            break
-    began = time.perf_counter()
-    module.eval()
-    learner.dev()
-    dev = time.perf_counter() - began
-    each = float(np.mean(times[1:] or times))
-    learned = sum(value.nbytes for value in module.parameters() if value.requires_grad)
-    whole = sum(value.nbytes for value in module.parameters())
-    # The checkpoint: weights and the optimizer's two moments; the best weights; the model itself.
-    return Cost(total * each + job.plan.epochs * dev, total, 4 * learned + whole)
+    def decoding(self) -> Decoding:
+        return dual.decoding(load_towers(locate(resolve(self.base))).recipe, self.base)
+
+    def prepare(self, images: TrainDev, out: Path) -> Prepared:
+        learner = DualLearner(locate(resolve(self.base)), images, self.plan, self.tuning)
+        return Prepared(learner, learner.save, vectors=learner.vectors)
 
 
-def _figures(learner: DualLearner) -> Figures:
-    texts, images, owner = learner.vectors()
-    known = owner[:, None] == np.arange(len(images))
-    there, back = both_ways(texts @ images.T, known).values()
-    places = ranks(texts @ images.T, known)
-    medians = tuple(float(np.median(places[owner == i])) for i in range(len(images)))
-    return Figures(there.recall, back.recall, medians)
+JOBS: Mapping[str, type[Job]] = {
+    each.__name__: each for each in (PairMatcherJob, DenseNetLstmJob, DualJob)
+}
 
 
-def _ready(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> _Ready:
-    made = {"matcher": _matcher, "densenet-lstm": _densenet_lstm, "dual": _dual}
-    return made[job.kind](job, images, out)
-
-
-def _matcher(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> _Ready:
-    tokenizer = vocabulary.learn(images[0].captions)
+def _vocabulary(images: DecodedExamples, out: Path) -> tuple[Tokenizer, CaptionTokenizer]:
+    """Return a tokenizer of the captions' words, written into ``out``, and its reader."""
+    tokenizer = vocabulary.learn(images.captions)
     write_bytes(out / "tokenizer.json", tokenizer.to_str().encode())
-    network, config = pair_matcher.blank(tokenizer, job.plan.seed)
-    learner = pair_matcher.PairMatcherLearner(
-        network, vocabulary.reader(out), images, job.plan, job.batch
-    )
-    return _Ready(learner, lambda folder: save_matcher(folder, network, config, tokenizer))
+    return tokenizer, vocabulary.reader(out)
 
 
-def _densenet_lstm(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> _Ready:
-    tokenizer = vocabulary.learn(images[0].captions)
-    write_bytes(out / "tokenizer.json", tokenizer.to_str().encode())
-    said = []
-    vectors = glove.read(job.glove, vocabulary.words(tokenizer)) if job.glove else None
-    network, config = densenet_lstm.blank(
-        tokenizer, job.plan.seed, job.mobilenet, job.densenet, vectors
-    )
-    if job.mobilenet:
-        said.append("MobileNetV2 stands in for DenseNet-121, with ImageNet's weights.")
-    elif not job.densenet:
-        said.append("DenseNet-121 begins from random weights: no checkpoint of it was given.")
-    said.append(
-        f"GloVe has {vectors.found.sum():,} of {len(vectors.found):,} words; the rest are learned."
-        if vectors
-        else "Word vectors are learned: no GloVe file was given."
-    )
-    learner = DenseNetLstmLearner(network, vocabulary.reader(out), images, job.plan, job.margin)
-
-    def save(folder: Path) -> None:
-        scale = densenet_lstm.fitted_scale(*learner.vectors())
-        save_matcher(folder, network, config, tokenizer, scale)
-
-    return _Ready(learner, save, tuple(said))
-
-
-def _dual(job: Job, images: tuple[DecodedExamples, DecodedExamples], out: Path) -> _Ready:
-    learner = DualLearner(locate(resolve(job.base)), images, job.plan, job.tuning)
-    return _Ready(learner, learner.save)
+def _words_note(vectors: WordVectors | None) -> str:
+    if vectors is None:
+        return "Word vectors start from random values: no GloVe file was given."
+    known, words = vectors.known.sum(), len(vectors.known)
+    return f"GloVe has vectors for {known:,} of {words:,} words; the others start from random ones."

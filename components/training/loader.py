@@ -1,4 +1,4 @@
-"""Images decoded small once, kept on disk, and streamed in batches that a seed fixes."""
+"""Training images: decoded once at their final size, kept on disk, and batched by seed."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,16 +20,24 @@ from components.datasets.captioned import DataError, Example
 from components.encoder import lookahead
 from components.files import write_bytes
 from components.images import ImageError, Source, decode, source_of
+from components.words import and_more
 
-Fit = Literal["crop", "squeeze"]  # the middle square of the image, or all of it made square
-Tell = Callable[[int, int], None]  # how many are done, of how many
+Fit = Literal["crop", "squeeze"]  # to the central square, or the whole image to a square
+OnProgress = Callable[[int, int], None]  # called with the images done, and the total
+
+
+class Decoding(NamedTuple):
+    """The side in pixels of the square images that a network reads, and how they become square."""
+
+    side: int
+    fit: Fit
 
 
 @dataclass(frozen=True)
 class DecodedExamples:
-    """Decoded examples: ``pixels`` (n, side, side, 3) bytes, mapped from disk, row by example.
+    """Examples with their ``pixels`` (n, side, side, 3) uint8, one row each.
 
-    ``key`` is another one for other images or another way of decoding.
+    ``skipped`` says which images could not be read. ``key`` identifies images and decoding.
     """
 
     examples: tuple[Example, ...]
@@ -44,18 +52,20 @@ class DecodedExamples:
 
     @property
     def owner(self) -> NDArray[np.intp]:
-        """The row of each caption's image (captions,)."""
+        """The image row of each caption (captions,)."""
         return np.repeat(np.arange(len(self.examples)), [len(e.captions) for e in self.examples])
 
     def names(self, rows: Tensor) -> str:
-        """Return the first images' names of a batch's rows, for a message."""
-        named = ", ".join(self.examples[row].image.name for row in rows[:3])
-        return named if len(rows) <= 3 else f"{named} and {len(rows) - 3} more"
+        """Return the names of a batch's first images, for an error message."""
+        return and_more([self.examples[row].image.name for row in rows], 3)
+
+
+TrainDev = tuple[DecodedExamples, DecodedExamples]  # to train on, and held out to measure on
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``pixels`` (n, side, side, 3) bytes; a caption of each; the examples' rows (n,)."""
+    """``pixels`` (n, side, side, 3) uint8, one caption of each image, and its ``rows`` (n,)."""
 
     pixels: Tensor
     captions: list[str]
@@ -63,34 +73,40 @@ class Batch:
 
 
 def decode_once(
-    examples: Sequence[Example], side: int, fit: Fit, cache: Path, tell: Tell = lambda *_: None
+    examples: Sequence[Example],
+    side: int,
+    fit: Fit,
+    cache: Path,
+    on_progress: OnProgress = lambda *_: None,
 ) -> DecodedExamples:
-    """Return the examples' images at ``side`` x ``side``, from ``cache`` where they are there.
+    """Return the examples with their images at ``side`` x ``side``, decoded or from ``cache``.
 
-    The cache's key is every file's path, size and time, and how it is decoded; its file appears
-    whole or not at all. Images that cannot be read are left out, each with its reason. Raises
-    DataError where none can be read.
+    The cache's key covers every file's path, size and modification time, and the decoding; its
+    files are written atomically. Images that cannot be read are skipped, each with its reason.
+    Raises DataError where none can be read.
     """
     file = cache / f"{_key(examples, side, fit)}.npy"
     notes = file.with_suffix(".json")
     if not notes.is_file():
-        _write(examples, side, fit, file, tell)
-    told = json.loads(notes.read_text(encoding="utf-8"))
-    kept = tuple(examples[row] for row in told["rows"])
+        _write(examples, side, fit, file, on_progress)
+    summary = json.loads(notes.read_text(encoding="utf-8"))
+    kept = tuple(examples[row] for row in summary["rows"])
     if not kept:
         raise DataError("None of the images can be read.")
-    return DecodedExamples(kept, np.load(file, mmap_mode="r"), tuple(told["skipped"]), file.stem)
+    return DecodedExamples(kept, np.load(file, mmap_mode="r"), tuple(summary["skipped"]), file.stem)
 
 
 def _key(examples: Sequence[Example], side: int, fit: Fit) -> str:
     digest = hashlib.sha256(f"1 {side} {fit}".encode())
     for example in examples:
-        facts = example.image.stat()
-        digest.update(f"\n{example.image} {facts.st_size} {facts.st_mtime_ns}".encode())
+        stat = example.image.stat()
+        digest.update(f"\n{example.image} {stat.st_size} {stat.st_mtime_ns}".encode())
     return digest.hexdigest()[:16]
 
 
-def _write(examples: Sequence[Example], side: int, fit: Fit, file: Path, tell: Tell) -> None:
+def _write(
+    examples: Sequence[Example], side: int, fit: Fit, file: Path, on_progress: OnProgress
+) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     skipped: list[str] = []
     rows: list[int] = []
@@ -109,19 +125,19 @@ def _write(examples: Sequence[Example], side: int, fit: Fit, file: Path, tell: T
             else:
                 array[len(rows)] = pixels
                 rows.append(row)
-            tell(row + 1, len(examples))
+            on_progress(row + 1, len(examples))
         array.flush()
         del array
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
     notes = json.dumps({"rows": rows, "skipped": skipped})
-    # last: without it the pixels do not count
+    # written last: the cache is valid only with it
     write_bytes(file.with_suffix(".json"), notes.encode())
 
 
 def square(source: Source, side: int, fit: Fit) -> NDArray[np.uint8] | str:
-    """Return an image's (side, side, 3) bytes, or why there are none."""
+    """Return an image's pixels (side, side, 3) uint8, or why it cannot be read."""
     try:
         image = decode(source, side)[1]
     except ImageError as error:
@@ -135,7 +151,7 @@ def square(source: Source, side: int, fit: Fit) -> NDArray[np.uint8] | str:
 
 
 class _Rows(Dataset[tuple[NDArray[np.uint8], str, int]]):
-    """A caption of an image by (row, caption number)."""
+    """Pixels, caption and row by (row, caption number)."""
 
     def __init__(self, images: DecodedExamples) -> None:
         self._images = images
@@ -152,9 +168,9 @@ class _Rows(Dataset[tuple[NDArray[np.uint8], str, int]]):
 def batches(
     images: DecodedExamples, size: int, seed: int, epoch: int, first: int = 0
 ) -> Iterator[Batch]:
-    """Yield an epoch's batches from the one numbered ``first`` on, the same for a seed and epoch.
+    """Yield an epoch's batches from number ``first`` on, determined by seed and epoch.
 
-    Each image comes once, with one of its captions; the last, smaller batch is left out.
+    Each image occurs once, with one of its captions; the last, smaller batch is dropped.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(images.examples))
@@ -170,7 +186,7 @@ def batches(
 
 
 def steps(images: DecodedExamples, size: int) -> int:
-    """Return how many batches an epoch has."""
+    """Return the number of batches in an epoch."""
     return len(images.examples) // size
 
 
@@ -180,6 +196,6 @@ def _collate(items: Sequence[tuple[NDArray[np.uint8], str, int]]) -> Batch:
 
 
 def parts(pixels: NDArray[np.uint8], size: int) -> Iterator[Tensor]:
-    """Yield ``pixels`` (n, ...) in tensors of up to ``size`` rows, copied from the disk's map."""
+    """Yield ``pixels`` (n, ...) in tensors of up to ``size`` rows, copied from the memory map."""
     for start in range(0, len(pixels), size):
         yield torch.from_numpy(np.array(pixels[start : start + size]))

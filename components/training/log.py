@@ -1,4 +1,4 @@
-"""The CSV of a run: a row for each step, and one for each dev figure."""
+"""The log of a training run, as CSV."""
 
 import csv
 import io
@@ -20,8 +20,8 @@ class Log:
         self._rows = list(csv.DictReader(io.StringIO(text, newline="")))
 
     def add(self, step: int, epoch: int, **values: float) -> None:
-        told = {name: f"{value:.6g}" for name, value in values.items()}
-        self._rows.append({"step": str(step), "epoch": str(epoch), **told})
+        cells = {name: f"{value:.6g}" for name, value in values.items()}
+        self._rows.append({"step": str(step), "epoch": str(epoch), **cells})
 
     def measured(self) -> set[int]:
         return {int(row["epoch"]) for row in self._rows if row.get("dev")}

@@ -1,7 +1,7 @@
-"""The one training loop: every learner goes through it, and any run can be broken off and go on.
+"""The training loop of all learners: a run can be stopped at any time and resumed.
 
-Nothing random outlives a step: each is seeded by its number, each epoch's batches by the epoch's.
-So a run that goes on from its last checkpoint ends with the weights of one that nobody disturbed.
+No random state outlives a step: each step is seeded by its number, each epoch's batches by the
+epoch's. So a resumed run ends with the same weights as an uninterrupted one.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +19,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from components.encoder.runtimes.openvino import best_precision
 from components.files import write_bytes
 from components.training.learner import Learner, TrainingError
 from components.training.log import Log
+from components.training.plan import Plan
 from components.training.weights import (
     below_prefix,
     copied,
@@ -32,39 +32,14 @@ from components.training.weights import (
 )
 
 CHECKPOINT, BEST, LOG = "checkpoint.safetensors", "best.safetensors", "log.csv"
-_LONGEST = 30.0  # seconds of epochs that may be lost
-_RECENT = 20  # steps whose mean time the time left is reckoned from
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt's names for them, in malloc.h
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and how fast to learn."""
-
-    epochs: int
-    rate: float = 1e-3  # at its highest, times each parameter group's own "scale"
-    warmup: float = 0.05  # share of all steps in which the rate rises; a cosine then takes it to 0
-    optimizer: Literal["adamw", "adam"] = "adamw"
-    decay: float = 0.01  # AdamW's weight decay
-    clip: float = 1.0  # the gradient's greatest norm
-    average: float = 0.0  # decay of the weights' moving average, which dev then measures
-    patience: int = 0  # epochs without a better dev figure before it stops; 0 never stops
-    checkpoint_every: int = 250  # steps
-    seed: int = 0
-    precision: Literal["f32", "bf16"] = field(default_factory=lambda: fastest("cpu"))
-    device: Literal["cpu", "cuda"] = "cpu"
-
-
-def fastest(device: str) -> Literal["f32", "bf16"]:
-    """Return the narrowest precision that a device computes in."""
-    if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "f32"
-    return "bf16" if best_precision() == "bf16" else "f32"
+_MAX_UNSAVED = 30.0  # seconds after which an epoch's end writes a checkpoint
+_RECENT = 20  # steps whose mean duration gives the time left
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt's parameters, from malloc.h
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step was taken: ``number`` of ``total``."""
+    """The optimizer took step ``number`` of ``total``."""
 
     number: int
     total: int
@@ -76,7 +51,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Dev:
-    """An epoch ended with this dev figure."""
+    """The dev figure after an epoch."""
 
     number: int
     epoch: int
@@ -86,33 +61,33 @@ class Dev:
 
 @dataclass(frozen=True)
 class Ended:
-    """Training is over; the weights that were best on dev lie in `BEST`."""
+    """Training has ended; the weights with the best dev figure are in `BEST`."""
 
     why: Literal["finished", "stopped early"]
     best: float
 
 
 def train(learner: Learner, plan: Plan, out: Path) -> Iterator[Step | Dev | Ended]:
-    """Yield each step, each epoch's dev figure, and at last how it ended.
+    """Yield each step, each epoch's dev figure, and finally how the run ended.
 
-    Goes on from the checkpoint in ``out`` where there is one. A caller stops it by closing the
-    iterator, which writes a checkpoint first. Raises TrainingError where ``out`` holds another
-    run, or at the first loss that is not a number, naming the batch.
+    Resumes from the checkpoint in ``out`` where there is one. Closing the iterator stops the run
+    after writing a checkpoint. Raises TrainingError where ``out`` holds another run, and at the
+    first loss or gradient that is not finite, naming the batch.
     """
     keep_freed_memory()
     run = _Run(learner, plan, out)
     try:
-        yield from run.go_on()
+        yield from run.events()
     except GeneratorExit:
         run.save()
         raise
 
 
 def keep_freed_memory() -> None:
-    """Let a process keep the memory that a step frees for its next one, where glibc manages it.
+    """Keep the memory that a step frees for the next step, where glibc manages it.
 
-    By default every large tensor is mapped anew, and the kernel clears its pages. The process
-    stays as large as it once was until it ends. ``cli.py bench train`` measures both.
+    By default glibc maps fresh pages for every large tensor, which the kernel must clear. The
+    process keeps its peak size until it ends. ``cli.py bench train`` measures both.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
@@ -121,15 +96,17 @@ def keep_freed_memory() -> None:
 
 
 def count_steps(learner: Learner, plan: Plan) -> list[int]:
-    """Return each epoch's steps. Raises TrainingError where there are none at all."""
+    """Return the steps of each epoch. Raises TrainingError where there are none."""
     counts = [learner.steps(epoch) for epoch in range(plan.epochs)]
     if not any(counts):
-        raise TrainingError("There is less than one batch of pairs: add pairs.")
+        raise TrainingError(
+            "The data hold less than one batch of pairs: add pairs, or use a smaller batch."
+        )
     return counts
 
 
 class _Run:
-    """A run's state between two steps; all of it goes into a checkpoint."""
+    """A run's state between two steps; a checkpoint holds all of it."""
 
     def __init__(self, learner: Learner, plan: Plan, out: Path) -> None:
         self.learner, self.plan, self.out = learner, plan, out
@@ -139,16 +116,16 @@ class _Run:
         self.step, self.best, self.best_epoch, self.ended = 0, -math.inf, 0, False
         self.counts = count_steps(learner, plan)
         self.total = sum(self.counts)
-        # through JSON, so that it compares with what a checkpoint tells
-        self.facts = json.loads(json.dumps({**asdict(plan), **learner.facts()}))
+        # through JSON, so that it compares equal with a checkpoint's
+        self.identity = json.loads(json.dumps({**asdict(plan), **learner.identity()}))
         self.log = Log(out / LOG)
         if (out / CHECKPOINT).is_file():
             self._load()
         self.times: list[float] = []
         self.saved = time.monotonic()
 
-    def go_on(self) -> Iterator[Step | Dev | Ended]:
-        """Yield what is left of the run."""
+    def events(self) -> Iterator[Step | Dev | Ended]:
+        """Yield the remaining events of the run."""
         epoch, first = self._place()
         while not self._is_over(epoch):
             for batch in self.learner.batches(epoch, first):
@@ -157,7 +134,7 @@ class _Run:
                     self.save()
             yield self._measure(epoch)
             epoch, first = epoch + 1, 0
-            if time.monotonic() - self.saved > _LONGEST or self._is_over(epoch):
+            if time.monotonic() - self.saved > _MAX_UNSAVED or self._is_over(epoch):
                 self.save()
         yield Ended("finished" if self.step == self.total else "stopped early", self.best)
 
@@ -165,14 +142,13 @@ class _Run:
         return self.ended or epoch == self.plan.epochs
 
     def _place(self) -> tuple[int, int]:
-        """Return the epoch and the number of the batch that come next."""
+        """Return the epoch and the number of its batch that come next."""
         epoch, left = 0, self.step
         while epoch < self.plan.epochs and left >= self.counts[epoch]:
             left -= self.counts[epoch]
             epoch += 1
-        measured = self.log.measured()
-        if left == 0 and epoch and epoch - 1 not in measured:
-            return epoch - 1, self.counts[epoch - 1]  # its last batch is done, its dev is not
+        if left == 0 and epoch and epoch - 1 not in self.log.measured():
+            return epoch - 1, self.counts[epoch - 1]  # all batches are done, dev is not measured
         return epoch, left
 
     def _take(self, batch: Any, epoch: int) -> Step:
@@ -187,11 +163,11 @@ class _Run:
         norm = nn.utils.clip_grad_norm_(self.learner.module.parameters(), self.plan.clip)
         if not math.isfinite(loss) or not bool(norm.isfinite()):
             raise TrainingError(
-                f"Step {self.step + 1} gave a loss or a gradient that is not a number, on"
+                f"The loss or gradient of step {self.step + 1} is not a finite number, on"
                 f" {self.learner.names(batch)}. Try a lower learning rate."
             )
         self.optimizer.step()
-        self._follow()
+        self._update_average()
         self.step += 1
         seconds = time.perf_counter() - began
         self.times = [*self.times[1 - _RECENT :], seconds]
@@ -200,7 +176,7 @@ class _Run:
         return Step(self.step, self.total, epoch, loss, rate, left)
 
     def _set_rate(self) -> float:
-        """Set and return the rate of this step: a linear rise, then half a cosine to 0."""
+        """Set and return the rate of this step: linear warm-up, then cosine decay to 0."""
         rise = max(1, round(self.plan.warmup * self.total))
         share = (self.step - rise) / max(1, self.total - rise)
         factor = (self.step + 1) / rise if share < 0 else (1 + math.cos(math.pi * share)) / 2
@@ -208,15 +184,15 @@ class _Run:
             group["lr"] = self.plan.rate * factor * group["scale"]
         return self.plan.rate * factor
 
-    def _follow(self) -> None:
-        """Move the average towards the weights, faster in the first steps."""
+    def _update_average(self) -> None:
+        """Update the moving average of the weights, faster in the first steps."""
         pace = min(self.plan.average, (1 + self.step) / (10 + self.step))
         state = learned_weights(self.learner.module)
         for name, value in self.average.items():
             value.lerp_(state[name], 1 - pace)
 
     def _measure(self, epoch: int) -> Dev:
-        """Measure the averaged weights where there are any, keep them where they are best."""
+        """Measure dev, with the averaged weights if there are any, and keep the best weights."""
         module = self.learner.module
         weights = float_copies(learned_weights(module))
         module.load_state_dict(self.average, strict=False)
@@ -236,15 +212,15 @@ class _Run:
         return Dev(self.step, epoch, figure, is_best)
 
     def save(self) -> None:
-        """Write the checkpoint in one step, and the log beside it."""
+        """Write the checkpoint atomically, then the log."""
         learned = learned_weights(self.learner.module)
         tensors = {f"module.{name}": value for name, value in learned.items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
-        told: dict[str, Any] = {"step": self.step, "ended": self.ended, "facts": self.facts}
-        told |= {"best": self.best, "best_epoch": self.best_epoch, "log": self.log.text()}
-        metadata = {"state": json.dumps(told)}
+        state: dict[str, Any] = {"step": self.step, "ended": self.ended, "facts": self.identity}
+        state |= {"best": self.best, "best_epoch": self.best_epoch, "log": self.log.text()}
+        metadata = {"state": json.dumps(state)}
         write_bytes(self.out / CHECKPOINT, save(copied(tensors), metadata))
         self.log.write()
         self.saved = time.monotonic()
@@ -252,22 +228,27 @@ class _Run:
     def _load(self) -> None:
         try:
             tensors = load_file(self.out / CHECKPOINT, device=self.plan.device)
-            told = read_state(self.out)
+            state = read_state(self.out)
         except (SafetensorError, OSError, ValueError, KeyError) as error:
-            raise TrainingError(f"The checkpoint in {self.out.name} cannot be read.") from error
-        if told["facts"] != self.facts:
-            changed = [key for key in self.facts if told["facts"].get(key) != self.facts[key]]
             raise TrainingError(
-                f"{self.out.name} holds another run: {', '.join(changed) or 'its settings'}"
-                " changed. Give another folder, or the same settings."
-            )
+                f"The checkpoint in {self.out.name} cannot be read. Use another folder."
+            ) from error
+        self._check_identity(state["facts"])
         load_learned(self.learner.module, below_prefix("module.", tensors))
         self.average = below_prefix("average.", tensors)
         self._load_optimizer(below_prefix("optimizer.", tensors))
-        self.step, self.best = int(told["step"]), float(told["best"])
-        self.best_epoch, self.ended = int(told["best_epoch"]), bool(told["ended"])
-        self.log.read(str(told["log"]))
+        self.step, self.best = int(state["step"]), float(state["best"])
+        self.best_epoch, self.ended = int(state["best_epoch"]), bool(state["ended"])
+        self.log.read(str(state["log"]))
         self.log.write()
+
+    def _check_identity(self, kept: dict[str, Any]) -> None:
+        if kept != self.identity:
+            changed = [key for key, value in self.identity.items() if kept.get(key) != value]
+            raise TrainingError(
+                f"{self.out.name} holds another run: {', '.join(changed) or 'its settings'}"
+                " changed. Use another folder, or the same settings."
+            )
 
     def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
         state: dict[int, dict[str, Tensor]] = {}
@@ -279,7 +260,7 @@ class _Run:
 
 
 def read_state(out: Path) -> dict[str, Any]:
-    """Return what a checkpoint tells of its run. Raises what safetensors does."""
+    """Return the state that a checkpoint holds. Raises SafetensorError or OSError."""
     with safe_open(out / CHECKPOINT, framework="pt") as file:
         return dict(json.loads(file.metadata()["state"]))
 

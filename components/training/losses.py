@@ -1,7 +1,6 @@
-"""What training makes small: contrastive, sigmoid and triplet losses of batches of pairs.
+"""Contrastive, sigmoid and triplet losses of a batch of pairs.
 
-All take unit vectors ``images`` and ``texts`` (n, width), the i-th of one belonging to the i-th of
-the other, and return a number.
+All take unit vectors ``images`` and ``texts`` (n, width), paired row by row, and return a scalar.
 """
 
 from typing import Literal
@@ -13,22 +12,20 @@ Negatives = Literal["all", "hardest", "semi-hard"]
 
 
 def info_nce(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
-    """Return the symmetric contrastive loss: each side must pick its partner among the batch.
+    """Return the symmetric contrastive loss.
 
-    The mean of both cross-entropies of ``scale`` * cosine (Radford et al. 2021, figure 3; van den
-    Oord et al. 2018).
+    The mean of the cross-entropies of ``scale`` * cosine over the batch's texts for each image, and
+    over its images for each text (Radford et al. 2021, figure 3; van den Oord et al. 2018).
     """
     logits = scale * images @ texts.T  # (n, n)
     own = torch.arange(len(logits), device=logits.device)
-    there, back = (
-        nn.functional.cross_entropy(logits, own),
-        nn.functional.cross_entropy(logits.T, own),
-    )
-    return (there + back) / 2
+    image_to_text = nn.functional.cross_entropy(logits, own)
+    text_to_image = nn.functional.cross_entropy(logits.T, own)
+    return (image_to_text + text_to_image) / 2
 
 
 def sigmoid(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    """Return SigLIP's loss: every pair of the batch alone is a pair or not (Zhai et al. 2023).
+    """Return SigLIP's loss: a binary decision for every image and text (Zhai et al. 2023).
 
     Their algorithm 1: the sum over pairs of -log sigmoid(label * (scale * cosine + bias)), divided
     by n.
@@ -41,11 +38,11 @@ def sigmoid(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor) -> Tenso
 def triplet(
     images: Tensor, texts: Tensor, margin: float = 0.2, negatives: Negatives = "hardest"
 ) -> Tensor:
-    """Return the margin loss of both directions, summed over the batch's n pairs, divided by n.
+    """Return the margin loss of both directions: the sum over n pairs, divided by n.
 
-    Of an anchor's ``negatives``: "all" are summed (Faghri et al. 2018, "VSE++", equation 4),
-    "hardest" takes the hardest alone (equation 6), "semi-hard" the hardest of those that score
-    below the positive, or of all where none does (Schroff et al. 2015, "FaceNet", section 3.2).
+    ``negatives`` of each anchor: "all" sums over all of them (Faghri et al. 2018, "VSE++", equation
+    4), "hardest" uses only the hardest (equation 6), "semi-hard" the hardest that scores below the
+    positive, or the hardest of all where none does (Schroff et al. 2015, "FaceNet", section 3.2).
     """
     cosines = images @ texts.T  # (n, n)
     both = _violations(cosines, margin, negatives) + _violations(cosines.T, margin, negatives)
@@ -53,7 +50,7 @@ def triplet(
 
 
 def _violations(cosines: Tensor, margin: float, negatives: Negatives) -> Tensor:
-    """Return the sum of margin + negative - positive above zero; rows are the anchors."""
+    """Return the sum of max(0, margin + negative - positive); rows are the anchors."""
     own = cosines.diagonal()[:, None]
     off = ~torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
     costs = (margin + cosines - own).clamp(min=0).masked_fill(~off, 0)

@@ -1,4 +1,4 @@
-"""The weights that training changes: taken out of a module, and put back."""
+"""The weights that training changes: read from a module, and loaded into one."""
 
 import torch
 from torch import Tensor, nn
@@ -7,23 +7,23 @@ from components.training.learner import TrainingError
 
 
 def learned_weights(module: nn.Module) -> dict[str, Tensor]:
-    """Return what training changes: the parameters that learn, and the buffers."""
+    """Return what training changes: trainable parameters and buffers."""
     fixed = {name for name, value in module.named_parameters() if not value.requires_grad}
     return {name: value for name, value in module.state_dict().items() if name not in fixed}
 
 
 def load_learned(module: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Load what `learned_weights` gave, or all weights.
+    """Load what `learned_weights` returned, or all weights.
 
-    Raises TrainingError where they do not fit.
+    Raises TrainingError where they do not fit the module.
     """
     missing = learned_weights(module).keys() - weights.keys()
     try:
         unknown = module.load_state_dict(weights, strict=False).unexpected_keys
     except RuntimeError as error:  # a shape differs
-        raise TrainingError("The weights are those of another network.") from error
+        raise TrainingError("The weights belong to another network.") from error
     if missing or unknown:
-        raise TrainingError("The weights are those of another network.")
+        raise TrainingError("The weights belong to another network.")
 
 
 def float_copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -31,7 +31,7 @@ def float_copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors that share no memory, which a file of them must not."""
+    """Return contiguous copies that share no memory, as safetensors requires."""
     return {
         name: value.detach().clone(memory_format=torch.contiguous_format)
         for name, value in tensors.items()

@@ -1,7 +1,7 @@
-"""A training job in a process of its own, niced: the server's sessions keep the cores they need.
+"""A training job in its own process, at low priority, so that pages stay responsive.
 
-The images travel through a pipe and stay in memory: uploads are never written to disk. The
-child's standard output is a line of JSON for each event.
+Images reach it through a pipe and stay in memory: uploads are never written to disk. Its standard
+output is one JSON object a line, for each event.
 """
 
 import json
@@ -22,36 +22,37 @@ from safetensors.numpy import load, save
 from components.datasets.captioned import Example
 from components.errors import CaptionLensError
 from components.settings import ROOT
-from components.training.densenet_lstm import Margin
-from components.training.dual import Tuning
-from components.training.jobs import Compared, Cost, Event, Figures, Job, Said, probe, run
+from components.training.jobs import JOBS, Job
 from components.training.learner import TrainingError
-from components.training.loader import DecodedExamples
-from components.training.loop import Dev, Ended, Plan, Step
+from components.training.loader import DecodedExamples, TrainDev
+from components.training.loop import Dev, Ended, Step
+from components.training.run import Comparison, Cost, Event, Figures, Message, probe, run
 
-Mode = Literal["run", "probe"]
+Action = Literal["run", "probe"]
 _NICE = 10
 _EVENTS: dict[str, Callable[..., Any]] = {
-    each.__name__: each for each in (Step, Dev, Ended, Said, Cost)
+    each.__name__: each for each in (Step, Dev, Ended, Message, Cost)
 }
 
 
 @dataclass(frozen=True)
-class Order:
-    """A job, or a probe of what it will cost: on which images, and in which folder."""
+class Request:
+    """A job to run, or to estimate the cost of; its images, and the run's folder."""
 
-    mode: Mode
+    action: Action
     job: Job
-    images: tuple[DecodedExamples, DecodedExamples]
+    images: TrainDev
     out: Path
 
 
-def follow(order: Order, tell: Callable[[Event | Cost], None], stop: threading.Event) -> None:
-    """Carry out an order, telling each event; ``stop`` ends it with a checkpoint to go on from.
+def follow(
+    request: Request, on_event: Callable[[Event | Cost], None], stop: threading.Event
+) -> None:
+    """Carry out a request, reporting each event; ``stop`` ends it after writing a checkpoint.
 
-    Raises TrainingError with the sentence that the job ended with.
+    Raises TrainingError with the job's own error message.
     """
-    command = [sys.executable, "-m", "components.training.worker", order.mode, str(order.out)]
+    command = [sys.executable, "-m", __name__, request.action, str(request.out)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -61,17 +62,17 @@ def follow(order: Order, tell: Callable[[Event | Cost], None], stop: threading.E
         reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True)
         reader.start()
         try:
-            _send(process, order)
+            _send(process, request)
             for line in process.stdout or ():
-                tell(_event(json.loads(line)))
+                on_event(_event(json.loads(line)))
         except BrokenPipeError:
-            pass  # it ended early; its error stream says why
+            pass  # the process ended early; its standard error says why
         finally:
             ended.set()
     reader.join()
     if process.returncode and not stop.is_set():
-        said = [line.decode(errors="replace").strip() for line in errors]
-        raise TrainingError(said[-1] if said else "Training was ended from outside.")
+        lines = [line.decode(errors="replace").strip() for line in errors]
+        raise TrainingError(lines[-1] if lines else "The training process was ended from outside.")
 
 
 def _stopper(
@@ -83,47 +84,39 @@ def _stopper(
             return
 
 
-def _send(process: "subprocess.Popen[bytes]", order: Order) -> None:
+def _send(process: "subprocess.Popen[bytes]", request: Request) -> None:
     assert process.stdin is not None  # noqa: S101 - a pipe was asked for
-    told = {"job": asdict(order.job), "sets": [_told(each) for each in order.images]}
-    process.stdin.write(json.dumps(told, default=str).encode() + b"\n")
-    learn, dev = (np.ascontiguousarray(each.pixels) for each in order.images)
+    job = {"class": type(request.job).__name__, "fields": asdict(request.job)}  # type: ignore[call-overload] # every job is a dataclass
+    header = {"job": job, "sets": [_header(each) for each in request.images]}
+    process.stdin.write(json.dumps(header, default=str).encode() + b"\n")
+    learn, dev = (np.ascontiguousarray(each.pixels) for each in request.images)
     process.stdin.write(save({"a": learn, "b": dev}))
     process.stdin.close()
 
 
-def _told(images: DecodedExamples) -> dict[str, Any]:
+def _header(images: DecodedExamples) -> dict[str, Any]:
     examples = [[str(example.image), list(example.captions)] for example in images.examples]
     return {"examples": examples, "key": images.key}
 
 
-def _event(told: dict[str, Any]) -> Event | Cost:
-    name = told.pop("event")
-    if name == Compared.__name__:
-        return Compared(Figures(**told["before"]), Figures(**told["after"]))
-    return _EVENTS[name](**told)  # type: ignore[no-any-return] # the table says which
+def _event(fields: dict[str, Any]) -> Event | Cost:
+    name = fields.pop("event")
+    if name == Comparison.__name__:
+        return Comparison(Figures(**fields["before"]), Figures(**fields["after"]))
+    return _EVENTS[name](**fields)  # type: ignore[no-any-return] # the table's classes
 
 
-def _received() -> tuple[Job, tuple[DecodedExamples, DecodedExamples]]:
-    told = json.loads(sys.stdin.buffer.readline())
+def _receive() -> tuple[Job, TrainDev]:
+    header = json.loads(sys.stdin.buffer.readline())
     arrays = load(sys.stdin.buffer.read())
-    facts = told["job"]
-    paths = {
-        name: Path(facts[name]) if facts[name] else None
-        for name in ("glove", "mobilenet", "densenet")
-    }
-    job = Job(
-        **facts
-        | {"plan": Plan(**facts["plan"]), "tuning": Tuning(**facts["tuning"])}
-        | {"margin": Margin(**facts["margin"]), **paths}
-    )
+    job = JOBS[header["job"]["class"]].from_fields(header["job"]["fields"])
     learn, dev = (
         DecodedExamples(
             tuple(Example(Path(name), tuple(captions)) for name, captions in each["examples"]),
             arrays[letter],
             key=each["key"],
         )
-        for letter, each in zip("ab", told["sets"], strict=True)
+        for letter, each in zip("ab", header["sets"], strict=True)
     )
     return job, (learn, dev)
 
@@ -133,9 +126,9 @@ def _write(event: Event | Cost) -> None:
     sys.stdout.flush()
 
 
-def _work(mode: str, out: Path) -> None:
-    job, images = _received()
-    if mode == "probe":
+def _work(action: str, out: Path) -> None:
+    job, images = _receive()
+    if action == "probe":
         _write(probe(job, images, out))
         return
     stopped = threading.Event()
@@ -149,15 +142,15 @@ def _work(mode: str, out: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Work; on failure write one sentence to standard error and return 1."""
-    mode, out = arguments
+    """Work; on failure write the error message to standard error and return 1."""
+    action, out = arguments
     os.nice(_NICE)
     try:
-        _work(mode, Path(out))
+        _work(action, Path(out))
     except CaptionLensError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    except BrokenPipeError:  # the server is gone; the checkpoint is written
+    except BrokenPipeError:  # the server has ended; the checkpoint is written
         return 1
     return 0
 

@@ -16,8 +16,8 @@ from components.encoder.matchers import vocabulary
 from components.encoder.matchers.saved import save_matcher
 from components.settings import Settings
 from components.training import densenet_lstm, pair_matcher
-from tests.app.test_pages import SHELL, done
-from tests.app.test_pages import texts as escaped
+from tests.app.helpers import SHELL, done
+from tests.app.helpers import texts as escaped
 from tests.pairs import write_pairs
 
 CAT, COFFEE = "a facial photo of a tabby cat", "a cup of coffee on a saucer"
@@ -29,7 +29,7 @@ def texts(app: AppTest) -> str:
 
 def start(page: str = "train", model: str = "") -> AppTest:
     app = done(AppTest.from_file(SHELL, default_timeout=300).run())
-    done(app.switch_page(f"../../pages/{page}.py").run())
+    done(app.switch_page(f"../../../pages/{page}.py").run())
     return done(app.selectbox(key="model").set_value(model).run()) if model else app
 
 
@@ -54,10 +54,10 @@ def upload(app: AppTest, folder: Path, table: str | None = None) -> AppTest:
     return done(app.file_uploader(key="train_files").set_value(files).run())
 
 
-def test_it_begins_by_asking_for_pairs() -> None:
+def test_the_first_screen_asks_for_pairs() -> None:
     app = start()
     assert app.title[0].value == "Train"
-    assert "Drop a table and its images." in texts(app)
+    assert "Upload a table and its images." in texts(app)
     assert not [button for button in app.button if button.key == "train_start"]
 
 
@@ -67,7 +67,7 @@ def test_a_table_without_captions_or_images_is_named(pairs: Path) -> None:
     app = upload(start(), pairs, "image,caption\nnone.jpg,a cat\n")
     told = texts(app)
     assert "1 image of the table not among the uploads: none.jpg" in told
-    assert "None of the images has a caption" in told
+    assert "No image that can be read has a caption." in told
 
 
 def test_two_images_are_too_few(pairs: Path) -> None:
@@ -76,11 +76,11 @@ def test_two_images_are_too_few(pairs: Path) -> None:
 
 
 def test_a_split_column_says_what_is_held_out(pairs: Path, tmp_path: Path) -> None:
-    assert "4 images held out to measure on: a tenth, drawn at random." in texts(
+    assert "4 images held out for evaluation: a tenth, drawn at random." in texts(
         upload(start(), pairs)
     )
     app = upload(start(), write_pairs(tmp_path / "split", splits=True))
-    assert "24 images to learn from, 8 images held out to measure on: its split dev." in texts(app)
+    assert "24 images to train on, 8 images held out for evaluation: its split dev." in texts(app)
     assert app.number_input(key="train_batch").max == 24
 
 
@@ -93,39 +93,39 @@ def test_images_that_cannot_be_read_are_named_and_counted(pairs: Path, tmp_path:
     told = texts(app)
     assert "7 images skipped; the others are used." in told
     assert "- and 2 more" in told
-    assert "22 images to learn from, 3 images held out" in told
+    assert "22 images to train on, 3 images held out" in told
     assert app.number_input(key="train_batch").value == 22  # all, though the table names more
 
 
-def test_a_name_that_is_none_or_taken_is_refused(pairs: Path, trained: Path) -> None:
+def test_an_invalid_or_taken_name_is_refused(pairs: Path, trained: Path) -> None:
     app = upload(start(), pairs)
     done(app.text_input(key="train_name_0").set_value("../out").run())
-    assert "is no name for a model" in texts(app)
+    assert "is not a valid name" in texts(app)
     (trained / "mine").mkdir(parents=True)
     done(app.text_input(key="train_name_0").set_value("mine").run())
-    assert "There is a model named 'mine' already" in texts(app)
+    assert "A model named 'mine' already exists" in texts(app)
 
 
-def test_it_tells_the_cost_trains_stops_goes_on_and_shows_what_it_gained(
+def test_a_run_is_estimated_started_stopped_resumed_and_compared(
     pairs: Path, trained: Path
 ) -> None:
     app = upload(start(), pairs)
-    assert "28 images to learn from, 4 images held out" in texts(app)
+    assert "28 images to train on, 4 images held out" in texts(app)
     done(app.text_input(key="train_name_0").set_value("my images").run())
     done(app.number_input(key="train_batch").set_value(14).run())
     done(app.number_input(key="train_epochs").set_value(6).run())
     done(app.button(key="train_estimate").click().run())
-    assert "12 steps, measured just now" in texts(app)
+    assert "12 steps, as measured on this computer" in texts(app)
     app.button(key="train_start").click().run()
     _wait_for(app, "step ")
-    assert "one run at a time" in texts(app)
+    assert "only one run at a time" in texts(app)
     app.button(key="stop my images").click().run()
-    _wait_for(app, "what it has learned is kept")
+    _wait_for(app, "its progress is kept")
     app.button(key="resume my images").click().run()
     _wait_for(app, "my images is trained")
     assert app.text_input(key="train_name_1").value == "Pocket tuned 1"
     told = texts(app)
-    assert "Moved most" in told or "No image held out changed its rank." in told
+    assert "Largest changes in rank" in told or "No held-out image changed its rank." in told
     assert "caption to image" in "\n".join(table.value.to_string() for table in app.table)
     assert (trained / "my images" / "log.csv").is_file()
     assert not (Settings().model_cache / "training" / "my images").exists()
@@ -152,7 +152,7 @@ def _all(app: AppTest) -> str:
 @pytest.fixture
 def older(trained: Path) -> None:
     """An untrained pair matcher and DenseNet + LSTM: what the pages do does not depend on skill."""
-    tokenizer = vocabulary.learn([CAT, COFFEE], least=1)
+    tokenizer = vocabulary.learn([CAT, COFFEE], min_count=1)
     save_matcher(trained / "pairs", *pair_matcher.blank(tokenizer, 0), tokenizer)
     network, config = densenet_lstm.blank(tokenizer, 0)
     save_matcher(trained / "dense", network.eval(), config, tokenizer, 20.0)
@@ -205,5 +205,5 @@ def test_a_collection_with_captions_gives_pairs(
     build(BuildJob("samples", spec), load("pocket"))
     done(app.run())
     told = texts(app)
-    assert "Its small images are used" in told
-    assert "20 images to learn from, 3 images held out" in told
+    assert "Training uses its thumbnails" in told
+    assert "20 images to train on, 3 images held out" in told

@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from components.settings import Settings
-from tests.browser.conftest import Server
-from tests.browser.test_match import settled
+from tests.browser.helpers import Server, settled
 from tests.pairs import write_pairs
 
 Screenshot = Callable[[Page, str], None]
@@ -26,16 +25,16 @@ def pairs(tmp_path: Path) -> Iterator[Path]:
 def test_pairs_are_trained_on_and_the_model_ranks(
     page: Page, server: Server, pairs: Path, screenshot: Screenshot
 ) -> None:
-    page.goto(f"{server.url}/train?train_recipe=Projections+only")
+    page.goto(f"{server.url}/train?train_method=Projections+only")
     settled(page)
     inputs = page.get_by_test_id("stFileUploaderDropzoneInput")
     inputs.nth(0).set_input_files(pairs / "captions.csv")
     inputs.nth(1).set_input_files(sorted(pairs.glob("*.jpg")))
-    expect(page.get_by_text("28 images to learn from, 4 images held out")).to_be_visible()
+    expect(page.get_by_text("28 images to train on, 4 images held out")).to_be_visible()
     page.get_by_role("textbox", name="Name").fill(NAME)
     page.get_by_role("textbox", name="Name").press("Enter")
-    page.get_by_role("button", name="What will it cost?").click()
-    expect(page.get_by_text(re.compile("measured just now"))).to_be_visible()
+    page.get_by_role("button", name="Estimate time and disk space").click()
+    expect(page.get_by_text(re.compile("as measured on this computer"))).to_be_visible()
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_text(f"Training {NAME}")).to_be_visible()
     screenshot(page, "train-running")

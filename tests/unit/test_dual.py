@@ -1,4 +1,4 @@
-"""Fine-tuning: what learns, GradCache's gradients, LoRA, every family saved and loaded."""
+"""Fine-tuning: trained weights, GradCache's gradients, LoRA, every family saved and loaded."""
 
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from components.images import source_of
 from components.models import Located, locate, resolve
 from components.training.dual import DualLearner, LossName, Trains, Tuning
 from components.training.gradcache import gradients
-from components.training.jobs import Compared, Job, decoding, run
+from components.training.jobs import DualJob
 from components.training.learner import TrainingError
 from components.training.loader import DecodedExamples, decode_once
-from components.training.loop import BEST, Plan, train
+from components.training.loop import BEST, train
 from components.training.losses import info_nce
+from components.training.plan import Plan
+from components.training.run import Comparison, run
 from components.training.weights import load_learned
 from tests import checkpoints
 from tests.pairs import write_pairs
@@ -51,22 +53,22 @@ def test_gradcache_gives_the_gradients_of_the_whole_batch() -> None:
         unit = nn.functional.normalize
         return unit(towers["image"](images[rows])), unit(towers["text"](captions[rows]))
 
-    def found(parts: list[slice]) -> tuple[float, list[Tensor]]:
+    def gradients_of(parts: list[slice]) -> tuple[float, list[Tensor]]:
         values = [*towers.parameters(), scale]
         for value in values:
             value.grad = None
         loss = gradients(parts, forward, lambda a, b: info_nce(a.double(), b.double(), scale))
         return loss, [value.grad.clone() for value in values if value.grad is not None]
 
-    whole = found([slice(0, 12)])
-    parted = found([slice(0, 5), slice(5, 10), slice(10, 12)])
-    assert parted[0] == pytest.approx(whole[0], abs=1e-6)
-    assert len(parted[1]) == 5
-    for one, other in zip(whole[1], parted[1], strict=True):
+    whole = gradients_of([slice(0, 12)])
+    split = gradients_of([slice(0, 5), slice(5, 10), slice(10, 12)])
+    assert split[0] == pytest.approx(whole[0], abs=1e-6)
+    assert len(split[1]) == 5
+    for one, other in zip(whole[1], split[1], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-7)
 
 
-def test_gradcache_draws_dropout_the_same_both_times() -> None:
+def test_gradcache_repeats_dropout_in_both_passes() -> None:
     torch.manual_seed(0)
     layer, drop = nn.Linear(4, 4), nn.Dropout(0.5)
     seen: list[Tensor] = []
@@ -86,9 +88,9 @@ def test_every_family_is_tuned_saved_and_loaded_with_the_same_vectors(
     family: str, tmp_path: Path, data: DecodedExamples
 ) -> None:
     base = located(family, tmp_path / "base")
-    job = Job("dual", plan(), base=base.spec.id, tuning=Tuning(batch=8))
+    job = DualJob(plan(), base.spec.id, Tuning(batch=8))
     events = list(run(job, (data, data), tmp_path / "run"))
-    assert isinstance(events[-1], Compared)
+    assert isinstance(events[-1], Comparison)
     tuned = load(tmp_path / "run" / "model", "f32")
     learner = DualLearner(base, (data, data), job.plan, job.tuning)
     load_learned(learner.module, load_file(tmp_path / "run" / BEST))
@@ -108,7 +110,7 @@ def test_a_pair_of_towers_is_tuned_and_kept_under_a_name(
     text = checkpoints.write_sentence_tower(tmp_path / "text", width=24)
     image = checkpoints.write("clip", tmp_path / "image")
     base = locate(resolve(f"{text} + {image}"))
-    job = Job("dual", plan(), base=base.spec.id, tuning=Tuning(batch=8))
+    job = DualJob(plan(), base.spec.id, Tuning(batch=8))
     list(run(job, (data, data), tmp_path / "run"))
     spec = models.keep_trained(tmp_path / "run" / "model", "two towers")
     assert spec in models.on_disk()
@@ -120,7 +122,7 @@ def test_a_pair_of_towers_is_tuned_and_kept_under_a_name(
 
 
 @pytest.mark.parametrize(
-    ("trains", "learns", "stays"),
+    ("trains", "trained", "frozen"),
     [
         ("projections", "visual_projection.weight", "vision_model.encoder.layers.1.mlp.fc1.weight"),
         (
@@ -131,23 +133,23 @@ def test_a_pair_of_towers_is_tuned_and_kept_under_a_name(
         ("full", "text_model.embeddings.token_embedding.weight", ""),
     ],
 )
-def test_what_learns_is_what_was_asked(
-    trains: Trains, learns: str, stays: str, tmp_path: Path, data: DecodedExamples
+def test_only_the_chosen_weights_are_trained(
+    trains: Trains, trained: str, frozen: str, tmp_path: Path, data: DecodedExamples
 ) -> None:
     tuning = Tuning(trains, last=1, batch=8)
     learner = DualLearner(located("clip", tmp_path / "base"), (data, data), plan(), tuning)
     named = dict(learner.module.named_parameters())
     learning = {name for name, value in named.items() if value.requires_grad}
-    assert any(name.endswith(learns) for name in learning)
-    assert not stays or not any(name.endswith(stays) for name in learning)
+    assert any(name.endswith(trained) for name in learning)
+    assert not frozen or not any(name.endswith(frozen) for name in learning)
     before = {name: value.clone() for name, value in named.items()}
     list(train(learner, plan(), tmp_path / "run"))
     changed = {name for name, value in named.items() if not torch.equal(value, before[name])}
     assert changed <= learning
-    assert any(name.endswith(learns) for name in changed)
+    assert any(name.endswith(trained) for name in changed)
 
 
-def test_lora_learns_small_matrices_that_saving_adds_to_the_weights(
+def test_lora_trains_small_matrices_that_saving_merges_into_the_weights(
     tmp_path: Path, data: DecodedExamples
 ) -> None:
     base = located("clip", tmp_path / "base")
@@ -168,39 +170,33 @@ def test_lora_learns_small_matrices_that_saving_adds_to_the_weights(
 
 
 @pytest.mark.parametrize("loss", ["contrastive", "sigmoid", "triplet"])
-def test_pocket_learns_32_pairs_by_heart(loss: LossName, tmp_path: Path) -> None:
+def test_pocket_overfits_32_pairs(loss: LossName, tmp_path: Path) -> None:
     folder = write_pairs(tmp_path / "pairs")
-    job = Job(
-        "dual",
-        plan(40, 2e-4),
-        tuning=Tuning("last", loss=loss, batch=32, chunk=16, crop=1.0),
-    )
-    images = decode_once(
-        read(folder).examples, 96, decoding(job.kind, job.base)[1], folder / "cache"
-    )
-    found = [
-        event
-        for event in run(job, (images, images), tmp_path / "run")
-        if isinstance(event, Compared)
-    ]
-    assert found[0].after.caption_to_image[0] >= 0.95
-    assert found[0].after.image_to_caption[0] >= 0.95
+    tuning = Tuning("last", loss=loss, batch=32, chunk=16, crop=1.0)
+    job = DualJob(plan(40, 2e-4), tuning=tuning)
+    images = decode_once(read(folder).examples, 96, job.decoding().fit, folder / "cache")
+    events = list(run(job, (images, images), tmp_path / "run"))
+    assert isinstance(events[-1], Comparison)
+    assert events[-1].after.caption_to_image[0] >= 0.95
+    assert events[-1].after.image_to_caption[0] >= 0.95
 
 
-def test_images_of_any_shape_cannot_be_tuned(tmp_path: Path, data: DecodedExamples) -> None:
+def test_a_model_of_images_of_any_shape_cannot_be_tuned(
+    tmp_path: Path, data: DecodedExamples
+) -> None:
     base = located("siglip2", tmp_path)  # NaFlex
     with pytest.raises(TrainingError, match="any shape"):
         DualLearner(base, (data, data), plan(), Tuning())
     with pytest.raises(TrainingError, match="any shape"):
-        decoding("dual", base.spec.id)
+        DualJob(plan(), base.spec.id).decoding()
 
 
-def test_an_older_matcher_is_no_base(tmp_path: Path, data: DecodedExamples) -> None:
+def test_an_older_matcher_cannot_be_tuned(tmp_path: Path, data: DecodedExamples) -> None:
     from components.encoder.matchers import vocabulary
     from components.encoder.matchers.saved import save_matcher
     from components.training import pair_matcher
 
-    tokenizer = vocabulary.learn(["a dog"], least=1)
+    tokenizer = vocabulary.learn(["a dog"], min_count=1)
     save_matcher(tmp_path / "old", *pair_matcher.blank(tokenizer, 0), tokenizer)
-    with pytest.raises(TrainingError, match="is no dual encoder"):
+    with pytest.raises(TrainingError, match="is not a dual encoder"):
         DualLearner(locate(resolve(str(tmp_path / "old"))), (data, data), plan(), Tuning())

@@ -1,4 +1,4 @@
-"""DecodedExamples are decoded once, and a seed fixes the batches."""
+"""Training images are decoded once, and a seed fixes the batches."""
 
 import os
 from pathlib import Path
@@ -14,21 +14,21 @@ from components.training.loader import batches, decode_once, steps
 
 @pytest.fixture
 def examples(tmp_path: Path) -> list[Example]:
-    found = []
+    examples = []
     for number in range(10):
         file = tmp_path / f"{number}.png"
         Image.new("RGB", (30 + number, 20), (25 * number, 0, 0)).save(file)
-        found.append(Example(file, tuple(f"caption {number}.{each}" for each in range(3))))
+        examples.append(Example(file, tuple(f"caption {number}.{each}" for each in range(3))))
     (tmp_path / "broken.png").write_bytes(b"Dear reader,")
-    return [*found[:4], Example(tmp_path / "broken.png", ("x",)), *found[4:]]
+    return [*examples[:4], Example(tmp_path / "broken.png", ("x",)), *examples[4:]]
 
 
 def test_images_are_decoded_once_and_bad_ones_named(
     examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[tuple[int, int]] = []
-    first = decode_once(examples, 16, "crop", tmp_path / "cache", lambda *at: told.append(at))
-    assert told[-1] == (11, 11)
+    progress: list[tuple[int, int]] = []
+    first = decode_once(examples, 16, "crop", tmp_path / "cache", lambda *at: progress.append(at))
+    assert progress[-1] == (11, 11)
     assert len(first.examples) == 10
     assert first.skipped[0].startswith("broken.png is not an image")
     for example, pixels in zip(first.examples, first.pixels, strict=False):
@@ -58,9 +58,7 @@ def test_crop_takes_the_middle_and_squeeze_takes_all(tmp_path: Path) -> None:
     assert decode_once(examples, 20, "squeeze", tmp_path).pixels[0, 10, 2].min() > 200
 
 
-def test_work_that_was_cut_off_leaves_nothing_that_counts(
-    examples: list[Example], tmp_path: Path
-) -> None:
+def test_interrupted_decoding_leaves_no_cache(examples: list[Example], tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         if done == 5:
             raise KeyboardInterrupt
@@ -71,7 +69,7 @@ def test_work_that_was_cut_off_leaves_nothing_that_counts(
     assert len(decode_once(examples, 16, "crop", tmp_path / "cache").examples) == 10
 
 
-def test_nothing_readable_is_told(examples: list[Example], tmp_path: Path) -> None:
+def test_no_readable_image_is_an_error(examples: list[Example], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="None of the images"):
         decode_once(examples[4:5], 16, "crop", tmp_path / "cache")
 
@@ -87,7 +85,7 @@ def test_a_seed_and_an_epoch_fix_the_batches(examples: list[Example], tmp_path: 
     assert first == listed(images, 7, 0)
     assert first != listed(images, 7, 1)
     assert first != listed(images, 8, 0)
-    assert first[1:] == listed(images, 7, 0, 1)  # goes on in the middle of an epoch
+    assert first[1:] == listed(images, 7, 0, 1)  # resumes in the middle of an epoch
     rows = [row for _, part in first for row in part]
     assert len(set(rows)) == 9
     for captions, part in first:

@@ -1,4 +1,4 @@
-"""The training loop: broken off anywhere, it ends as if nobody had disturbed it."""
+"""The training loop: a run stopped anywhere resumes to the result of an uninterrupted one."""
 
 import csv
 import signal
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from components.settings import ROOT
 from components.training.learner import TrainingError
-from components.training.loop import BEST, CHECKPOINT, LOG, Dev, Ended, Plan, Step, train
+from components.training.loop import BEST, CHECKPOINT, LOG, Dev, Ended, Step, train
+from components.training.plan import Plan
 from tests.pairs import write_pairs
 
 
@@ -37,7 +38,7 @@ class Line:
             {"params": self.module[2].parameters(), "scale": 0.5},
         ]
 
-    def facts(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         return {"line": [3, -1]}
 
     def steps(self, epoch: int) -> int:
@@ -87,20 +88,20 @@ def same(left: Path, right: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_after", [1, 5, 6, 7, 12, 23, 24, 27])
-def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, stop_after: int) -> None:
+def test_a_stopped_run_resumes_to_the_same_end(tmp_path: Path, stop_after: int) -> None:
     whole = list(train(Line(), PLAN, tmp_path / "whole"))
     assert [type(event) for event in whole].count(Step) == 24
-    run = train(Line(), PLAN, tmp_path / "broken")
+    run = train(Line(), PLAN, tmp_path / "stopped")
     for _ in range(stop_after):
         next(run)
     run.close()  # type: ignore[attr-defined] # a generator
-    events = list(train(Line(), PLAN, tmp_path / "broken"))
+    events = list(train(Line(), PLAN, tmp_path / "stopped"))
     assert events[-1] == whole[-1]
-    same(tmp_path / "whole", tmp_path / "broken")
+    same(tmp_path / "whole", tmp_path / "stopped")
 
 
 @pytest.mark.parametrize("stop_after", [3, 8, 13, 26])
-def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path, stop_after: int) -> None:
+def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path: Path, stop_after: int) -> None:
     """A kill writes nothing: what is on disk then is the last checkpoint's."""
     list(train(Line(), PLAN, tmp_path / "whole"))
     run = train(Line(), PLAN, tmp_path / "killed")
@@ -133,8 +134,8 @@ def test_it_learns_and_logs(tmp_path: Path) -> None:
     assert ended.best == max(event.figure for event in events if isinstance(event, Dev))
 
 
-def test_a_loss_that_is_no_number_stops_it_and_names_the_batch(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"Step 8 gave .* not a number, on batch 7"):
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"step 8 is not a finite number, on batch 7"):
         list(train(Line(poison=7), PLAN, tmp_path))
     assert not any(value.isnan().any() for value in load_file(tmp_path / CHECKPOINT).values())
 
@@ -151,7 +152,7 @@ def test_it_stops_early_and_keeps_the_best(tmp_path: Path) -> None:
     ]
 
 
-def test_dev_measures_the_average_and_training_goes_on_from_the_weights(tmp_path: Path) -> None:
+def test_dev_measures_the_average_and_training_continues_with_the_weights(tmp_path: Path) -> None:
     averaged = [event for event in train(Line(), PLAN, tmp_path / "a") if isinstance(event, Step)]
     plain = replace(PLAN, average=0.0)
     alone = [event for event in train(Line(), plain, tmp_path / "b") if isinstance(event, Step)]
@@ -184,7 +185,7 @@ def test_frozen_weights_are_neither_written_nor_changed(tmp_path: Path) -> None:
     assert set(load_file(tmp_path / BEST)) == {"2.weight", "2.bias"}
 
 
-def test_the_command_killed_and_run_again_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+def test_the_command_killed_and_repeated_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     """SIGKILL, in the middle of real training of the pair matcher on real images."""
     data = write_pairs(tmp_path / "pairs", splits=True)
 
@@ -197,8 +198,8 @@ def test_the_command_killed_and_run_again_ends_as_an_undisturbed_one(tmp_path: P
 
     def finish(out: str) -> None:
         process = start(out)
-        _, said = process.communicate(timeout=300)
-        assert process.returncode == 0, said.decode()
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors.decode()
 
     finish("whole")
     process = start("killed")

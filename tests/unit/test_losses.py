@@ -10,19 +10,19 @@ COSINES = np.array([[0.8, 0.7, 0.1], [0.3, 0.5, 0.9], [0.2, 0.4, 0.6]])
 
 
 def vectors() -> tuple[torch.Tensor, torch.Tensor]:
-    """Return images and texts whose product is COSINES: the losses look at nothing else."""
+    """Return images and texts whose product is COSINES: the losses use nothing else."""
     return torch.from_numpy(COSINES), torch.eye(3, dtype=torch.float64)
 
 
 def test_info_nce_by_hand() -> None:
     logits = 5 * COSINES
-    there = np.log(np.exp(logits).sum(axis=1)) - np.diag(logits)
-    back = np.log(np.exp(logits).sum(axis=0)) - np.diag(logits)
+    image_to_text = np.log(np.exp(logits).sum(axis=1)) - np.diag(logits)
+    text_to_image = np.log(np.exp(logits).sum(axis=0)) - np.diag(logits)
     loss = losses.info_nce(*vectors(), torch.tensor(5.0))
-    assert float(loss) == pytest.approx((there.mean() + back.mean()) / 2)
+    assert float(loss) == pytest.approx((image_to_text.mean() + text_to_image.mean()) / 2)
 
 
-def test_info_nce_of_pairs_that_nothing_tells_apart_is_log_n() -> None:
+def test_info_nce_of_identical_pairs_is_log_n() -> None:
     same = torch.ones(4, 2) / 2**0.5
     assert float(losses.info_nce(same, same, torch.tensor(10.0))) == pytest.approx(np.log(4))
 
@@ -62,7 +62,7 @@ def test_semi_hard_falls_back_to_the_hardest_where_none_is_below() -> None:
 
 
 @pytest.mark.parametrize("name", ["info_nce", "sigmoid", "triplet"])
-def test_every_loss_leads_pairs_together(name: str) -> None:
+def test_minimising_a_loss_ranks_every_pair_first(name: str) -> None:
     torch.manual_seed(0)
     images, texts = (torch.randn(8, 16, requires_grad=True) for _ in "ab")
     adam = torch.optim.Adam([images, texts], lr=0.05)

@@ -1,4 +1,4 @@
-"""The older matchers: what their networks are, what they read, and that they learn by heart."""
+"""The older matchers: what their networks are, what they read, and that they can overfit."""
 
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from components.scores import both_ways
 from components.training import densenet_lstm, pair_matcher
 from components.training.densenet_lstm import DenseNetLstmLearner, Margin
 from components.training.loader import DecodedExamples, decode_once
-from components.training.loop import BEST, Dev, Plan, train
+from components.training.loop import BEST, Dev, train
 from components.training.pair_matcher import PairMatcherLearner
+from components.training.plan import Plan
 from components.training.weights import load_learned
 from tests.pairs import COUNT, write_pairs
 
@@ -38,7 +39,7 @@ def read_with(
 
 
 def test_words_are_lower_case_letters_and_digits(tmp_path: Path) -> None:
-    tokenizer = vocabulary.learn(["A dog, a DOG!", "a cat-nap at 5"], least=1)
+    tokenizer = vocabulary.learn(["A dog, a DOG!", "a cat-nap at 5"], min_count=1)
     known = vocabulary.words(tokenizer)
     assert known[:2] == ["[PAD]", "[UNK]"]
     assert set(known[2:]) == {"a", "dog", "cat", "nap", "at", "5"}
@@ -51,7 +52,7 @@ def test_words_are_lower_case_letters_and_digits(tmp_path: Path) -> None:
 
 
 def test_rare_words_are_unknown() -> None:
-    tokenizer = vocabulary.learn(["a dog", "a cat"], least=2)
+    tokenizer = vocabulary.learn(["a dog", "a cat"], min_count=2)
     assert vocabulary.words(tokenizer) == ["[PAD]", "[UNK]", "a"]
 
 
@@ -113,16 +114,15 @@ def test_a_file_of_other_weights_is_named(tmp_path: Path) -> None:
         load_torchvision(DenseNet(), file)
 
 
-def test_glove_is_read_by_word_and_bad_lines_are_counted(tmp_path: Path) -> None:
+def test_glove_is_read_by_word_and_bad_lines_are_ignored(tmp_path: Path) -> None:
     file = tmp_path / "glove.6B.3d.txt"
     file.write_text(
         "the 0.1 0.2 0.3\ndog 1 2 3\nbroken 1 2\nat home 4 5 6\nnan nan 1 2\ncat 7 8 x\n",
         encoding="utf-8",
     )
-    found = glove.read(file, ["[PAD]", "dog", "at home", "cat"])
-    assert found.vectors.tolist() == [[0, 0, 0], [1, 2, 3], [4, 5, 6], [0, 0, 0]]
-    assert found.found.tolist() == [False, True, True, False]
-    assert found.malformed == 3
+    words = glove.read(file, ["[PAD]", "dog", "at home", "cat"])
+    assert words.vectors.tolist() == [[0, 0, 0], [1, 2, 3], [4, 5, 6], [0, 0, 0]]
+    assert words.known.tolist() == [False, True, True, False]
 
 
 @pytest.mark.parametrize("text", ["", "hello\n", "a b c d\n"])
@@ -136,7 +136,7 @@ def test_a_file_without_vectors_is_named(tmp_path: Path, text: str) -> None:
 def test_gloves_vectors_begin_the_words(tmp_path: Path) -> None:
     file = tmp_path / "glove.txt"
     file.write_text("dog 1 2 3\n", encoding="utf-8")
-    tokenizer = vocabulary.learn(["a dog", "a cat"], least=1)
+    tokenizer = vocabulary.learn(["a dog", "a cat"], min_count=1)
     vectors = glove.read(file, vocabulary.words(tokenizer))
     network, config = densenet_lstm.blank(tokenizer, 0, vectors=vectors)
     assert config.embedding == 3
@@ -144,10 +144,10 @@ def test_gloves_vectors_begin_the_words(tmp_path: Path) -> None:
     assert network.text.words.embedding.weight[row].tolist() == [1, 2, 3]
 
 
-def test_the_pair_matcher_learns_32_pairs_by_heart(tmp_path: Path) -> None:
+def test_the_pair_matcher_overfits_32_pairs(tmp_path: Path) -> None:
     data = decoded(tmp_path / "pairs", side=96)
     tokenizer = vocabulary.learn(
-        [text for example in data.examples for text in example.captions], least=1
+        [text for example in data.examples for text in example.captions], min_count=1
     )
     (tmp_path / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     plan = Plan(epochs=80, rate=2e-3, optimizer="adam", precision="f32")
@@ -165,10 +165,10 @@ def test_the_pair_matcher_learns_32_pairs_by_heart(tmp_path: Path) -> None:
         torch.testing.assert_close(again.network.state_dict()[name], value)
 
 
-def test_the_densenet_lstm_learns_32_pairs_by_heart(tmp_path: Path) -> None:
+def test_the_densenet_lstm_overfits_32_pairs(tmp_path: Path) -> None:
     data = decoded(tmp_path / "pairs", side=64)
     tokenizer = vocabulary.learn(
-        [text for example in data.examples for text in example.captions], least=1
+        [text for example in data.examples for text in example.captions], min_count=1
     )
     (tmp_path / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     plan = Plan(epochs=56, rate=2e-3, optimizer="adam", clip=5.0, precision="f32")
@@ -191,7 +191,7 @@ def test_a_damaged_matcher_is_named(tmp_path: Path) -> None:
         read_matcher(tmp_path)
 
 
-def test_a_fitted_scale_parts_true_from_false() -> None:
+def test_the_fitted_scale_follows_how_well_cosines_rank() -> None:
     texts = np.eye(4, dtype=np.float32)
     images = np.eye(4, dtype=np.float32) * 0.3 + 0.1
     assert densenet_lstm.fitted_scale(texts, images, np.arange(4)) > 50

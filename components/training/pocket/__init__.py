@@ -1,1 +1,1 @@
-"""Recipes: how a checkpoint that ships with the app was made, from its first file to its last."""
+"""How Pocket, the model that ships with the app, was trained: from its data to its checkpoint."""

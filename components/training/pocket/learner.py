@@ -1,16 +1,17 @@
-"""Both towers of Pocket learn together: losses, batches and the measure on dev.
+"""Pocket's learner: both towers are trained together; their losses, batches and dev figure.
 
-The starter's towers saw Flickr8k for six passes. Here both learn on at a low rate for sixteen: the
-contrastive loss on Flickr8k, softened by how alike all-MiniLM-L6-v2 finds the captions (Andonian et
-al. 2022), and the names that MobileNetV2's own classifier gives (Hinton et al. 2015).
+The starter's towers were trained on Flickr8k for six passes. Here both are trained for sixteen more
+at a low rate: with the contrastive loss on Flickr8k, its targets softened by the captions'
+similarity in all-MiniLM-L6-v2 (Andonian et al. 2022), and with the class probabilities of
+MobileNetV2's own classifier (distillation, Hinton et al. 2015).
 
-Six thousand images are soon known by heart. Against that, seven in ten of the image tower's
-features are dropped at every step (Srivastava et al. 2014): of all that was tried it did the most.
-Weights are averaged, and between the starter's and the tuned ones dev takes a point.
+Six thousand images are soon overfitted. The strongest remedy of those tried is dropping 70% of the
+image tower's features at every step (Srivastava et al. 2014). The weights are averaged, and at the
+end interpolated with the starter's; dev chooses how far.
 
-Images are crops of 192 pixels in training and whole at 224 afterwards: a crop shows things
-larger than a whole image of the same size does (Touvron et al. 2019, "Fixing the train-test
-resolution discrepancy").
+Training uses crops of 192 pixels, evaluation whole images of 224: objects appear larger in a crop
+than in a whole image of the same size (Touvron et al. 2019, "Fixing the train-test resolution
+discrepancy").
 """
 
 from collections.abc import Iterator
@@ -22,53 +23,50 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from components.encoder.runtimes.towers import unwrap
 from components.scores import both_ways
 from components.training.augment import augment
+from components.training.learner import unit
 from components.training.loader import Batch, DecodedExamples, batches, parts, steps
-from components.training.loop import Plan
+from components.training.plan import Plan
 from components.training.pocket.material import CROP, SIDE, Material, Texts
 
-PASSES = 4  # over the images, between two looks at dev
-BATCH, NAMED = 192, 24  # images with captions, and images of ImageNet, a step
-NAMES = 96  # of ImageNet's that a step chooses among
-_SOFT, _WARMTH = 0.2, 0.05  # how much MiniLM softens the targets, and its temperature
-_NAMING = 0.3  # the weight of naming
-_TEXT_SCALE, _HEAD_SCALE = 0.2, 2.0  # learning rates beside the image tower's
-_DROPPED = 0.7  # of the image tower's 1,280 features, at random, before its projection
-_FROZEN = 3  # of the image tower's blocks, after its stem: edges and colours are edges and colours
-_FROZEN_TEXT = 3  # of the text tower's six layers, after its word vectors
+PASSES = 4  # over the images, in an epoch
+BATCH, NAMED = 192, 24  # images with captions, and images of ImageNet, in a step
+NAMES = 96  # ImageNet classes that a step classifies among
+_SOFT, _TEMPERATURE = 0.2, 0.05  # the weight of MiniLM's targets, and their temperature
+_NAMING = 0.3  # the weight of the classification loss
+_TEXT_SCALE, _HEAD_SCALE = 0.2, 2.0  # learning rates relative to the image tower's
+_DROPPED = 0.7  # share of the image tower's 1,280 features dropped before its projection
+_FROZEN = 3  # the image tower's first blocks, after its stem: edges and colours need no tuning
+_FROZEN_TEXT = 3  # the text tower's first layers, of six, and its word embeddings
 _TEMPLATES = ("{}", "a photo of a {}", "a {}", "this is a {}", "a picture of the {}")
 
 
-def _unit(values: Any) -> Tensor:
-    pooled = values if isinstance(values, Tensor) else values.pooler_output
-    return nn.functional.normalize(pooled.float(), dim=-1)
-
-
 def _text_vectors(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
-    return _unit(model.get_text_features(input_ids=ids, attention_mask=mask))
+    return unit(unwrap(model.get_text_features(input_ids=ids, attention_mask=mask)))
 
 
 def _image_vectors(model: Any, values: Tensor, dropped: float = 0) -> Tensor:
     """Return unit vectors (n, 384) of values (n, 3, side, side) in [0, 1]."""
     values = (values * 2 - 1).contiguous(memory_format=torch.channels_last)
     pooled = model.vision_model(pixel_values=values).pooler_output  # (n, 1280)
-    return _unit(model.visual_projection(nn.functional.dropout(pooled, dropped)))
+    return unit(model.visual_projection(nn.functional.dropout(pooled, dropped)))
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """A step's batch: Flickr8k's, the ImageNet rows, the names, and what else is drawn."""
+    """A step's batch: images of Flickr8k and ImageNet, and the classes to choose among."""
 
     flickr: Batch
-    rows: NDArray[np.intp]
-    names: NDArray[np.intp]
+    rows: NDArray[np.intp]  # of ImageNet's images
+    names: NDArray[np.intp]  # classes
     captions: list[str]  # one of each image of ``flickr``
-    called: list[str]  # a name and template for each of ``names``
+    called: list[str]  # a name in a template for each of ``names``
 
 
-class PairLearner:
-    """Both towers together."""
+class PocketLearner:
+    """Both towers, trained together."""
 
     def __init__(self, module: Any, material: Material, reader: Texts, plan: Plan) -> None:
         self.module, self.material, self.reader, self.plan = module, material, reader, plan
@@ -92,20 +90,20 @@ class PairLearner:
             {"params": heads, "scale": _HEAD_SCALE},
         ]
 
-    def facts(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         sizes = (BATCH, NAMED, NAMES, CROP, SIDE)
-        told = (*sizes, _SOFT, _WARMTH, _NAMING, _DROPPED, _FROZEN, _FROZEN_TEXT)
-        return {"images": len(self.material.train.examples), "recipe": told}
+        weights = (_SOFT, _TEMPERATURE, _NAMING, _DROPPED, _FROZEN, _FROZEN_TEXT)
+        return {"images": len(self.material.train.examples), "recipe": (*sizes, *weights)}
 
     def steps(self, epoch: int) -> int:
         return PASSES * steps(self.material.train, BATCH)
 
     def batches(self, epoch: int, first: int) -> Iterator[_Draw]:
-        seed, whole = self.plan.seed, steps(self.material.train, BATCH)
-        for turn in range(first // whole, PASSES):
-            number, start = PASSES * epoch + turn, max(0, first - turn * whole)
-            found = batches(self.material.train, BATCH, seed, number, start)
-            for place, batch in enumerate(found, start=start):
+        seed, pass_steps = self.plan.seed, steps(self.material.train, BATCH)
+        for turn in range(first // pass_steps, PASSES):
+            number, start = PASSES * epoch + turn, max(0, first - turn * pass_steps)
+            flickr = batches(self.material.train, BATCH, seed, number, start)
+            for place, batch in enumerate(flickr, start=start):
                 yield self._draw(batch, np.random.default_rng([2, seed, number, place]))
 
     def _draw(self, batch: Batch, rng: np.random.Generator) -> _Draw:
@@ -128,9 +126,9 @@ class PairLearner:
 
     def gradients(self, batch: _Draw) -> float:
         for norm in self.norms:
-            norm.eval()  # ImageNet's statistics stay: 192 images of Flickr8k say less
-        shown = torch.from_numpy(self.material.sample.pixels[batch.rows])
-        pixels = torch.cat([batch.flickr.pixels, shown])
+            norm.eval()  # keeps ImageNet's statistics: 192 images of Flickr8k are too noisy
+        sample = torch.from_numpy(self.material.sample.pixels[batch.rows])
+        pixels = torch.cat([batch.flickr.pixels, sample])
         images = _image_vectors(self.module, augment(pixels, CROP), _DROPPED)
         texts = self.reader.encode([*batch.captions, *batch.called], self._text, 160)
         scale = self.module.logit_scale.exp().clamp(max=100)
@@ -144,40 +142,40 @@ class PairLearner:
         return _text_vectors(self.module, ids, mask)
 
     def _contrast(self, images: Tensor, texts: Tensor, scale: Tensor, batch: _Draw) -> Tensor:
-        """Return the symmetric contrastive loss against targets that MiniLM softens.
+        """Return the symmetric contrastive loss with targets softened by MiniLM's similarities.
 
         images and texts (n, width).
         """
         meaning = self.material.meaning[batch.flickr.rows]
-        alike = (meaning @ meaning.T / _WARMTH).softmax(dim=1)  # (n, n)
-        target = (1 - _SOFT) * torch.eye(len(meaning)) + _SOFT * alike
+        similar = (meaning @ meaning.T / _TEMPERATURE).softmax(dim=1)  # (n, n)
+        target = (1 - _SOFT) * torch.eye(len(meaning)) + _SOFT * similar
         logits = scale * images @ texts.T  # (n, n)
         to_texts = nn.functional.cross_entropy(logits, target)
         to_images = nn.functional.cross_entropy(logits.T, target)
         return (to_texts + to_images) / 2
 
     def _name(self, images: Tensor, names: Tensor, scale: Tensor, batch: _Draw) -> Tensor:
-        """Return the cross-entropy of naming images among the step's names.
+        """Return the cross-entropy of classifying images among the step's classes.
 
-        The target is the backbone's own distribution over them; on images of ImageNet half of
-        it is the label.
+        The target is the backbone's own distribution over them; for images of ImageNet it is
+        averaged with the label.
         """
         n = len(batch.flickr.rows)
-        believed = torch.cat(
+        teacher = torch.cat(
             [self.material.classes[batch.flickr.rows], self.material.sample_classes[batch.rows]]
         )[:, batch.names].float()
-        target = believed / believed.sum(dim=1, keepdim=True).clamp(min=1e-6)
+        target = teacher / teacher.sum(dim=1, keepdim=True).clamp(min=1e-6)
         label = torch.from_numpy(batch.rows)[:, None] == torch.from_numpy(batch.names)[None]
         target[n:] = (target[n:] + label.float()) / 2
-        sure = believed[:n].sum(dim=1).clamp(max=1)  # of what the classifier sees, how much is here
+        mass = teacher[:n].sum(dim=1).clamp(max=1)  # the probability that these classes cover
         losses = nn.functional.cross_entropy(scale * images @ names.T, target, reduction="none")
-        return (losses[:n] * sure).mean() + losses[n:].mean()
+        return (losses[:n] * mass).mean() + losses[n:].mean()
 
     def names(self, batch: _Draw) -> str:
         return self.material.train.names(batch.flickr.rows)
 
     def dev(self) -> float:
-        """Return the mean of R@1, R@5 and R@10 both ways on Flickr8k dev, in per cent."""
+        """Return the mean recall of both directions on Flickr8k dev, in per cent."""
         return float(np.mean(dev_recall(self.module, self.material.dev, self.reader)))
 
 
@@ -193,7 +191,7 @@ def _fewer_words(caption: str, rng: np.random.Generator, share: float = 0.1) -> 
 
 
 def dev_recall(model: Any, images: DecodedExamples, reader: Texts) -> tuple[float, ...]:
-    """Return R@1, R@5, R@10, caption to image and image to caption, in per cent, in bf16."""
+    """Return R@1, R@5, R@10 of caption to image, then of image to caption, in per cent."""
     with torch.autocast("cpu", torch.bfloat16):
         image_vectors = torch.cat(
             [_image_vectors(model, whole(p)) for p in parts(images.pixels, 50)]
@@ -201,6 +199,6 @@ def dev_recall(model: Any, images: DecodedExamples, reader: Texts) -> tuple[floa
         vectors = reader.encode(
             images.captions, lambda ids, mask: _text_vectors(model, ids, mask), 256
         )
-    known = images.owner[:, None] == np.arange(len(image_vectors))
-    found = both_ways((vectors @ image_vectors.T).numpy(), known)
-    return tuple(100 * share for figures in found.values() for share in figures.recall)
+    pairs = images.owner[:, None] == np.arange(len(image_vectors))
+    directions = both_ways((vectors @ image_vectors.T).numpy(), pairs).values()
+    return tuple(100 * share for direction in directions for share in direction.recall)

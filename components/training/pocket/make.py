@@ -1,4 +1,4 @@
-"""Pocket from the starter: every file of the recipe, from its data to the checkpoint."""
+"""Making Pocket from the starter: teacher outputs, training, interpolation, the checkpoint."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +15,9 @@ from transformers import AutoModel, AutoProcessor
 from components.datasets.captioned import read
 from components.files import write_bytes
 from components.training.loader import DecodedExamples, decode_once
-from components.training.loop import BEST, Dev, Ended, Plan, Step, train
-from components.training.pocket.learner import PairLearner, dev_recall
+from components.training.loop import BEST, Dev, Ended, Step, train
+from components.training.plan import Plan
+from components.training.pocket.learner import PocketLearner, dev_recall
 from components.training.pocket.material import (
     SIDE,
     Material,
@@ -30,13 +31,13 @@ from components.training.weights import load_learned
 PLAN = Plan(
     epochs=4, rate=1e-4, warmup=0.1, decay=0.05, average=0.99, clip=5.0, checkpoint_every=31
 )
-_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the tuned weights beside the starter's
-_NOISE = 0.1  # of dev's mean recall, in per cent: within it, the nearest to the starter is taken
+_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the tuned weights, the rest being the starter's
+_NOISE = 0.1  # per cent of dev's mean recall: within it, the share nearest to the starter is taken
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """The share of the tuned weights that is taken, and dev's R@1/5/10 both ways of each share."""
+    """The chosen share of the tuned weights, and dev's R@1/5/10 both ways at each share."""
 
     share: float
     recalls: dict[float, tuple[float, ...]]
@@ -46,43 +47,43 @@ _Event = Step | Dev | Ended | Mixed
 
 
 def _once(file: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return tensors from ``file``, made first where it is missing."""
+    """Return the tensors of ``file``, which is written first where it is missing."""
     if not file.is_file():
         write_bytes(file, to_bytes(make()))
     return load_file(file)
 
 
 def make(sources: Sources, work: Path, plan: Plan = PLAN) -> Iterator[_Event]:
-    """Yield the loop's events; the checkpoint comes to lie in ``work/pocket``.
+    """Yield the loop's events; at the end the checkpoint is in ``work/pocket``.
 
-    Broken off at any moment, it goes on when it is called again with the same ``work``.
+    A run that was interrupted resumes when it is called again with the same ``work``.
     """
     flickr, named = read(sources.flickr8k), read_named(sources.imagenet)
     cache = work / "images"
     learn = decode_once(flickr.split("train"), SIDE, "squeeze", cache)
     dev = decode_once(flickr.split("dev"), SIDE, "squeeze", cache)
     sample = decode_once(named.examples, SIDE, "crop", cache)
-    known = _once(work / "known.safetensors", lambda: teacher_outputs(sources, learn, sample))
-    material = Material(learn, dev, sample, named, **known)
+    outputs = _once(work / "known.safetensors", lambda: teacher_outputs(sources, learn, sample))
+    material = Material(learn, dev, sample, named, **outputs)
     model: Any = AutoModel.from_pretrained(
         sources.starter, dtype=torch.float32, use_safetensors=True
     )
     reader = Texts(sources.starter)
-    yield from train(PairLearner(model, material, reader, plan), plan, work / "pairs")
+    yield from train(PocketLearner(model, material, reader, plan), plan, work / "pairs")
     load_learned(model, load_file(work / "pairs" / BEST))
-    yield _between(sources, model, dev, reader)
+    yield _interpolate(sources, model, dev, reader)
     save(model, sources.starter, work / "pocket")
 
 
-def _between(sources: Sources, model: Any, dev: DecodedExamples, reader: Texts) -> Mixed:
-    """Leave in ``model`` the weights between the starter's and its own that dev takes.
+def _interpolate(sources: Sources, model: Any, dev: DecodedExamples, reader: Texts) -> Mixed:
+    """Leave in ``model`` the weights between the starter's and its own that are best on dev.
 
-    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models". Of shares that dev cannot tell
-    apart, the smallest forgets least of what the starter can name.
+    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models". Of shares that are equal on dev
+    within `_NOISE`, the smallest keeps most of what the starter can classify.
     """
     start = load_file(sources.starter / "model.safetensors")
     tuned = {name: value.clone() for name, value in model.state_dict().items()}
-    found: dict[float, tuple[float, ...]] = {}
+    recalls: dict[float, tuple[float, ...]] = {}
     model.eval()
 
     def mix(share: float) -> None:
@@ -96,11 +97,11 @@ def _between(sources: Sources, model: Any, dev: DecodedExamples, reader: Texts) 
     for share in _SHARES:
         mix(share)
         with torch.inference_mode():
-            found[share] = dev_recall(model, dev, reader)
-    means = {share: float(np.mean(recall)) for share, recall in found.items()}
-    taken = min(share for share, mean in means.items() if mean >= max(means.values()) - _NOISE)
-    mix(taken)
-    return Mixed(taken, found)
+            recalls[share] = dev_recall(model, dev, reader)
+    means = {share: float(np.mean(recall)) for share, recall in recalls.items()}
+    chosen = min(share for share, mean in means.items() if mean >= max(means.values()) - _NOISE)
+    mix(chosen)
+    return Mixed(chosen, recalls)
 
 
 def save(model: Any, starter: Path, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""What Pocket learns from: Flickr8k, the ImageNet sample, and what the teachers say of both."""
+"""Pocket's training data: Flickr8k, an ImageNet sample, and the teachers' outputs on both."""
 
 import csv
 from collections.abc import Callable, Sequence
@@ -13,15 +13,15 @@ from transformers import AutoModel, AutoTokenizer, MobileNetV2ForImageClassifica
 from components.datasets.captioned import DataError, Example
 from components.training.loader import DecodedExamples, parts
 
-SIDE, CROP = 224, 192  # pixels: of Pocket, as Flickr8k's lie there; in training
+SIDE, CROP = 224, 192  # pixels: of decoded images and of evaluation; of training crops
 WIDTH = 384
-_LONGEST = 32  # tokens
+_MAX_TOKENS = 32
 ClassNames = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the recipe's data lie: Flickr8k, ImageNet's sample, three models."""
+    """The folders of Flickr8k, the ImageNet sample, and three models."""
 
     flickr8k: Path
     imagenet: Path
@@ -32,21 +32,21 @@ class Sources:
 
 @dataclass(frozen=True)
 class Named:
-    """The ImageNet sample: images by class, and the names of all 1,000 classes."""
+    """The ImageNet sample: one image of each class, and each class's names."""
 
     examples: tuple[Example, ...]
     names: tuple[ClassNames, ...]
 
     @property
     def shown(self) -> tuple[int, ...]:
-        """The classes whose images are trained on: every second one."""
+        """The classes whose images are used in training: every second one."""
         return tuple(range(0, len(self.names), 2))
 
 
 def read_named(folder: Path) -> Named:
-    """Return the ImageNet sample of ``labels.csv``: image, class_index, wnid, names.
+    """Return the ImageNet sample of a ``labels.csv`` (image, class_index, wnid, names).
 
-    Raises DataError where it or one of its images is missing.
+    Raises DataError where the file or one of its images is missing.
     """
     try:
         with (folder / "labels.csv").open(encoding="utf-8", newline="") as lines:
@@ -61,14 +61,14 @@ def read_named(folder: Path) -> Named:
 
 
 class Texts:
-    """A tokenizer's rows of padded ids, in groups of like length."""
+    """Text encoding with a checkpoint's tokenizer, in groups of similar length."""
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
     def encode(self, texts: Sequence[str], forward: Callable[..., Tensor], group: int) -> Tensor:
-        """Return ``forward(ids, mask)`` (n, width) of texts in their order."""
-        rows = self.tokenizer(list(texts), truncation=True, max_length=_LONGEST)["input_ids"]
+        """Return ``forward(ids, mask)`` (n, width) of texts, in the order given."""
+        rows = self.tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS)["input_ids"]
         order = np.argsort([len(row) for row in rows], kind="stable")
         rows_of = []
         for start in range(0, len(order), group):
@@ -76,12 +76,12 @@ class Texts:
                 [torch.tensor(rows[i]) for i in order[start : start + group]], batch_first=True
             )
             rows_of.append(forward(ids, (ids != 0).long()))
-        back = torch.from_numpy(np.argsort(order, kind="stable"))
-        return torch.cat(rows_of)[back]
+        original = torch.from_numpy(np.argsort(order, kind="stable"))
+        return torch.cat(rows_of)[original]
 
 
 def teacher_vectors(sources: Sources, texts: Sequence[str]) -> Tensor:
-    """Return MiniLM's own unit vectors (n, 384) of texts: the mean over a text's tokens."""
+    """Return MiniLM's unit vectors (n, 384) of texts: the mean over each text's tokens."""
     model = AutoModel.from_pretrained(sources.minilm, dtype=torch.float32, use_safetensors=True)
 
     def forward(ids: Tensor, mask: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ def teacher_vectors(sources: Sources, texts: Sequence[str]) -> Tensor:
 
 @dataclass(frozen=True)
 class Material:
-    """All that both towers learn from."""
+    """All that both towers are trained on."""
 
     train: DecodedExamples
     dev: DecodedExamples
@@ -104,29 +104,29 @@ class Material:
     named: Named
     meaning: Tensor  # (images, 384): MiniLM's mean vector of a training image's captions
     classes: Tensor  # (images, 1000): the backbone's own class distribution of training images
-    sample_classes: Tensor  # (1000, 1000): the same of the sample
+    sample_classes: Tensor  # (1000, 1000): the same for the sample
 
 
 def _classes(sources: Sources, images: DecodedExamples) -> Tensor:
     """Return the backbone's class distribution (n, 1000)."""
     model = MobileNetV2ForImageClassification.from_pretrained(sources.backbone, dtype=torch.float32)
     model = model.eval().to(memory_format=torch.channels_last)
-    found = []
+    probabilities = []
     with torch.inference_mode():
         for pixels in parts(images.pixels, 50):
             values = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
             logits = model(values.contiguous(memory_format=torch.channels_last)).logits
-            found.append(logits[:, 1:].softmax(dim=1))  # without its background
-    return torch.cat(found).clone()
+            probabilities.append(logits[:, 1:].softmax(dim=1))  # without the background class
+    return torch.cat(probabilities).clone()
 
 
 def teacher_outputs(
     sources: Sources, learn: DecodedExamples, sample: DecodedExamples
 ) -> dict[str, Tensor]:
-    """Return what the teachers say: see `Material`."""
-    said = teacher_vectors(sources, learn.captions)
+    """Return the teachers' outputs, by their names in `Material`."""
+    vectors = teacher_vectors(sources, learn.captions)
     sums = torch.zeros(len(learn.examples), WIDTH)
-    sums.index_add_(0, torch.from_numpy(learn.owner), said)
+    sums.index_add_(0, torch.from_numpy(learn.owner), vectors)
     return {
         "meaning": nn.functional.normalize(sums, dim=1),
         "classes": _classes(sources, learn),

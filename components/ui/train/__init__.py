@@ -1,1 +1,1 @@
-"""The drawing pieces of the Train page."""
+"""The parts of the Train page."""

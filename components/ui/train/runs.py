@@ -1,4 +1,4 @@
-"""Training runs of this server: begun, estimated, kept."""
+"""This server's training runs: estimated, started, and kept as models."""
 
 import shutil
 import threading
@@ -13,11 +13,12 @@ from components import models
 from components.encoder import Encoder
 from components.models import ModelSpec
 from components.settings import Settings
-from components.training.jobs import MODEL, Compared, Cost, Job, Said
-from components.training.loader import DecodedExamples
+from components.training.jobs import Job
+from components.training.loader import TrainDev
 from components.training.loop import LOG, Dev, Ended, Step
-from components.training.worker import Mode, Order, follow
-from components.ui import tasks as background
+from components.training.run import MODEL, Comparison, Cost, Message
+from components.training.worker import Action, Request, follow
+from components.ui import tasks
 from components.ui.tasks import Task
 
 
@@ -27,22 +28,22 @@ class Run:
 
     name: str
     job: Job
-    images: tuple[DecodedExamples, DecodedExamples]
+    images: TrainDev
 
     @property
     def folder(self) -> Path:
-        """Where its checkpoint lies until it is done."""
+        """The folder of its checkpoint until the run has finished."""
         return Settings().model_cache / "training" / self.name
 
 
 @dataclass
 class Progress:
-    """What a run has told. The thread writes it, pages read it."""
+    """A run's events so far. The run's thread writes them, pages read them."""
 
     steps: list[Step] = field(default_factory=list)
     devs: list[Dev] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-    compared: Compared | None = None
+    messages: list[str] = field(default_factory=list)
+    comparison: Comparison | None = None
     ended: Ended | None = None
 
     def take(self, event: Any) -> None:
@@ -51,69 +52,69 @@ class Progress:
             self.steps.append(event)
         elif isinstance(event, Dev):
             self.devs.append(event)
-        elif isinstance(event, Said):
-            self.said.append(event.text)
-        elif isinstance(event, Compared):
-            self.compared = event
+        elif isinstance(event, Message):
+            self.messages.append(event.text)
+        elif isinstance(event, Comparison):
+            self.comparison = event
         elif isinstance(event, Ended):
             self.ended = event
 
 
 @st.cache_resource
-def tasks() -> dict[str, Task]:
-    """Return this server's runs by name, for all sessions."""
+def all_runs() -> dict[str, Task]:
+    """Return this server's runs by name, running or ended, for all sessions."""
     return {}
 
 
 def busy() -> str:
-    """Return the name of the run that is under way, empty where there is none."""
-    return next((name for name, task in tasks().items() if not task.ended), "")
+    """Return the name of the run in progress, or ""."""
+    return next((name for name, task in all_runs().items() if not task.ended), "")
 
 
 def start(run: Run) -> None:
-    """Begin a run, or go on with it where it was stopped; its model is kept when it ends."""
+    """Start a run, or resume a stopped one; its model is kept when it ends."""
     progress = Progress()
 
-    def work(tell: Callable[[Progress], None], stop: threading.Event) -> ModelSpec | None:
-        tell(progress)
-        follow(_order("run", run), progress.take, stop)
+    def work(report: Callable[[Progress], None], stop: threading.Event) -> ModelSpec | None:
+        report(progress)
+        follow(_request("run", run), progress.take, stop)
         if stop.is_set() and not (run.folder / MODEL / "config.json").is_file():
             return None
-        return _kept(run)
+        return _keep(run)
 
-    background.start(tasks(), run.name, Task(run, work))
-
-
-def _order(mode: Mode, run: Run) -> Order:
-    return Order(mode, run.job, run.images, run.folder)
+    tasks.start(all_runs(), run.name, Task(run, work))
 
 
-def _kept(run: Run) -> ModelSpec:
-    made = run.folder / MODEL
-    shutil.copyfile(run.folder / LOG, made / LOG)
-    spec = models.keep_trained(made, run.name)
+def _request(action: Action, run: Run) -> Request:
+    return Request(action, run.job, run.images, run.folder)
+
+
+def _keep(run: Run) -> ModelSpec:
+    folder = run.folder / MODEL
+    shutil.copyfile(run.folder / LOG, folder / LOG)
+    spec = models.keep_trained(folder, run.name)
     shutil.rmtree(run.folder)
     return spec
 
 
 def estimate(run: Run) -> Cost:
-    """Return what a run will cost, from a few of its steps. Raises TrainingError."""
-    found: list[Cost] = []
+    """Return an estimate of a run's cost from a few of its steps. Raises TrainingError."""
+    costs: list[Cost] = []
 
     def take(event: Any) -> None:
         if isinstance(event, Cost):
-            found.append(event)
+            costs.append(event)
 
     try:
-        follow(_order("probe", run), take, threading.Event())
+        follow(_request("probe", run), take, threading.Event())
     finally:
         shutil.rmtree(run.folder, ignore_errors=True)
-    return found[0]
+    return costs[0]
 
 
 def discard(name: str, run: Run) -> None:
     shutil.rmtree(run.folder, ignore_errors=True)
-    tasks().pop(name, None)
+    all_runs().pop(name, None)
     st.rerun()
 
 

@@ -1,4 +1,4 @@
-"""Training runs on the page: what one will cost, how it goes, what it gave."""
+"""Training runs on the page: their estimated cost, their progress, their results."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,37 +6,30 @@ from dataclasses import replace
 import streamlit as st
 
 from components.models import ModelSpec
-from components.training.jobs import Compared, Cost, Figures
-from components.ui import tasks as background
+from components.training.run import Comparison, Cost, Figures
+from components.ui import tasks
 from components.ui.setup import MATCH, page
 from components.ui.tasks import Task
 from components.ui.text import plain
-from components.ui.train.runs import Progress, Run, busy, discard, estimate, start, tasks
-from components.words import count, shorten
+from components.ui.train.runs import Progress, Run, all_runs, busy, discard, estimate, start
+from components.words import count, duration, megabytes, shorten
 
-_MOVED = 8  # images that are shown of those that moved most
+_SHOWN_CHANGES = 8  # images whose rank changed most
 _CHART = 220  # pixels
-_POINTS, _MARKED = 500, 30  # of a curve at most, about; up to how many each is a dot as well
+_MAX_POINTS, _MAX_DOTS = 500, 30  # of a curve, roughly; of a curve whose points are marked
 
 
 def explain_cost(cost: Cost) -> str:
-    """Return a cost as a person reads it."""
+    """Return a cost in a sentence."""
     return (
-        f"About **{_time(cost.seconds)}** for {count(cost.steps, 'step')}, measured just now on"
-        f" this computer, and {cost.disk_bytes / 1e6:,.0f} MB of disk while it runs."
+        f"About **{duration(max(1, cost.seconds))}** for {count(cost.steps, 'step')}, as measured"
+        f" on this computer, and {megabytes(cost.disk_bytes)} of disk space during the run."
     )
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} hours"
 
 
 def show() -> None:
     """Draw every run of this server."""
-    background.show(tasks(), _running, _ended)
+    tasks.show(all_runs(), _running, _ended)
 
 
 def _running(name: str, task: Task) -> None:
@@ -45,45 +38,45 @@ def _running(name: str, task: Task) -> None:
     if last is None or progress is None:
         st.progress(0.0, f"Training {plain(name)}: preparing")
     else:
-        told = f"step {last.number:,} of {last.total:,}, loss {last.loss:.3f}"
-        left = _time(last.seconds_left)
-        st.progress(last.number / last.total, f"Training {plain(name)}: {told}, {left} left")
+        state = f"step {last.number:,} of {last.total:,}, loss {last.loss:.3f}"
+        left = duration(last.seconds_left)
+        st.progress(last.number / last.total, f"Training {plain(name)}: {state}, {left} left")
         _curves(progress)
-    background.stop_button(name, task)
+    tasks.stop_button(name, task)
 
 
 def _curves(progress: Progress) -> None:
-    """Draw loss by step, and dev by epoch."""
+    """Draw loss by step, and the dev figure by epoch."""
     left, right = st.columns(2)
     with left:
         st.caption("**Loss** of each step's batch: lower is better.")
-        thin = max(1, len(progress.steps) // _POINTS)
+        thin = max(1, len(progress.steps) // _MAX_POINTS)
         _curve("loss", [(e.number, e.loss) for e in progress.steps[::thin]])
     with right:
         if not progress.devs:
-            st.caption("**Dev** is measured after each epoch, on images held out.")
+            st.caption("The **dev figure** is measured after each epoch, on held-out images.")
             return
         st.caption(
-            "**Dev**, on images held out: of a model with vectors the mean of R@1, R@5 and R@10"
-            " both ways, in per cent; of a pair matcher, its accuracy."
+            "**Dev figure** on held-out images: the mean of R@1, R@5 and R@10 in both directions,"
+            " in per cent; for a pair matcher, accuracy."
         )
         _curve("dev", [(e.number, e.figure) for e in progress.devs])
 
 
 def _curve(name: str, points: Sequence[tuple[int, float]]) -> None:
-    """Draw figures by step; their scale does not begin at zero, or small gains would not show."""
+    """Draw figures by step; the scale does not start at zero, so that small gains show."""
     import altair as alt
     import pandas as pd
 
     chart = (
         alt.Chart(pd.DataFrame(points, columns=["step", name]))
-        .mark_line(point=len(points) <= _MARKED)
+        .mark_line(point=len(points) <= _MAX_DOTS)
         .encode(
             x=alt.X("step:Q", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(nice=False)),
             y=alt.Y(f"{name}:Q", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
             tooltip=["step:Q", alt.Tooltip(f"{name}:Q", format=".4g")],
         )
-        .properties(height=_CHART, description=f"{name} by step, at last {points[-1][1]:.4g}")
+        .properties(height=_CHART, description=f"{name} by step; last value {points[-1][1]:.4g}")
     )
     st.altair_chart(chart)
 
@@ -95,27 +88,27 @@ def _ended(name: str, task: Task) -> None:
     if task.message:
         st.warning(f"{plain(name)}: {plain(task.message)}", icon=":material/error:")
     elif spec is None:
-        st.info(f"{plain(name)} is stopped; what it has learned is kept.", icon=":material/pause:")
+        st.info(f"{plain(name)} is stopped; its progress is kept.", icon=":material/pause:")
     else:
         _show_result(name, spec, progress)
     if progress.steps:
         _curves(progress)
-    if progress.compared:
-        _show_moved(run, progress.compared)
+    if progress.comparison:
+        _show_changes(run, progress.comparison)
     with st.container(horizontal=True):
         if spec is None and not busy():
-            if st.button("Go on", icon=":material/play_arrow:", key=f"resume {name}"):
+            if st.button("Resume", icon=":material/play_arrow:", key=f"resume {name}"):
                 start(run)
-                st.rerun()  # the whole page: what draws the tasks begins to look again
+                st.rerun()  # the whole page, so that the runs are drawn at intervals again
             if st.button("Discard", icon=":material/delete:", key=f"discard {name}"):
                 discard(name, run)
-        background.close_button(tasks(), name)
+        tasks.close_button(all_runs(), name)
 
 
 def _show_result(name: str, spec: ModelSpec, progress: Progress) -> None:
-    best = f"; its best dev figure is {progress.ended.best:.4g}" if progress.ended else ""
-    st.success(f"{plain(name)} is trained{best}.", icon=":material/check:")
-    for sentence in progress.said:
+    best = f" Its best dev figure is {progress.ended.best:.4g}." if progress.ended else ""
+    st.success(f"{plain(name)} is trained.{best}", icon=":material/check:")
+    for sentence in progress.messages:
         st.caption(plain(sentence))
     st.page_link(
         page(MATCH),
@@ -123,88 +116,85 @@ def _show_result(name: str, spec: ModelSpec, progress: Progress) -> None:
         icon=":material/image_search:",
         query_params={"model": spec.id},
     )
-    if progress.compared:
-        _show_recalls(progress.compared)
+    if progress.comparison:
+        _show_recalls(progress.comparison)
 
 
-def _show_recalls(found: Compared) -> None:
+def _show_recalls(comparison: Comparison) -> None:
     import pandas as pd
 
-    def row(way: str, before: Sequence[float], after: Sequence[float]) -> dict[str, str]:
+    def row(direction: str, before: Sequence[float], after: Sequence[float]) -> dict[str, str]:
         cells = {
             f"R@{k}": f"{100 * old:.1f} → {100 * new:.1f}"
             for k, old, new in zip((1, 5, 10), before, after, strict=True)
         }
-        return {"Dev, before → after": way, **cells}
+        return {"Dev, before → after": direction, **cells}
 
-    st.table(
-        pd.DataFrame(
-            [
-                row(
-                    "caption to image", found.before.caption_to_image, found.after.caption_to_image
-                ),
-                row(
-                    "image to caption", found.before.image_to_caption, found.after.image_to_caption
-                ),
-            ]
-        ).set_index("Dev, before → after")
-    )
+    old, new = comparison.before, comparison.after
+    rows = [
+        row("caption to image", old.caption_to_image, new.caption_to_image),
+        row("image to caption", old.image_to_caption, new.image_to_caption),
+    ]
+    st.table(pd.DataFrame(rows).set_index("Dev, before → after"))
     st.caption(
-        f"Of {count(len(found.before.ranks), 'image')} held out, per cent of captions whose own"
-        " image is among the first 1, 5 and 10, and of images for their captions."
+        f"On {count(len(old.ranks), 'held-out image')}: the percentage of captions whose own image"
+        " is among the first 1, 5 and 10, and of images with one of their captions there."
     )
 
 
-def _show_moved(run: Run, found: Compared) -> None:
-    """Draw the images whose rank moved most, where this session gave them."""
+def _show_changes(run: Run, comparison: Comparison) -> None:
+    """Draw the images whose rank changed most, in the session that they come from."""
     if st.session_state.get("train_key") != run.images[1].key:
-        return  # another session's images are its own
+        return  # other sessions do not see these images
     import io
 
     from PIL import Image
 
-    moves = moved(found.before, found.after)
-    if not moves:
-        st.caption("No image held out changed its rank.")
+    before, after = comparison.before.ranks, comparison.after.ranks
+    changed = rank_changes(comparison.before, comparison.after)
+    if not changed:
+        st.caption("No held-out image changed its rank.")
         return
-    st.subheader("Moved most")
-    st.caption("An image's rank is the median over its captions of its place among those held out.")
+    st.subheader("Largest changes in rank")
+    st.caption(
+        "An image's rank is its position among the held-out images, as the median over its"
+        " captions."
+    )
     with st.grid("auto", min_column_width=150, gap="small"):
-        for row in moves[:_MOVED]:
+        for row in changed[:_SHOWN_CHANGES]:
             example = run.images[1].examples[row]
-            held = io.BytesIO()
-            Image.fromarray(run.images[1].pixels[row]).save(held, "JPEG")
+            file = io.BytesIO()
+            Image.fromarray(run.images[1].pixels[row]).save(file, "JPEG")
             with st.container(gap="xsmall"):
-                st.image(held.getvalue(), width="stretch", alt=shorten(example.captions[0], 120))
-                better = found.after.ranks[row] < found.before.ranks[row]
-                sign = "better" if better else "worse"
-                st.caption(
-                    f"{plain(shorten(example.image.name, 24))}: rank {found.before.ranks[row]:g} →"
-                    f" {found.after.ranks[row]:g}, {sign}"
-                )
+                st.image(file.getvalue(), width="stretch", alt=shorten(example.captions[0], 120))
+                verdict = "better" if after[row] < before[row] else "worse"
+                name = plain(shorten(example.image.name, 24))
+                st.caption(f"{name}: rank {before[row]:g} → {after[row]:g}, {verdict}")
 
 
-def moved(before: Figures, after: Figures) -> list[int]:
-    """Return the rows whose rank changed, those that changed most first."""
+def rank_changes(before: Figures, after: Figures) -> list[int]:
+    """Return the rows of images whose rank changed, the largest change first."""
     changes = [abs(old - new) for old, new in zip(before.ranks, after.ranks, strict=True)]
     order = sorted(range(len(changes)), key=changes.__getitem__, reverse=True)
     return [row for row in order if changes[row]]
 
 
 def ready_to_start(run: Run) -> bool:
-    """Draw cost and start; return whether the person asks to start."""
+    """Draw the estimate and the start button; return whether it was clicked."""
     costs: dict[str, Cost] = st.session_state.setdefault("train_costs", {})
     key = repr((run.job, run.images[0].key))
     if key not in costs:
-        if st.button("What will it cost?", icon=":material/timer:", key="train_estimate"):
-            with st.spinner("Running three steps", show_time=True):
+        if st.button("Estimate time and disk space", icon=":material/timer:", key="train_estimate"):
+            with st.spinner("Measuring three steps", show_time=True):
                 costs[key] = estimate(replace(run, name=f".probe-{run.name}"))
             st.rerun()
         return False
     st.markdown(explain_cost(costs[key]))
     other = busy()
     if other:
-        st.info(f"{plain(other)} is being trained: one run at a time.", icon=":material/hourglass:")
+        st.info(
+            f"{plain(other)} is being trained; only one run at a time.", icon=":material/hourglass:"
+        )
     return st.button(
         "Start training",
         type="primary",

@@ -1,0 +1,109 @@
+"""Making Pocket from a few real images: it runs, resumes, and `AutoModel` loads the result."""
+
+import csv
+import itertools
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers as hf
+from safetensors.torch import load_file
+
+from components.bench.training import names
+from components.datasets.captioned import DataError
+from components.encoder import load
+from components.images import sample_sources
+from components.models.catalogue import POCKET
+from components.training.loop import Step
+from components.training.pocket import learner, material
+from components.training.pocket.make import PLAN, Mixed, make
+from components.training.pocket.material import Sources, read_named
+from tests import checkpoints
+from tests.pairs import write_pairs
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
+    """Tiny random checkpoints as backbone and MiniLM; the starter is Pocket itself."""
+    monkeypatch.setattr(learner, "BATCH", 8)
+    monkeypatch.setattr(learner, "NAMED", 2)
+    monkeypatch.setattr(learner, "NAMES", 5)
+    monkeypatch.setattr(learner, "CROP", 64)
+    monkeypatch.setattr(learner, "PASSES", 2)
+    monkeypatch.setattr(material, "WIDTH", 32)
+    flickr = write_pairs(tmp_path / "flickr8k", splits=True)
+    named = tmp_path / "imagenet"
+    (named / "images").mkdir(parents=True)
+    with (named / "labels.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "class_index", "wnid", "names"])
+        for number, source in enumerate(list(sample_sources())[:10]):
+            shutil.copy(Path(str(source.data)), named / "images" / f"{number}.jpg")
+            writer.writerow([f"{number}.jpg", number, f"n{number}", f"thing {number}, other name"])
+    backbone = hf.MobileNetV2Config(depth_multiplier=0.35)
+    backbone.num_labels = 11  # background, and ten things
+    hf.MobileNetV2ForImageClassification(backbone).save_pretrained(tmp_path / "backbone")
+    checkpoints.write_sentence_tower(tmp_path / "minilm")
+    return Sources(flickr, named, tmp_path / "backbone", tmp_path / "minilm", POCKET)
+
+
+def test_it_makes_a_checkpoint_that_plain_transformers_loads(
+    sources: Sources, tmp_path: Path
+) -> None:
+    plan = replace(PLAN, epochs=1, precision="f32", checkpoint_every=2)
+    work, killed = tmp_path / "work", tmp_path / "killed"
+    events = make(sources, work, plan)
+    last = list(itertools.islice(events, 5))[-1]  # in the second pass
+    shutil.copytree(work, killed)  # as a kill leaves it: the fourth step is kept
+    again = next(make(sources, killed, plan))
+    assert isinstance(last, Step)
+    assert isinstance(again, Step)
+    assert (again.number, again.loss) == (last.number, last.loss)
+    del events
+    rest = list(make(sources, work, plan))
+    mixed = rest[-1]
+    assert isinstance(mixed, Mixed)
+    assert len(mixed.recalls) == 6
+    means = {share: float(np.mean(recall)) for share, recall in mixed.recalls.items()}
+    assert means[mixed.share] >= max(means.values()) - 0.1
+    assert all(mean < max(means.values()) - 0.1 for s, mean in means.items() if s < mixed.share)
+    made = tmp_path / "work" / "pocket"
+    model = hf.AutoModel.from_pretrained(made, dtype=torch.float32)
+    processor = hf.AutoProcessor.from_pretrained(made)
+    read = processor(text=["a cat"], images=np.zeros((50, 70, 3), np.uint8), return_tensors="pt")
+    assert read["pixel_values"].shape == (1, 3, 224, 224)
+    assert model(**read).logits_per_image.shape == (1, 1)
+    assert (
+        len(processor(text=["a dog " * 30]).input_ids[0]) == 62
+    )  # not truncated to the length in training
+    assert {value.dtype for value in load_file(made / "model.safetensors").values()} >= {
+        torch.float16
+    }
+    encoder = load(made)
+    assert encoder.texts(["a cat"]).shape == (1, 384)
+
+
+def test_half_of_the_classes_are_held_out_of_training(sources: Sources) -> None:
+    named = read_named(sources.imagenet)
+    assert named.shown == (0, 2, 4, 6, 8)
+    assert named.names[3] == ("thing 3", "other name")
+
+
+def test_a_sample_without_its_list_or_an_image_is_named(sources: Sources, tmp_path: Path) -> None:
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    with pytest.raises(DataError, match=r"bare lacks a labels\.csv"):
+        read_named(folder)
+    shutil.copy(sources.imagenet / "labels.csv", folder)
+    with pytest.raises(DataError, match="or its images"):
+        read_named(folder)
+
+
+def test_images_are_named_by_halves(sources: Sources) -> None:
+    lines: list[str] = []
+    names(load("pocket"), sources.imagenet, lines.append)
+    assert lines[0] == "pocket: top-1 among 10 names"
+    assert [line.split("%")[1] for line in lines[1:]] == ["  of 5 images", "  of 5 images"]
