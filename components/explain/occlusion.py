@@ -110,8 +110,8 @@ def verdict(checked: Curves) -> str:
     )
     return (
         f"Hiding the most salient tenth changes the cosine of {whole:.3f} by {hidden - whole:+.3f},"
-        f" hiding a random tenth by {at_random - whole:+.3f}. In the faithfulness check (deletion"
-        f" below random order, insertion above it) the map {results[passed]}."
+        f" hiding a random tenth by {at_random - whole:+.3f}. Compared with random order"
+        f" (deletion below it, insertion above it), the map {results[passed]}."
     )
 
 

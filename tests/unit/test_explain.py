@@ -203,8 +203,8 @@ def test_the_verdict_reports_the_faithfulness_check(
 ) -> None:
     assert explain.verdict(curves(deletion, insertion)) == (
         f"Hiding the most salient tenth changes the cosine of 0.800 by {deletion - 0.8:+.3f},"
-        " hiding a random tenth by -0.300. In the faithfulness check (deletion below random order,"
-        f" insertion above it) the map {result}."
+        " hiding a random tenth by -0.300. Compared with random order (deletion below it, insertion"
+        f" above it), the map {result}."
     )
 
 

@@ -118,14 +118,14 @@ def _faithfulness(subject: Subject, occlusion: Occlusion, salient: Floats) -> No
     st.caption(f"Faithfulness check: {explain.verdict(checked)}")
 
 
-def _curves(what: str, by_map: Floats, by_chance: Floats) -> alt.Chart:
+def _curves(what: str, by_map: Floats, at_random: Floats) -> alt.Chart:
     """Return the chart of two curves (11,), which differ in dashes as well as in colour."""
-    orders = ["by the map", "by chance"]
+    orders = ["by the map", "random order"]
     frame = pd.DataFrame(
         {
             "order": np.repeat(orders, 11),
             "share": np.tile(np.arange(11) / 10, 2),
-            "cosine": np.concatenate([by_map, by_chance]),
+            "cosine": np.concatenate([by_map, at_random]),
         }
     )
     line = alt.Legend(title=None, orient="top", symbolType="stroke")
