@@ -34,7 +34,7 @@ def caption_changes(subject: Subject) -> None:
     st.caption(
         f"{blind} of {count(len(changed), 'caption')} with another meaning"
         f" {'scores' if blind == 1 else 'score'} as high as the original or higher: the model does"
-        " not notice the change. The variants are made by simple rules for English, and may read"
+        " not notice those changes. The variants are made by simple rules for English, and may read"
         " awkwardly."
     )
 

@@ -146,7 +146,8 @@ def _curves(what: str, by_map: Floats, at_random: Floats) -> alt.Chart:
             ],
         )
         .properties(
-            height=200, description=f"The cosine as the image is {what} by tenths, {orders}"
+            height=200,
+            description=f"The cosine as the image is {what} by tenths, {' and '.join(orders)}",
         )
     )
     return chart
