@@ -24,7 +24,7 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model of the catalogue; recalls are R@1 in percent, (text->image, image->text)."""
+    """A model of the catalogue; recalls are R@1 in per cent, (text->image, image->text)."""
 
     spec: ModelSpec
     size_mb: int  # to download, in millions of bytes
