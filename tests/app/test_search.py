@@ -145,7 +145,7 @@ def test_another_model_has_a_sentence_and_both_ways_out(encoder: Encoder, tmp_pa
     app = AppTest.from_file(str(ROOT / "pages/search.py"), default_timeout=60)
     app.query_params["model"] = tiny
     done(app.run())
-    assert "samples was indexed with pocket, and the model in use is" in shown(app)
+    assert "samples was indexed with pocket, but the model in use is" in shown(app)
     labels = [button.label for button in app.button]
     assert "Use pocket" in labels
     assert any(label.startswith("Rebuild with") for label in labels)
