@@ -38,7 +38,7 @@ def _show_version(requested: bool) -> None:
         raise typer.Exit
 
 
-FormatOption = Annotated[Format, typer.Option("--format", "-f")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Format of the results.")]
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="An id from `models list`, a Hub id, or a folder.")
 ]

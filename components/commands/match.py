@@ -24,7 +24,7 @@ from components.words import EMPTY, shorten
 
 def match(
     images: Annotated[list[Path], typer.Argument(help="Image files or folders.")],
-    caption: Annotated[list[str], typer.Option("--caption", "-c", help="Repeatable.")],
+    caption: Annotated[list[str], typer.Option("--caption", "-c", help="A caption; repeatable.")],
     model: ModelOption = "",
     top: Annotated[int, typer.Option("--top", min=0, help="Images per caption; 0: all.")] = 0,
     form: FormatOption = Format.table,
