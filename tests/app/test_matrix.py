@@ -99,9 +99,18 @@ def test_one_caption_and_one_image_make_a_matrix_too(app: AppTest) -> None:
     upload(app, "chelsea.jpg")
     type_captions(app, "猫 **b** $x$")
     done(app.segmented_control(key="matrix_order").set_value("Clustered").run())
-    for why in ("Which words", "A versus B", "Change the caption"):
+    heat = str(charts(app)[0]["description"])
+    assert heat.startswith("Heatmap of 1 caption against 1 image.")
+    assert app.selectbox(key="matrix_caption").options == ["猫 **b** $x$"]
+    assert tables(app).count("1 of 1") == 2  # the image's rank and the caption's
+    assert tables(app).count("100.00%") == 2  # a softmax over one, by row and by column
+    for why, shown in {
+        "Which words": "How much the cosine falls without each word",
+        "A versus B": "orange favours A",  # B is gibberish: there is no other caption
+        "Change the caption": r"a photo of 猫 \*\*b\*\* \$x\$",
+    }.items():
         done(app.segmented_control(key="matrix_why").set_value(why).run())
-    assert "1 of 1" in tables(app)
+        assert shown in texts(app) + tables(app)
 
 
 def test_a_removed_cell_is_replaced_by_one_that_exists(app: AppTest) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from components.output.matrix_figure import legend
 from components.scores import Cell, Heatmap, Scores, band
+from components.words import count
 
 _MAX_VALUES = 1_600  # cells: with more, no screen has room for the numbers
 _IMAGES = -1  # the row of the images, above the first caption
@@ -50,7 +51,8 @@ def chart(
 
 def _description(heatmap: Heatmap) -> str:
     rows, columns = heatmap.values.shape
-    return f"Heatmap of {rows} captions against {columns} images. {legend(heatmap)}"
+    size = f"{count(rows, 'caption')} against {count(columns, 'image')}"
+    return f"Heatmap of {size}. {legend(heatmap)}"
 
 
 def _names(names: Sequence[str]) -> str:
