@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from components import models
 from components.datasets.captioned import read
 from components.encoder import Encoded, encode, load
+from components.encoder.runtimes import RuntimeUnavailable, prepared
 from components.images import source_of
 from components.models import Located, locate, resolve
 from components.training.dual import DualLearner, LossName, Trains, Tuning
@@ -83,6 +84,17 @@ def test_gradcache_repeats_dropout_in_both_passes() -> None:
     assert not torch.equal(seen[0], seen[1])
 
 
+@pytest.fixture
+def on_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load without conversion to OpenVINO, whose vectors test_encoder compares for each family."""
+
+    def refuse(located: Located) -> Path:
+        raise RuntimeUnavailable(f"{located.spec.name} runs on torch in this test.")
+
+    monkeypatch.setattr(prepared, "prepare", refuse)
+
+
+@pytest.mark.usefixtures("on_torch")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_is_tuned_saved_and_loaded_with_the_same_vectors(
     family: str, tmp_path: Path, data: DecodedExamples
@@ -103,6 +115,7 @@ def test_every_family_is_tuned_saved_and_loaded_with_the_same_vectors(
     assert np.abs(texts - learner.vectors()[0][:6]).max() < 0.02
 
 
+@pytest.mark.usefixtures("on_torch")
 def test_a_pair_of_towers_is_tuned_and_kept_under_a_name(
     tmp_path: Path, data: DecodedExamples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +162,7 @@ def test_only_the_chosen_weights_are_trained(
     assert any(name.endswith(trained) for name in changed)
 
 
+@pytest.mark.usefixtures("on_torch")
 def test_lora_trains_small_matrices_that_saving_merges_into_the_weights(
     tmp_path: Path, data: DecodedExamples
 ) -> None:
