@@ -6,11 +6,11 @@ EMPTY = "–"  # noqa: RUF001 - the en dash of an empty table cell
 
 
 def duration(seconds: float) -> str:
-    """Return "4 s", "2 min 5 s", "1 h 3 min"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
+    """Return "4 s", "2 min 5 s", or, from an hour on, rounded to minutes, "1 h 3 min"."""
+    if round(seconds) >= 3600:
+        hours, minutes = divmod(round(seconds / 60), 60)
         return f"{hours} h {minutes} min"
+    minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 

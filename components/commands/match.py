@@ -72,7 +72,7 @@ def _say_cut(encoder: Encoder, captions: Sequence[str]) -> None:
             say(f"cut at {reading.limit} of {reading.tokens} tokens: {shorten(caption)}")
 
 
-_HEADER = "rank  cosine  pctile     z  reads as   prob.  image"
+_HEADER = "rank  cosine  pctile     z  band       prob.  image"
 
 
 def _written(matches: Sequence[Match], form: Format) -> str:

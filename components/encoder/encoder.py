@@ -20,7 +20,7 @@ Inputs = tuple[Array, ...]  # one image as the image tower takes it
 TEXT_BATCH = 64
 
 
-class _ImageProcessor(Protocol):
+class ImageProcessor(Protocol):
     def __call__(self, image: Image.Image) -> Inputs: ...
 
 
@@ -43,7 +43,7 @@ class Encoder:
     recipe: Recipe
     runtime: Runtime
     tokenizer: CaptionTokenizer
-    prepare: _ImageProcessor
+    prepare: ImageProcessor
     batch: int  # images per forward pass
     note: str = ""  # the reason where it does not run on the fastest runtime
     head: PairHead | None = None

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from components.encoder.encoder import Encoder, Inputs, _ImageProcessor
+from components.encoder.encoder import Encoder, ImageProcessor, Inputs
 from components.encoder.recipe import Recipe
 from components.encoder.runtimes import RuntimeUnavailable
 from components.encoder.tokenizer import CaptionTokenizer
@@ -130,13 +130,13 @@ def _on_torch(located: Located, device: str, precision: str | None) -> Encoder:
     )
 
 
-def _pixels(recipe: Recipe) -> _ImageProcessor:
+def _pixels(recipe: Recipe) -> ImageProcessor:
     pixels = recipe.pixels
     assert pixels is not None  # noqa: S101 - callers check it
     return lambda image: (pixels.pixels(image),)
 
 
-def _library_processor(processor: Any) -> _ImageProcessor:
+def _library_processor(processor: Any) -> ImageProcessor:
     lock = threading.Lock()  # transformers' processors are not documented as thread-safe
 
     def prepare(image: Image.Image) -> Inputs:

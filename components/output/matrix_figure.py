@@ -1,6 +1,7 @@
 """A heatmap as a figure for print: PNG, SVG or PDF, by matplotlib, in the app's colours."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,7 @@ FORMS: dict[str, Form] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 _CELL = 0.62  # inches at most; cells shrink to keep the figure within `_WIDEST`
 _LABELS = 3.0  # inches beside the matrix, for the captions
 _WIDEST = 18.0
+_LETTERS = 14  # of the legend in an inch
 _VALUES_FIT = 0.3  # inches: smaller cells show no value
 MARKS = (
     " \N{BLACK RIGHT-POINTING TRIANGLE} The best image of its row,"
@@ -56,7 +58,8 @@ def draw(heatmap: Heatmap, thumbnails: Sequence[bytes], footer: str) -> "Figure"
     if cell >= _VALUES_FIT:
         _values(axes, heatmap, cell)
     _marks(axes, heatmap, cell)
-    figure.supxlabel(f"{legend(heatmap)}\n{footer}", fontsize=8, parse_math=False)
+    lines = textwrap.wrap(legend(heatmap), int(_LETTERS * size[0]))
+    figure.supxlabel("\n".join([*lines, footer]), fontsize=8, parse_math=False)
     return figure
 
 

@@ -49,6 +49,14 @@ def test_the_last_line_is_the_footer() -> None:
     assert figure.get_supxlabel().splitlines()[-1] == "CaptionLens 1.2.3"
 
 
+def test_the_legend_is_inside_a_narrow_figure() -> None:
+    figure = drawn(heatmap())
+    figure.draw_without_rendering()
+    box = figure._supxlabel.get_window_extent()  # type: ignore[attr-defined] # no public way
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+
+
 def test_the_colours_are_those_of_the_screen() -> None:
     shown = heatmap()
     image = drawn(shown).axes[1].images[0]
