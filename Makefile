@@ -1,5 +1,5 @@
-# Two commands: `make app` runs CaptionLens, `make test` passes every test.
-# Both make the virtual environment and install what they need; the second time they start at once.
+# Two commands are enough: `make app` runs CaptionLens, `make test` passes every test.
+# Each makes the virtual environment and installs what it needs; later starts are immediate.
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -7,32 +7,46 @@ BIN := .venv/bin
 ENVIRONMENT := .venv/.app-installed
 TEST_ENVIRONMENT := .venv/.tests-installed
 
-.PHONY: app test lint unit ui browser chromium clean
+.PHONY: help app dev test quick lint fix unit ui browser chromium clean
 
-app: $(ENVIRONMENT)
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+app: $(ENVIRONMENT) ## run the app at http://localhost:8501 (PORT=...)
 	$(BIN)/python cli.py models prepare
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-test: lint unit ui browser
+dev: $(ENVIRONMENT) ## run the app and reload it when a source file changes
+	$(BIN)/streamlit run app.py --server.port $(PORT) \
+		--server.fileWatcherType auto --server.runOnSave true
 
-lint: $(TEST_ENVIRONMENT)
+test: lint unit ui browser ## lint, types, unit, app and browser tests
+
+quick: lint ## lint, types, and the unit tests without training and model conversion
+	$(BIN)/python -m pytest tests/unit -m "not slow"
+
+lint: $(TEST_ENVIRONMENT) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-unit: $(TEST_ENVIRONMENT)
+fix: $(TEST_ENVIRONMENT) ## format, and apply ruff's safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+unit: $(TEST_ENVIRONMENT) ## the unit tests
 	$(BIN)/python -m pytest tests/unit
 
-ui: $(TEST_ENVIRONMENT)
+ui: $(TEST_ENVIRONMENT) ## every page without a browser
 	$(BIN)/python -m pytest tests/app
 
-browser: $(TEST_ENVIRONMENT) chromium
+browser: $(TEST_ENVIRONMENT) chromium ## the pages in a real browser
 	$(BIN)/python -m pytest tests/browser
 
-chromium: $(TEST_ENVIRONMENT)
+chromium: $(TEST_ENVIRONMENT) ## install Chromium where it is missing
 	$(BIN)/python -m tests.browser.chromium
 
-clean:
+clean: ## remove the virtual environment and the caches
 	rm -rf .venv .test-results .mypy_cache .pytest_cache .ruff_cache
 
 .venv/bin/python:
