@@ -170,7 +170,7 @@ def test_the_older_matchers_are_in_every_picker() -> None:
 def test_the_pair_matcher_ranks_on_match_without_a_cosine() -> None:
     app = start("match", "trained:pairs")
     told = texts(app)
-    assert "Ranks go by each pair's probability." in told
+    assert "Ranked by each pair's probability." in told
     scores = app.segmented_control(key="match_pair_score")
     assert scores.options == ["Probability", "Percentile"]
     assert not app.exception
@@ -190,7 +190,7 @@ def test_pages_that_need_vectors_say_so(page: str, pairs: Path) -> None:
 @pytest.mark.usefixtures("older")
 def test_the_densenet_lstm_ranks_by_cosine() -> None:
     app = start("match", "trained:dense")
-    assert "Ranks go by cosine." in texts(app)
+    assert "Ranked by cosine." in texts(app)
     assert not app.exception
 
 

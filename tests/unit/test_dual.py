@@ -187,7 +187,7 @@ def test_lora_trains_small_matrices_that_saving_merges_into_the_weights(
 def test_pocket_overfits_32_pairs(loss: LossName, tmp_path: Path) -> None:
     folder = write_pairs(tmp_path / "pairs")
     tuning = Tuning("last", loss=loss, batch=32, chunk=16, crop=1.0)
-    job = DualJob(plan(40, 2e-4), tuning=tuning)
+    job = DualJob(plan(32, 2e-4), tuning=tuning)
     images = decode_once(read(folder).examples, 96, job.decoding().fit, folder / "cache")
     events = list(run(job, (images, images), tmp_path / "run"))
     assert isinstance(events[-1], Comparison)

@@ -191,7 +191,7 @@ def test_the_command_killed_and_repeated_ends_as_an_uninterrupted_one(tmp_path: 
 
     def start(out: str) -> subprocess.Popen[bytes]:
         command = ["cli.py", "train", "matcher", "--data", str(data), "--out", str(tmp_path / out)]
-        options = ["--epochs", "3", "--batch", "8", "--patience", "0"]
+        options = ["--epochs", "2", "--batch", "8", "--patience", "0"]
         return subprocess.Popen(
             [sys.executable, *command, *options], cwd=ROOT, stderr=subprocess.PIPE
         )
