@@ -184,7 +184,7 @@ def test_pages_that_need_vectors_say_so(page: str, pairs: Path) -> None:
         upload(app, pairs)
     key = "train_base" if page == "train" else "model"
     done(app.selectbox(key=key).set_value("trained:pairs").run())
-    assert "has no vectors: it scores one image with one caption" in texts(app)
+    assert "has no vectors, which this page needs. Choose another model" in texts(app)
 
 
 @pytest.mark.usefixtures("older")
