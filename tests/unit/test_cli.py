@@ -3,43 +3,16 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
-from components.settings import ROOT
 from components.version import version
 from tests import checkpoints
 from tests.hub_server import HubServer
+from tests.unit.helpers import SAMPLES, run
 
-SAMPLES = ROOT / "sample_images"
 COFFEE, CAT = "a cup of coffee on a saucer", "a facial photo of a tabby cat"
-
-
-def run(
-    *arguments: object,
-    status: int = 0,
-    answer: str = "",
-    environment: Mapping[str, str] = MappingProxyType({}),
-) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "cli.py", *map(str, arguments)]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        input=answer,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def test_json_lists_every_caption_with_its_images_best_first() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from components.version import version
-from tests.unit.test_cli import SAMPLES, run
+from tests.unit.helpers import SAMPLES, run
 
 
 @pytest.fixture

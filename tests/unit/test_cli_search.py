@@ -15,7 +15,7 @@ import pytest
 
 from components.settings import ROOT
 from tests.photo_server import PHOTO_COLUMNS, PhotoServer, jpeg, lite_zip, photo, tsv
-from tests.unit.test_cli import run as run_anywhere
+from tests.unit.helpers import run as run_anywhere
 
 SAMPLES = ROOT / "sample_images"
 CAT = "a facial photo of a tabby cat"

@@ -24,7 +24,7 @@ from components.training.split import dev_split, split_decoded, split_examples
 from components.training.uploads import in_memory
 from components.training.worker import Request, follow
 from tests.pairs import write_pairs
-from tests.unit.test_cli import SAMPLES, run
+from tests.unit.helpers import SAMPLES, run
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.datasets.evaluate import evaluate
-from tests.unit.test_cli import SAMPLES, run
+from tests.unit.helpers import SAMPLES, run
 
 # Captions down, images across; captions 0 and 1 are image 0's, 2 and 3 image 1's, 4 image 2's.
 SCORES = np.array(

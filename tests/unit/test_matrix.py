@@ -9,30 +9,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from components.scores import (
-    Calibration,
     Mode,
-    ScoreRule,
-    Scores,
     agreement,
     arrange,
     clustered,
     difference,
     known_pairs,
     scale_of,
-    score,
-    unit,
     values,
 )
 from components.scores.matrix import DIFFERENCE, assignment, leaf_order
-
-RULE = ScoreRule("softmax", 20.0)
-
-
-def scores(captions: int = 3, images: int = 4, seed: int = 0) -> Scores:
-    rng = np.random.default_rng(seed)
-    texts, vectors, bank = (unit(rng.standard_normal((n, 8))) for n in (captions, images, 50))
-    names = [f"c{i}" for i in range(captions)], [f"i{i}" for i in range(images)]
-    return score(*names, texts, vectors, Calibration(RULE, bank))
+from tests.unit.helpers import RULE, scores
 
 
 def test_each_mode_is_what_its_name_says() -> None:

@@ -13,15 +13,9 @@ from PIL import Image
 from components.output.export import matrix_to_csv, matrix_to_parquet
 from components.output.matrix_figure import draw, legend, save
 from components.scores import Heatmap, Mode, arrange, clustered, difference, scale_of
-from tests.unit.test_matrix import scores
+from tests.unit.helpers import jpeg, scores
 
 NASTY = ("$x$ & <b>", "=SUM(A1)", "a" * 300, "猫 🐈")
-
-
-def jpeg(colour: str, size: tuple[int, int] = (40, 30)) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", size, colour).save(out, "JPEG")
-    return out.getvalue()
 
 
 def heatmap(captions: int = 3, images: int = 4) -> Heatmap:

@@ -26,7 +26,7 @@ from components.scores import (
     unit,
 )
 from components.version import version
-from tests.unit.test_matrix_figure import jpeg
+from tests.unit.helpers import jpeg
 
 ATTACK = "<img src=x onerror=alert(1)>.png"
 SCRIPT = '"><script>alert(2)</script>'
