@@ -21,6 +21,8 @@ TEXT_BATCH = 64
 
 
 class ImageProcessor(Protocol):
+    """Prepares one image for the image tower. May be called from any thread."""
+
     def __call__(self, image: Image.Image) -> Inputs: ...
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components.encoder import load
 from components.settings import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -46,13 +47,10 @@ def test_the_readme_is_short_and_lists_every_setting() -> None:
     )
 
 
-def test_the_five_lines_rank_the_cat_first() -> None:
+def test_the_five_lines_are_those_of_the_docstring() -> None:
+    """`test_encoder.py` runs them."""
     document = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    code = document.partition("```python\n")[2].partition("```")[0]
-    names: dict[str, object] = {}
-    exec(compile(code, "docs/architecture.md", "exec"), names)  # noqa: S102 - our own document
-    from components.images import sample_sources
-
-    cosines = names["cosines"]
-    best = sample_sources()[int(cosines.argmax())]  # type: ignore[attr-defined] # an array
-    assert best.name == "chelsea.jpg"
+    lines = document.partition("```python\n")[2].partition("```")[0].splitlines()
+    examples = re.findall(r">>> (.*)", load.__doc__ or "")
+    assert [line.partition("  # ")[0] for line in lines] == examples
+    assert len(lines) == 5
