@@ -12,6 +12,8 @@ from components.explain.attention import AttentionTower, NoAttentionError
 from components.models import Located, has_transformer, locate, resolve
 from tests import checkpoints
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 SIDE, PATCH = checkpoints.SIDE, 8
 GRID = SIDE // PATCH
 

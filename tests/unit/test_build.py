@@ -36,6 +36,8 @@ from components.scores import Floats
 from components.settings import ROOT
 from tests import checkpoints
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 SAMPLES = ROOT / "sample_images"
 
 

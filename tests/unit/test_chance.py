@@ -8,6 +8,8 @@ import pytest
 from components.encoder import Encoder, chance, load
 from components.encoder.runtimes.openvino import OpenVinoRuntime
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:

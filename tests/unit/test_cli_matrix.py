@@ -12,6 +12,8 @@ from PIL import Image
 from components.version import version
 from tests.unit.helpers import SAMPLES, run
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 
 @pytest.fixture
 def captions(tmp_path: Path) -> Path:

@@ -17,6 +17,8 @@ from components.settings import ROOT
 from tests.photo_server import PHOTO_COLUMNS, PhotoServer, jpeg, lite_zip, photo, tsv
 from tests.unit.helpers import run as run_anywhere
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 SAMPLES = ROOT / "sample_images"
 CAT = "a facial photo of a tabby cat"
 

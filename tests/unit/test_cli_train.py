@@ -26,6 +26,8 @@ from components.training.worker import Request, follow
 from tests.pairs import write_pairs
 from tests.unit.helpers import SAMPLES, run
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:

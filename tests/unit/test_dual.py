@@ -27,6 +27,8 @@ from components.training.weights import load_learned
 from tests import checkpoints
 from tests.pairs import write_pairs
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 FAMILIES = ["clip", "siglip", "vision-text-dual-encoder", "chinese_clip", "altclip"]
 
 

@@ -23,6 +23,8 @@ from components.scores import Floats, unit
 from components.scores.measures import probability
 from tests import checkpoints, openai_clip
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 CAPTIONS = ["a dog on the beach", "two men", "red cat and a cup of coffee"]
 # Pixels that vary in shape, so that resizing and cropping are compared too.
 SIZES = ((64, 48), (40, 90), (33, 33))

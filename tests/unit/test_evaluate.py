@@ -9,6 +9,8 @@ import pytest
 from components.datasets.evaluate import evaluate
 from tests.unit.helpers import SAMPLES, run
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 # Captions down, images across; captions 0 and 1 are image 0's, 2 and 3 image 1's, 4 image 2's.
 SCORES = np.array(
     [

@@ -16,6 +16,8 @@ from components.images import decode, samples
 from components.output.explain_figure import Explained, draw
 from components.scores import Floats, unit
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:

@@ -5,6 +5,7 @@ import io
 import json
 
 import numpy as np
+import pytest
 from PIL import Image, ImageColor
 
 from components.encoder import load
@@ -72,6 +73,7 @@ def test_the_figure_shows_the_images_of_each_panel_in_their_order() -> None:
     assert (pixels[-10:] < 128).any() or (pixels[-60:] < 128).any()  # the footer
 
 
+@pytest.mark.slow  # converts a model
 def test_receipts_and_footers_name_the_version() -> None:
     encoder = load("pocket")
     versions = provenance(encoder)["versions"]

@@ -22,6 +22,8 @@ from components.training.loop import BEST, CHECKPOINT, LOG, Dev, Ended, Step, tr
 from components.training.plan import Plan
 from tests.pairs import write_pairs
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 
 class Line:
     """Learns y = 3 x - 1 with dropout, from batches that the epoch's number fixes."""

@@ -23,6 +23,8 @@ from components.training.plan import Plan
 from components.training.weights import load_learned
 from tests.pairs import COUNT, write_pairs
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 
 def decoded(folder: Path, side: int) -> DecodedExamples:
     examples = read(write_pairs(folder)).examples

@@ -24,6 +24,8 @@ from components.training.pocket.material import Sources, read_named
 from tests import checkpoints
 from tests.pairs import write_pairs
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:

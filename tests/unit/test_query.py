@@ -7,6 +7,8 @@ from components.collection.query import TEMPLATES, QueryError, Term, compose, pa
 from components.encoder import Encoder, load
 from components.scores import unit
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:

@@ -11,6 +11,8 @@ from components.encoder import load
 from components.images import decode, sample_sources
 from components.models.catalogue import OPENAI
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 MATRIX = Path(__file__).parent.parent / "openai_clip_notebook_matrix.csv"
 
 

@@ -28,6 +28,8 @@ from components.scores import (
 from components.version import version
 from tests.unit.helpers import jpeg
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 ATTACK = "<img src=x onerror=alert(1)>.png"
 SCRIPT = '"><script>alert(2)</script>'
 

@@ -31,6 +31,8 @@ from tests.photo_server import (
     tsv,
 )
 
+pytestmark = pytest.mark.slow  # converts or trains a model
+
 SAMPLES = ROOT / "sample_images"
 COUNT = 30
 
