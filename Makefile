@@ -18,8 +18,9 @@ app: $(ENVIRONMENT) ## run the app at http://localhost:8501 (PORT=...)
 	$(BIN)/python cli.py models prepare
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
+# Streamlit reloads the modules below PYTHONPATH, and pages; with the root there, pages stay stale.
 dev: $(ENVIRONMENT) ## run the app and reload it when a source file changes
-	$(BIN)/streamlit run app.py --server.port $(PORT) \
+	PYTHONPATH=$(CURDIR)/components $(BIN)/streamlit run app.py --server.port $(PORT) \
 		--server.fileWatcherType auto --server.runOnSave true
 
 test: lint unit ui browser ## lint, types, unit, app and browser tests
