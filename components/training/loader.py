@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from components.datasets.captioned import DataError, Example
 from components.encoder import lookahead
-from components.files import write_bytes
+from components.files import write_bytes, write_whole
 from components.images import ImageError, Source, decode, source_of
 from components.words import and_more
 
@@ -107,13 +105,10 @@ def _key(examples: Sequence[Example], side: int, fit: Fit) -> str:
 def _write(
     examples: Sequence[Example], side: int, fit: Fit, file: Path, on_progress: OnProgress
 ) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     skipped: list[str] = []
     rows: list[int] = []
-    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".draft")
-    draft = Path(name)
-    try:
-        os.close(handle)
+
+    def decode_into(draft: Path) -> None:
         shape = (len(examples), side, side, 3)
         array = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
         decoded = lookahead(
@@ -127,10 +122,9 @@ def _write(
                 rows.append(row)
             on_progress(row + 1, len(examples))
         array.flush()
-        del array
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, decode_into)
     notes = json.dumps({"rows": rows, "skipped": skipped})
     # written last: the cache is valid only with it
     write_bytes(file.with_suffix(".json"), notes.encode())

@@ -10,7 +10,7 @@ from components.encoder import load
 from components.settings import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PLACE = re.compile(r"`((?:components|pages|tests)/(?!NAME|\S*NAME)[\w/.]+?)(?:: (\w+))?`")
+PLACE = re.compile(r"`((?:components|pages|tests)/(?!\S*NAME)[\w/.]+?)(?:: (\w+))?`")
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)\)")
 
 
