@@ -98,15 +98,21 @@ def hits(collection: Collection, rows: Rows, cosines: Sequence[float], first: in
 
 def browse(collection: Collection, seed: int, allowed: Allowed | None = None) -> Rows:
     """Return up to MAX_RESULTS row numbers in a random order that ``seed`` fixes."""
-    rows = np.arange(len(collection)) if allowed is None else np.flatnonzero(allowed)
-    return np.random.default_rng(seed).permutation(rows)[:MAX_RESULTS].astype(np.int64)
+    rows = _allowed_rows(collection, allowed)
+    return np.random.default_rng(seed).permutation(rows)[:MAX_RESULTS]
 
 
 def score_sample(collection: Collection, vector: Floats, allowed: Allowed | None = None) -> Floats:
     """Return the cosines of all allowed images with a vector, or of 20,000 random ones."""
-    rows = np.arange(len(collection)) if allowed is None else np.flatnonzero(allowed)
+    rows = _allowed_rows(collection, allowed)
     if len(rows) == len(collection) <= _SAMPLE:
         return collection.vectors.cosines(vector)
     if len(rows) > _SAMPLE:
         rows = np.sort(np.random.default_rng(0).choice(rows, _SAMPLE, replace=False))
-    return collection.vectors.rows(rows.astype(np.int64)) @ vector
+    return collection.vectors.rows(rows) @ vector
+
+
+def _allowed_rows(collection: Collection, allowed: Allowed | None) -> Rows:
+    if allowed is None:
+        return np.arange(len(collection), dtype=np.int64)
+    return np.flatnonzero(allowed).astype(np.int64)

@@ -16,10 +16,10 @@ _MIME: dict[Form, str] = {"png": "image/png", "svg": "image/svg+xml", "pdf": "ap
 _KEY = "report"
 
 
-def show(material: ReportInput) -> None:
+def show(report_input: ReportInput) -> None:
     """Draw the download buttons; each file is made on the click."""
-    heatmap, encoder = material.heatmap, material.encoder
-    thumbnails = [material.images[i].thumbnail for i in heatmap.columns]
+    heatmap, encoder = report_input.heatmap, report_input.encoder
+    thumbnails = [report_input.images[i].thumbnail for i in heatmap.columns]
 
     def figure(form: Form) -> bytes:
         return save(draw(heatmap, thumbnails, footer(encoder)), form)
@@ -35,7 +35,7 @@ def show(material: ReportInput) -> None:
             "application/vnd.apache.parquet",
         )
     st.caption("PNG, SVG and PDF contain the figure; CSV and Parquet the numbers shown above.")
-    _report(material)
+    _report(report_input)
 
 
 def _button(name: str, data: Callable[[], str | bytes], suffix: str, mime: str) -> None:
@@ -49,9 +49,9 @@ def _button(name: str, data: Callable[[], str | bytes], suffix: str, mime: str) 
     )
 
 
-def _report(material: ReportInput) -> None:
-    digests = tuple(item.photo.digest for item in material.images)
-    content = (material.encoder.key, material.scores.captions, digests)
+def _report(report_input: ReportInput) -> None:
+    digests = tuple(item.photo.digest for item in report_input.images)
+    content = (report_input.encoder.key, report_input.scores.captions, digests)
     reports = _reports()
     task = reports.get(_KEY)
     if task and task.subject != content:  # of other captions or images
@@ -62,7 +62,7 @@ def _report(material: ReportInput) -> None:
         icon=":material/description:",
         help="One HTML file: the matrix, the best matches with their maps, and how it was made",
     ):
-        tasks.start(reports, _KEY, Task(content, partial(make, material)))
+        tasks.start(reports, _KEY, Task(content, partial(make, report_input)))
         st.rerun()
     tasks.show(reports, _draw_running, _draw_ended)
 

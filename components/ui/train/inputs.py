@@ -82,7 +82,7 @@ def ask_collection() -> Pairs | None:
     """Draw the choice of a collection whose images have captions."""
     names = [each.name for each in collections() if isinstance(each, Manifest)]
     if not names:
-        st.info("There is no collection yet: index one on the Search page.")
+        st.info("There is no collection yet. Create one on the Search page.")
         return None
     name = str(st.selectbox("Collection", names, key="train_collection", bind="query-params"))
     opened = open_collection(name)
