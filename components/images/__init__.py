@@ -2,15 +2,31 @@
 
 from components.images.colours import colour_names
 from components.images.decoding import DECODE_SIDE, decode
+from components.images.examples import EXAMPLE_CAPTION, EXAMPLE_SETS, ExampleSet
 from components.images.folder import find_images
-from components.images.samples import EXAMPLE_CAPTION, sample_captions, sample_sources
-from components.images.source import SUFFIXES, ImageError, Photo, Source, source_of
+from components.images.samples import (
+    Credit,
+    sample_captions,
+    sample_credit,
+    sample_sources,
+)
+from components.images.source import (
+    SUFFIXES,
+    ImageError,
+    Photo,
+    Source,
+    read_source,
+    source_of,
+)
 from components.images.thumbnails import enlarge, thumbnail
 
 __all__ = [
     "DECODE_SIDE",
     "EXAMPLE_CAPTION",
+    "EXAMPLE_SETS",
     "SUFFIXES",
+    "Credit",
+    "ExampleSet",
     "ImageError",
     "Photo",
     "Source",
@@ -18,7 +34,9 @@ __all__ = [
     "decode",
     "enlarge",
     "find_images",
+    "read_source",
     "sample_captions",
+    "sample_credit",
     "sample_sources",
     "source_of",
     "thumbnail",
