@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
@@ -55,6 +56,15 @@ def to_csv(matches: Iterable[Match]) -> str:
     """Return CSV with a header, as `rows_to_csv` does."""
     rows = [asdict(match) for match in matches]
     return rows_to_csv(rows, [field.name for field in fields(Match)])
+
+
+def to_zip(files: Mapping[str, bytes]) -> bytes:
+    """Return a zip archive of files by name, stored as they are: images hardly compress."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
 
 
 def rows_to_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:

@@ -17,7 +17,7 @@ def ask_captions(key: str, default: str) -> CaptionList:
     text = st.text_area(
         "Captions, one per line",
         default,
-        height=170,
+        height=118,
         key=key,
         bind="query-params",
         placeholder="a dog on a beach\na red bicycle",

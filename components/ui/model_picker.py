@@ -17,26 +17,38 @@ def _encoder(model_id: str, revision: str, _located: Located) -> Encoder:
     return load(_located)
 
 
-def pick_encoder(default: str | None = None, pairs: bool = False, key: str = "model") -> Encoder:
-    """Draw the picker and the status line; return the encoder, or stop the page with a sentence.
+def pick_encoder(default: str = "", pairs: bool = False, key: str = "model") -> Encoder:
+    """Draw the picker in a popover; return the encoder, or stop the page with a sentence.
 
     ``default`` is the model's id until a person or a link has chosen one. A model that scores pairs
     and has no vectors is accepted only with ``pairs``. The choice is in the link under ``key``.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        model_id = _pick(default or models.default_id(), key)
-        status = st.container(horizontal=True, vertical_alignment="center")
+    model_id = _chosen(default, key)
+    place = st.container()
     encoder = load_encoder(model_id)
+    with place:
+        _popover(model_id, encoder, key)
     if encoder is None:
         st.stop()
     if encoder.head and not pairs:
         _say_pairs_only(encoder)
         st.stop()
-    with status:
-        _describe(encoder)
-    if encoder.note:
-        st.caption(f":material/info: {plain(encoder.note)} It runs on PyTorch, more slowly.")
     return encoder
+
+
+def choose_model(model_id: str, key: str = "model") -> None:
+    """Choose a model as the picker does; the page's next run loads it."""
+    st.query_params[key] = model_id
+    st.session_state[f"last_{key}"] = model_id
+
+
+def _chosen(default: str, key: str) -> str:
+    """Return the id in the link; without one, ``default``, or what was chosen on another page."""
+    linked = st.query_params.get(key)
+    chosen = linked or default or st.session_state.get(f"last_{key}") or models.default_id()
+    if not linked and chosen not in {default, models.default_id()}:
+        st.query_params[key] = chosen
+    return str(chosen)
 
 
 def _say_pairs_only(encoder: Encoder) -> None:
@@ -66,21 +78,40 @@ def choices(default: str) -> list[str]:
     return options if default in options else [*options, default]
 
 
-def _pick(default: str, key: str) -> str:
-    options = choices(default)
-    # Ids, not names: a link contains what is shown, and names may change.
-    chosen = st.selectbox(
+def _popover(model_id: str, encoder: Encoder | None, key: str) -> None:
+    """Draw one line that names the model and its device; a click opens the picker."""
+    runtime = f" · {encoder.runtime.device}, {encoder.runtime.precision}" if encoder else ""
+    with st.popover(
+        plain(f"{_name(model_id)}{runtime}"),
+        icon=":material/deployed_code:",
+        key=f"{key}_popover",
+    ):
+        _pick(model_id, key)
+        if encoder:
+            _describe(encoder)
+        st.page_link(page(MODELS), label="All models", icon=":material/list:")
+
+
+def _pick(model_id: str, key: str) -> None:
+    # Not bound to the link: a bound widget would put the name there, and names may change.
+    st.session_state[key] = model_id
+    st.selectbox(
         "Model",
-        options,
-        index=options.index(default),
+        choices(model_id),
+        format_func=_name,
         key=key,
-        bind="query-params",
+        on_change=lambda: choose_model(str(st.session_state[key]), key),
         accept_new_options=True,
         width=380,
-        help="Turns images and captions into vectors. The Models page describes and downloads"
-        " models.",
+        help="Turns images and captions into vectors. Another checkpoint's id can be typed.",
     )
-    return str(chosen)
+
+
+def _name(model_id: str) -> str:
+    try:
+        return models.resolve(model_id).name
+    except CaptionLensError:
+        return model_id
 
 
 def _loaded(located: Located) -> Encoder:
@@ -104,22 +135,10 @@ def _waiting(located: Located) -> str:
 
 def _describe(encoder: Encoder) -> None:
     runtime = encoder.runtime
-    st.badge(plain(encoder.spec.name), icon=":material/deployed_code:", color="blue")
-    st.badge(f"{runtime.device} · {runtime.library}", icon=":material/memory:", color="blue")
-    st.badge(
-        runtime.precision,
-        icon=":material/straighten:",
-        color="blue",
-        help="The number format the model computes in: f32 is exact, bf16 and f16 are faster.",
+    kind = "scores pairs, has no vectors" if encoder.head else f"{encoder.recipe.width} dimensions"
+    st.caption(
+        f"{runtime.device} · {runtime.library} · {runtime.precision} · {kind} · revision"
+        f" {plain(encoder.revision[:12])}  \nf32 is exact; bf16 and f16 are faster."
     )
-    if encoder.head:
-        st.badge(
-            "scores pairs", icon=":material/join_inner:", color="blue", help="It has no vectors"
-        )
-        return
-    st.badge(
-        f"{encoder.recipe.width} dimensions",
-        icon=":material/scatter_plot:",
-        color="blue",
-        help=f"Width of its vectors. Revision {plain(encoder.revision[:12])}.",
-    )
+    if encoder.note:
+        st.caption(f":material/info: {plain(encoder.note)} It runs on PyTorch, more slowly.")

@@ -23,6 +23,8 @@ class PageEntry:
 
 # Our own file: browsers would fetch a Material icon or an emoji from another server.
 ICON = Path(__file__).with_name("icon.svg")
+_LOGO = Path(__file__).with_name("logo.svg")
+_STYLE = Path(__file__).with_name("style.css")
 
 MATCH = PageEntry("pages/match.py", "Match", ":material/image_search:", "match", first=True)
 MODELS = PageEntry("pages/models.py", "Models", ":material/deployed_code:", "models")
@@ -44,7 +46,7 @@ def page(entry: PageEntry) -> StreamlitPage:
 
 
 def setup() -> None:
-    """Set title, icon, layout and the menu's About; a page that is run alone calls it too."""
+    """Set title, icon, logo, style and the menu's About; a page that is run alone calls it too."""
     st.set_page_config(
         page_title="CaptionLens",
         page_icon=ICON.read_text(encoding="utf-8"),
@@ -54,3 +56,5 @@ def setup() -> None:
             "About": f"**CaptionLens {version()}**: explore how well images and captions match."
         },
     )
+    st.logo(_LOGO.read_text(encoding="utf-8"), size="large")
+    st.html(_STYLE)

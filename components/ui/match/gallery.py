@@ -1,6 +1,6 @@
-"""Ranked images on a page: tiles, their score bars, and the large view."""
+"""The ranked images on the Match page: their tiles, and the large view."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,21 +10,24 @@ import streamlit as st
 from components.encoder import Encoded
 from components.images import enlarge, sample_captions
 from components.scores import Match, Scores
+from components.ui.credits import sample_credit_line
+from components.ui.grid import Line, Picture, Tile, stage
 from components.ui.reading import standing
 from components.ui.text import plain
 from components.words import shorten
 
 ScoreKind = Literal["cosine", "percentile", "probability"]
+PHOTO = "match_photo"  # in the link: the name of the open image
+_LINES = 3  # captions below an image
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """What the tiles show: images, all their scores, which score, and the tiles' size."""
+    """What the tiles show: images, all their scores, and which score."""
 
     images: Sequence[Encoded]
     scores: Scores
     kind: ScoreKind
-    tile: int  # minimum width in pixels
 
     def value(self, match: Match) -> float:
         """Return a match's score of the kind that is shown."""
@@ -34,80 +37,103 @@ class Gallery:
             "probability": match.probability,
         }[self.kind]
 
+    def score(self, match: Match) -> str:
+        """Return the score that is shown, as people read it."""
+        return label(self.kind, self.value(match))
+
 
 def label(kind: ScoreKind, value: float) -> str:
     """Return a score as people read it."""
     return f"{value:.3f}" if kind == "cosine" else f"{value:.1%}"
 
 
-def bar(gallery: Gallery, match: Match, text: str) -> None:
-    """Draw a score bar with its band and standing; it is empty at 0 (or below) and full at 1."""
-    value = gallery.value(match)
-    shown = f"{text}**{label(gallery.kind, value)}** {match.band}"
-    st.progress(min(max(value, 0.0), 1.0), shown)
-    st.caption(standing(match.percentile, match.zscore))
+def image_tile(gallery: Gallery, match: Match) -> Tile:
+    """Return an image's tile in the list of one caption."""
+    return Tile(
+        match.image,
+        _picture(gallery, match.image),
+        rank=match.rank,
+        of=len(gallery.images),
+        score=gallery.score(match),
+        band=match.band,
+        detail=standing(match.percentile, match.zscore),
+        best=match.rank == 1,
+    )
 
 
-def image_tiles(gallery: Gallery, row: int, shown: Sequence[tuple[int, Match]]) -> None:
-    """Draw one caption's images, each (image index, match), in the order given."""
-    with st.grid("auto", min_column_width=gallery.tile, gap="small", vertical_alignment="bottom"):
-        for index, match in shown:
-            with st.container(gap="xsmall", key=f"tile-{row}-{index}"):
-                _image(gallery, index)
-                _open_button(gallery, index, f"tile{row}")
-                bar(gallery, match, f"#{match.rank} · ")
+def caption_tile(gallery: Gallery, matches: Sequence[Match]) -> Tile:
+    """Return an image's tile with its best captions below."""
+    lines = [Line(match.caption, gallery.score(match), match.band) for match in matches[:_LINES]]
+    name = matches[0].image
+    return Tile(name, _picture(gallery, name), lines=tuple(lines))
 
 
-def caption_tiles(gallery: Gallery, shown: Sequence[tuple[int, Sequence[Match]]]) -> None:
-    """Draw images, each (image index, its captions best first)."""
-    width = max(gallery.tile, 240)  # a bar's text is a caption
-    with st.grid("auto", min_column_width=width, gap="medium", vertical_alignment="bottom"):
-        for index, matches in shown:
-            with st.container(gap="xsmall", key=f"image-{index}"):
-                _image(gallery, index)
-                _open_button(gallery, index, "image")
-                for match in matches:
-                    bar(gallery, match, f"#{match.rank} {plain(shorten(match.caption))} · ")
-
-
-def _image(gallery: Gallery, index: int) -> None:
+def _picture(gallery: Gallery, name: str) -> Picture:
+    index = gallery.scores.images.index(name)
     item = gallery.images[index]
-    st.image(item.thumbnail, width="stretch", alt=_alt(gallery, index))
+    photo = item.photo
+    return Picture(item.thumbnail, photo.width, photo.height, name, alt(gallery, index))
 
 
-def _alt(gallery: Gallery, index: int) -> str:
+def alt(gallery: Gallery, index: int) -> str:
     """Return an image's alternative text: a sample's caption, else the best of the captions."""
     name = gallery.scores.images[index]
     if isinstance(gallery.images[index].photo.source.data, Path):  # a sample: uploads are bytes
-        return f"{name}: {sample_captions().get(name, 'a sample image')}"
+        return sample_captions().get(name, "a sample image")
     if len(gallery.scores.captions) < 2:
         return name
     best = gallery.scores.captions[gallery.scores.captions_of(index)[0]]
-    return f"{name}; best caption: “{shorten(best, 80)}”"
+    return f"best caption: “{shorten(best, 80)}”"
 
 
-def _open_button(gallery: Gallery, index: int, where: str) -> None:
-    name = gallery.scores.images[index]
-    if st.button(
-        plain(shorten(name, 28)),
-        key=f"open-{where}-{index}",
-        type="tertiary",
-        icon=":material/zoom_in:",
-        help=f"Enlarge {plain(name)} and list its score for every caption",
-    ):
-        large_view(gallery, index)
+def open_image(name: str, row: str) -> None:
+    """Open an image of a caption's list; its name goes into the link."""
+    st.query_params[PHOTO] = name
+    st.session_state["match_photo_row"] = row
 
 
-@st.dialog("Image", width="large")
-def large_view(gallery: Gallery, index: int) -> None:
-    """Draw one image large, with its scores for every caption."""
-    item = gallery.images[index]
-    photo = item.photo
-    st.subheader(plain(gallery.scores.images[index]))
-    left, right = st.columns(2)
-    left.image(enlarge(photo.source), width="stretch", alt=_alt(gallery, index))
-    left.caption(f"{photo.width:,} x {photo.height:,} pixels. {photo.note}")
+def _close() -> None:
+    st.query_params.pop(PHOTO, None)
+
+
+@st.dialog("Image", width="large", on_dismiss=_close)
+def large_view(gallery: Gallery, orders: Mapping[str, Sequence[str]]) -> None:
+    """Draw the open image large, with its scores for every caption.
+
+    ``orders``: the names in each list on the page, by the list's key.
+    """
+    name = st.query_params.get(PHOTO, "")
+    if name not in gallery.scores.images:
+        st.info("This image is no longer on the page.", icon=":material/image_not_supported:")
+        return
+    index = gallery.scores.images.index(name)
+    row = st.session_state.get("match_photo_row", "")
+    order = list(orders.get(row) or next(iter(orders.values()), ()))
+    if name not in order:
+        order = list(gallery.scores.images)
+    _large(gallery, index, order)
+
+
+def _large(gallery: Gallery, index: int, order: Sequence[str]) -> None:
+    item, name = gallery.images[index], gallery.scores.images[index]
+    at = order.index(name)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        stage(
+            enlarge(item.photo.source),
+            alt(gallery, index),
+            (at + 1, len(order)),
+            key="match_stage",
+            on_move=lambda way: open_image(
+                order[at + way], st.session_state.get("match_photo_row", "")
+            ),
+        )
     with right:
+        st.markdown(f"**{plain(shorten(name, 80))}**")
+        photo = item.photo
+        st.caption(f"{photo.width:,} x {photo.height:,} pixels. {plain(photo.note)}")
+        if isinstance(photo.source.data, Path) and (credit := sample_credit_line(name)):
+            st.caption(credit)
         _score_table(gallery.scores, index)
 
 
@@ -120,7 +146,6 @@ def _score_table(scores: Scores, index: int) -> None:
     cosines = {} if scores.pairs_only else {"Cosine": [match.cosine for match in matches]}
     table = pd.DataFrame(
         {
-            "Rank": [match.rank for match in matches],
             "Caption": [match.caption for match in matches],
             **cosines,
             "Band": [match.band for match in matches],
@@ -134,6 +159,7 @@ def _score_table(scores: Scores, index: int) -> None:
         table,
         hide_index=True,
         column_config={
+            "Caption": st.column_config.TextColumn(width="medium"),
             "Cosine": progress(format="%.3f", min_value=0.0, max_value=1.0),
             "Percentile": progress(format="percent", min_value=0.0, max_value=1.0),
             "z": st.column_config.NumberColumn(format="%.1f"),

@@ -1,23 +1,36 @@
 """The results on the Match page: their controls, the ranked lists, and the downloads."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import streamlit as st
 
 from components.encoder import Encoder
 from components.output.export import Panel, footer, provenance, to_csv, to_figure, to_json
-from components.scores import FAIR, Direction, Match, Scores, ranked
-from components.ui.match.gallery import Gallery, ScoreKind, caption_tiles, image_tiles, label
+from components.scores import Direction, Match, Scores, ranked
+from components.ui import selection
+from components.ui.grid import ROW_HEIGHTS, Group, Look, grid
+from components.ui.match.gallery import (
+    PHOTO,
+    Gallery,
+    ScoreKind,
+    caption_tile,
+    image_tile,
+    label,
+    large_view,
+    open_image,
+)
 from components.ui.reading import READING
-from components.ui.text import plain
-from components.ui.tiles import TILE_WIDTHS
 from components.words import count, shorten
 
 Sort = Literal["Best first", "Worst first", "File name"]
+GRID = "match_grid"
+SHOW = "match_show"  # in the link: the number of the caption whose whole list is shown
+_LISTS = "match_lists"  # how many lists the page has, for the keys that step through them
 _TOPS = (6, 12, 24, 48, 96)
 _LISTS_A_PAGE = 10
+_IN_A_ROW = 14  # more than fit into a row
 
 
 @dataclass(frozen=True)
@@ -27,18 +40,20 @@ class MatchView:
     direction: Direction
     kind: ScoreKind
     top: int
-    tile: int
+    height: int  # of a row of images, in pixels
+    names: bool
     sort: Sort
     minimum: float
 
 
-def choose_view(pairs: bool = False) -> MatchView:
+def choose_view(encoder: Encoder, captions: int, presenting: bool) -> MatchView:
     """Draw the controls of the results; return their state.
 
-    A model that scores ``pairs`` has no cosine to show.
+    A model that scores pairs has no cosine to show.
     """
+    pairs = encoder.head is not None
     kinds = ["Cosine", "Percentile", "Probability"]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(key="inputs", horizontal=True, vertical_alignment="bottom"):
         # No format_func: a link would contain the formatted label instead of the value.
         direction = st.segmented_control(
             "Rank",
@@ -56,32 +71,36 @@ def choose_view(pairs: bool = False) -> MatchView:
             required=True,
             key="match_pair_score" if pairs else "match_score",
             bind="query-params",
-            help="Each is explained below the controls",
         )
-        with st.popover("Display", icon=":material/tune:"):
-            top, tile, sort, minimum = _details()
+        shown = cast(ScoreKind, str(kind).lower())
+        with st.popover("About the score", icon=":material/help:", type="tertiary"):
+            st.markdown(explain_score(shown, encoder, captions))
+        with st.popover("Display", icon=":material/tune:", type="tertiary"):
+            top, size, names, sort, minimum = _details()
     return MatchView(
         direction=cast(Direction, str(direction).lower()),
-        kind=cast(ScoreKind, str(kind).lower()),
+        kind=shown,
         top=top,
-        tile=TILE_WIDTHS[tile],
+        height=ROW_HEIGHTS["Large" if presenting else size],
+        names=names,
         sort=sort,
         minimum=minimum,
     )
 
 
-def _details() -> tuple[int, str, Sort, float]:
+def _details() -> tuple[int, str, bool, Sort, float]:
     top = st.select_slider(
         "Maximum shown", _TOPS, value=24, key="match_top", bind="query-params", help="In each list"
     )
-    tile = st.segmented_control(
+    size = st.segmented_control(
         "Image size",
-        list(TILE_WIDTHS),
+        list(ROW_HEIGHTS),
         default="Medium",
         required=True,
         key="match_size",
         bind="query-params",
     )
+    names = st.toggle("File names", key="match_names", bind="query-params")
     sort = st.selectbox(
         "Sort",
         ["Best first", "Worst first", "File name"],
@@ -99,14 +118,14 @@ def _details() -> tuple[int, str, Sort, float]:
         bind="query-params",
         help="Hides matches whose shown score is lower. 0 hides nothing.",
     )
-    return int(top), str(tile), cast(Sort, sort), float(minimum)
+    return int(top), str(size), bool(names), cast(Sort, sort), float(minimum)
 
 
 def explain_score(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
     """Return what the shown score is, how it ranks, and the scale of its bar."""
     rule = encoder.recipe.score
     ranked_by = "each pair's probability" if encoder.head else "cosine"
-    scale = f"Ranked by {ranked_by}. Bars run from 0 to 1. {READING}"
+    scale = f"Ranked by {ranked_by}.\n\n{READING}"
     if kind == "percentile":
         return f"**Percentile**: the caption's place among chance scores. {scale}"
     if kind == "cosine":
@@ -129,34 +148,102 @@ def explain_score(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
 
 
 def show(gallery: Gallery, view: MatchView) -> list[list[Match]]:
-    """Draw one page of the ranked lists; return the matches drawn, for the figure."""
+    """Draw the ranked lists; return the matches drawn, for the figure."""
     lists = ranked(gallery.scores, view.direction)
-    pages = -(-len(lists) // _LISTS_A_PAGE) if view.direction == "images" else 1
-    page = st.pagination(pages, key="match_page", bind="query-params") if pages > 1 else 1
+    st.session_state[_LISTS] = len(lists)
+    place = st.container()
     if view.direction == "captions":
-        return _show_captions(gallery, view, lists)
+        groups, drawn = _caption_groups(gallery, view, lists)
+    elif len(lists) == 1 or _opened(len(lists)):
+        groups, drawn = _whole_list(gallery, view, lists)
+    else:
+        groups, drawn = _rows(gallery, view, lists)
+    with place:
+        _above(gallery, len(lists), view)
+    look = Look(view.height, view.names, selectable=True)
+    chosen = grid(GRID, groups, open_image, open_list, look)
+    sources = dict(
+        zip(gallery.scores.images, (item.photo.source for item in gallery.images), strict=True)
+    )
+    selection.actions(GRID, {name: sources[name] for name in chosen})
+    if PHOTO in st.query_params:
+        large_view(gallery, {group.key: [tile.id for tile in group.tiles] for group in groups})
+    return drawn
+
+
+def open_list(number: str) -> None:
+    """Show one caption's whole list; its number goes into the link."""
+    st.query_params[SHOW] = number
+
+
+def step(way: int) -> None:
+    """Show the whole list of the next caption (1), or the one before (-1)."""
+    lists = int(st.session_state.get(_LISTS, 1))
+    open_list(str(min(max(_opened(lists) + way, 1), lists)))
+
+
+def leave_list() -> None:
+    """Show all captions again."""
+    st.query_params.pop(SHOW, None)
+
+
+def _opened(lists: int) -> int:
+    """Return the number of the caption whose whole list is shown, from 1; 0 for all captions."""
+    linked = st.query_params.get(SHOW, "")
+    number = int(linked) if linked.isdecimal() and len(linked) < 6 else 0
+    return number if number <= lists else 0
+
+
+def _above(gallery: Gallery, lists: int, view: MatchView) -> None:
+    if view.direction == "images" and lists > 1 and _opened(lists):
+        st.button("All captions", icon=":material/arrow_back:", on_click=leave_list)
+
+
+def _rows(
+    gallery: Gallery, view: MatchView, lists: Sequence[Sequence[Match]]
+) -> tuple[list[Group], list[list[Match]]]:
+    """Return a page of captions, each with the images that fit into one row."""
+    pages = -(-len(lists) // _LISTS_A_PAGE)
+    page = st.pagination(pages, key="match_page", bind="query-params") if pages > 1 else 1
     first = (page - 1) * _LISTS_A_PAGE
-    drawn = lists[first : first + _LISTS_A_PAGE]
-    return [_show_images(gallery, view, row, matches) for row, matches in enumerate(drawn, first)]
+    groups, drawn = [], []
+    for number, matches in enumerate(lists[first : first + _LISTS_A_PAGE], first + 1):
+        shown = _select(gallery, view, matches)
+        drawn.append(shown[: view.top])
+        group = _group(gallery, view, matches, shown[:_IN_A_ROW])
+        more = f"Show all {len(shown):,}" if len(shown) > 1 else ""
+        groups.append(replace(group, key=str(number), more=more, one_row=bool(more)))
+    return groups, drawn
 
 
-def _show_images(
-    gallery: Gallery, view: MatchView, row: int, matches: Sequence[Match]
-) -> list[Match]:
-    order = gallery.scores.images_of(row)
-    shown = _select(gallery, view, list(zip(order, matches, strict=True)))
-    st.subheader(plain(shorten(gallery.scores.captions[row], 120)), divider="gray")
+def _whole_list(
+    gallery: Gallery, view: MatchView, lists: Sequence[Sequence[Match]]
+) -> tuple[list[Group], list[list[Match]]]:
+    """Return one caption with a page of its images."""
+    number = max(_opened(len(lists)), 1)
+    matches = lists[number - 1]
+    passing = _select(gallery, view, matches)
+    pages = -(-len(passing) // view.top)
+    page = st.pagination(pages, key=f"match_images_{number}_{view.top}") if pages > 1 else 1
+    shown = passing[(page - 1) * view.top : page * view.top]
+    return [replace(_group(gallery, view, matches, shown), key=str(number))], [shown]
+
+
+def _group(
+    gallery: Gallery, view: MatchView, matches: Sequence[Match], shown: Sequence[Match]
+) -> Group:
+    notice = ""
     if not shown:
-        st.info(_none_reaches(gallery, view, matches), icon=":material/filter_alt:")
-    elif matches[0].percentile < FAIR:
-        st.info(_no_good_match(matches[0]), icon=":material/sentiment_neutral:")
-    image_tiles(gallery, row, shown)
-    return [match for _, match in shown]
+        notice = _none_reaches(gallery, view, matches)
+    elif matches[0].band in {"no match", "weak"}:
+        notice = _no_good_match(matches[0])
+    tiles = [image_tile(gallery, match) for match in shown]
+    return Group("", tiles, title=shorten(matches[0].caption, 120), notice=notice)
 
 
 def _no_good_match(best: Match) -> str:
     return (
-        f"**No good match.** The best image is {plain(shorten(best.image, 40))}, and"
+        f"No good match. The best image is {shorten(best.image, 40)}, and"
         f" {1 - best.percentile:.0%} of everyday captions match it better than this one."
     )
 
@@ -167,36 +254,37 @@ def _none_reaches(gallery: Gallery, view: MatchView, matches: Sequence[Match]) -
     return f"No image reaches the minimum score of {minimum}; the best has {best}."
 
 
-def _select(
-    gallery: Gallery, view: MatchView, matches: list[tuple[int, Match]]
-) -> list[tuple[int, Match]]:
-    """Return the first ``top`` matches that reach the minimum, in the view's order."""
-    passing = [pair for pair in matches if _reaches_minimum(gallery, view, pair[1])]
+def _select(gallery: Gallery, view: MatchView, matches: Sequence[Match]) -> list[Match]:
+    """Return the matches that reach the minimum, in the view's order."""
+    passing = [match for match in matches if _reaches_minimum(gallery, view, match)]
     if view.sort == "Worst first":
         passing.reverse()
-    first = passing[: view.top]
-    return sorted(first, key=lambda pair: pair[1].image) if view.sort == "File name" else first
+    if view.sort == "File name":
+        passing = sorted(passing[: view.top], key=lambda match: match.image)
+    return passing
 
 
-def _show_captions(
+def _caption_groups(
     gallery: Gallery, view: MatchView, lists: Sequence[Sequence[Match]]
-) -> list[list[Match]]:
+) -> tuple[list[Group], list[list[Match]]]:
+    """Return a page of images, each with its best captions."""
     columns = list(range(len(lists)))
     if view.sort == "File name":
         columns.sort(key=lambda column: gallery.scores.images[column])
     else:
         best = {column: gallery.value(lists[column][0]) for column in columns}
         columns.sort(key=best.__getitem__, reverse=view.sort == "Best first")
-    size = max(_TOPS[2], view.top)
-    pages = -(-len(columns) // size)
-    page = st.pagination(pages, key="match_images_page") if pages > 1 else 1
-    shown = [(column, _passing(gallery, view, lists[column])) for column in columns]
-    caption_tiles(gallery, shown[(page - 1) * size : page * size])
-    return [matches for _, matches in shown]
-
-
-def _passing(gallery: Gallery, view: MatchView, matches: Sequence[Match]) -> list[Match]:
-    return [match for match in matches if _reaches_minimum(gallery, view, match)][: view.top]
+    passing = [
+        [match for match in lists[column] if _reaches_minimum(gallery, view, match)]
+        for column in columns
+    ]
+    shown = [matches for matches in passing if matches]
+    pages = -(-len(shown) // view.top)
+    page = st.pagination(pages, key=f"match_images_{view.top}") if pages > 1 else 1
+    drawn = shown[(page - 1) * view.top : page * view.top]
+    notice = "" if shown else _none_reaches(gallery, view, [each[0] for each in lists])
+    tiles = [caption_tile(gallery, matches) for matches in drawn]
+    return [Group("images", tiles, notice=notice)], drawn
 
 
 def _reaches_minimum(gallery: Gallery, view: MatchView, match: Match) -> bool:

@@ -11,6 +11,7 @@ from components.collection.sources.source import SourceSpec
 from components.collection.store import Collection, collections, open_collection
 from components.encoder import Encoder
 from components.settings import Settings
+from components.ui.model_picker import choose_model
 from components.ui.search import builds
 from components.ui.text import plain
 from components.words import count
@@ -37,8 +38,8 @@ def pick() -> Manifest | None:
         key="search_in",
         bind="query-params",
         on_change=_follow_model,
-        width=280,
-        help="A set of images whose vectors are on disk. “Collections” adds more.",
+        width=200,
+        label_visibility="collapsed",
     )
     return manifests.get(str(name))
 
@@ -50,7 +51,7 @@ def _follow_model() -> None:
     except CollectionError:
         return
     if manifest:
-        st.session_state["model"] = manifest.model
+        choose_model(manifest.model)
     for name in ("search_like", "search_photo", "search_seed"):
         st.query_params.pop(name, None)
 
@@ -88,10 +89,6 @@ def _to_samples() -> None:
     _follow_model()
 
 
-def _use_model(model: str) -> None:
-    st.session_state["model"] = model
-
-
 def _offer_and_stop(encoder: Encoder, manifest: Manifest, sentence: str) -> NoReturn:
     st.warning(plain(sentence), icon=":material/deployed_code_alert:")
     with st.container(horizontal=True):
@@ -100,7 +97,7 @@ def _offer_and_stop(encoder: Encoder, manifest: Manifest, sentence: str) -> NoRe
                 f"Use {plain(manifest.model)}",
                 type="primary",
                 icon=":material/deployed_code:",
-                on_click=_use_model,
+                on_click=choose_model,
                 args=(manifest.model,),
             )
         if not Settings().read_only:

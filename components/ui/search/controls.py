@@ -11,13 +11,18 @@ from components.collection.query import Query
 from components.collection.search import score_sample
 from components.collection.store import Collection
 from components.ui.charts import histogram
+from components.ui.grid import ROW_HEIGHTS
+from components.ui.reading import READING
 from components.ui.search import query as search_query
 from components.ui.text import plain
-from components.ui.tiles import TILE_WIDTHS
 
 LOW, HIGH = -0.5, 1.0  # the scale of the cosine slider and its histogram, for all models
 NO_FOLD = 1.0
 _PAGE_SIZES = (24, 48, 96, 200)
+_EXPLANATION = (
+    "**Cosine**: how closely the vectors of query and image point the same way, from -1 to 1."
+    f" Compare it within one model only.\n\n{READING}"
+)
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,9 @@ class SearchView:
     """How the results are shown; every field is part of the page's link."""
 
     page_size: int
-    tile: int
-    scores: bool
+    height: int  # of a row of images, in pixels
+    names: bool
+    scores: bool  # the contribution of each term below each image
     fold: float
 
 
@@ -36,16 +42,15 @@ def _facets(key: tuple[str, int, str], _collection: Collection) -> list[Facet]:
 
 
 def controls(
-    collection: Collection, query: Query | None
+    collection: Collection, query: Query | None, presenting: bool
 ) -> tuple[SearchView, Allowed | None, float]:
     """Draw the controls; return the view, the rows that pass the filters, the minimum cosine."""
-    with st.container(horizontal=True):
-        with st.popover("Filters", icon=":material/filter_alt:"):
-            allowed = _filters(collection)
-        with st.popover("Score", icon=":material/bar_chart:", disabled=query is None):
-            minimum = _minimum(collection, query, allowed)
-        with st.popover("Display", icon=":material/tune:"):
-            view = _view()
+    with st.popover("Filters", icon=":material/filter_alt:"):
+        allowed = _filters(collection)
+    with st.popover("Score", icon=":material/bar_chart:", disabled=query is None):
+        minimum = _minimum(collection, query, allowed)
+    with st.popover("Display", icon=":material/tune:"):
+        view = _view(presenting)
     return view, allowed, minimum
 
 
@@ -67,6 +72,7 @@ def _filters(collection: Collection) -> Allowed | None:
 
 
 def _minimum(collection: Collection, query: Query | None, allowed: Allowed | None) -> float:
+    st.markdown(_EXPLANATION)
     if query is not None:
         sample = score_sample(collection, query.vector, allowed)
         minimum = float(st.session_state.get("search_min", LOW))
@@ -100,7 +106,7 @@ def _spread(sample: np.ndarray) -> str:
     return f"lowest {low:.2f}, median {middle:.2f}, highest {high:.2f}"
 
 
-def _view() -> SearchView:
+def _view(presenting: bool) -> SearchView:
     size = st.select_slider(
         "Images per page",
         _PAGE_SIZES,
@@ -110,18 +116,18 @@ def _view() -> SearchView:
     )
     tile = st.segmented_control(
         "Image size",
-        list(TILE_WIDTHS),
+        list(ROW_HEIGHTS),
         default="Medium",
         required=True,
         key="search_size",
         bind="query-params",
     )
+    names = st.toggle("File names", key="search_names", bind="query-params")
     scores = st.toggle(
-        "Show scores",
+        "Contribution of each term",
         key="search_scores",
         bind="query-params",
-        help="Below each image: its cosine, its band, percentile and z as on Match, and the"
-        " contribution of each term if the query has several",
+        help="Below each image: how much each term of a query of several adds to its cosine",
     )
     search_query.templates_toggle()
     fold = st.slider(
@@ -135,4 +141,5 @@ def _view() -> SearchView:
         on_change=search_query.first_page,
         help="An image this similar to a better result is not shown separately. 1.00 shows all.",
     )
-    return SearchView(int(size), TILE_WIDTHS[str(tile)], scores, float(fold))
+    height = ROW_HEIGHTS["Large" if presenting else str(tile)]
+    return SearchView(int(size), height, bool(names), bool(scores), float(fold))

@@ -1,5 +1,6 @@
 """The dialog of one image: large, with its metadata, its score and the actions on it."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from components.collection.manifest import CollectionError
 from components.collection.query import Query
 from components.collection.records import Record
 from components.collection.search import Limits, search
@@ -16,6 +18,7 @@ from components.errors import CaptionLensError
 from components.images import Source, enlarge, source_of
 from components.ui import tray
 from components.ui.charts import contributions
+from components.ui.grid import ROW_HEIGHTS, Group, Look, Picture, Tile, grid, stage
 from components.ui.reading import read_query, reading
 from components.ui.search.query import more_like
 from components.ui.setup import MATCH, page
@@ -24,18 +27,31 @@ from components.words import count, shorten
 
 PHOTO = "search_photo"  # in the link: the id of the open image
 _SIMILAR = 6
-_UTM = "utm_source=captionlens&utm_medium=referral"
-_SHOWN_APART = frozenset({"id", "image", "digest", "location", "photographer_url", "page_url"})
+_UNSPLASH = "https://unsplash.com/?utm_source=captionlens&utm_medium=referral"
+_SHOWN_APART = frozenset(
+    {"id", "image", "digest", "location", "photographer_url", "page_url", "licence"}
+)
 
 
-def credit(collection: Collection, record: Record) -> str:
-    """Return the credit that must stand beside an image, as Markdown; empty if none is needed."""
-    name, url = record.get("photographer"), record.get("photographer_url")
+def credit(collection: Collection, record: Record) -> tuple[tuple[str, str], ...]:
+    """Return the credit that must stand beside an image, as (text, address or "") pieces."""
+    name, url = record.get("photographer"), str(record.get("photographer_url") or "")
     if collection.manifest.source.kind != "unsplash":
-        return f"By {plain(str(name))}" if name else ""
-    photographer = plain(str(name or "an unknown photographer"))
-    linked = f"[{photographer}]({url})" if url else photographer
-    return f"Photo by {linked} on [Unsplash](https://unsplash.com/?{_UTM})"
+        return ((f"By {name}", ""),) if name else ()
+    photographer = (str(name or "an unknown photographer"), url)
+    return ("Photo by ", ""), photographer, (" on ", ""), ("Unsplash", _UNSPLASH)
+
+
+def _credit_line(collection: Collection, record: Record) -> str:
+    """Return the credit as Markdown, with the licence and a link to the photograph's page."""
+    pieces = [
+        f"[{plain(text)}]({url})" if url else plain(text)
+        for text, url in credit(collection, record)
+    ]
+    licence, page_url = record.get("licence"), record.get("page_url")
+    more = [plain(str(licence))] if licence else []
+    more += [f"[Photo page]({page_url})"] if page_url else []
+    return " · ".join(filter(None, ["".join(pieces), *more]))
 
 
 def plain_credit(collection: Collection, record: Record) -> str:
@@ -46,11 +62,11 @@ def plain_credit(collection: Collection, record: Record) -> str:
 
 
 def alt(record: Record) -> str:
-    """Return an image's alternative text: its name, and its description or first caption."""
+    """Return an image's alternative text: its description or first caption, else its name."""
     captions = record.get("captions")
     texts = [record.get("description"), captions[0] if isinstance(captions, list) else None]
     text = next((str(text) for text in texts if text), "")
-    return f"{record['image']}: {shorten(text, 160)}" if text else str(record["image"])
+    return shorten(text, 160) if text else str(record["image"])
 
 
 def open_photo(id_: str) -> None:
@@ -76,14 +92,26 @@ def original(collection: Collection, record: Record) -> Source:
 
 
 @st.dialog("Image", width="large", on_dismiss=_close)
-def photo_view(encoder: Encoder, collection: Collection, row: int, query: Query | None) -> None:
-    """Draw one image, large, with its actions, score, metadata and similar images."""
+def photo_view(
+    encoder: Encoder, collection: Collection, query: Query | None, order: Sequence[str]
+) -> None:
+    """Draw the open image, large, with its actions, score, metadata and similar images.
+
+    ``order``: the ids of the images on the page.
+    """
+    try:
+        row = collection.row_of(st.query_params.get(PHOTO, ""))
+    except CollectionError as error:
+        st.warning(plain(str(error)), icon=":material/image_not_supported:")
+        return
     record = collection.records(_one(row))[0]
-    st.subheader(plain(str(record["image"])))
-    left, right = st.columns([3, 2])
+    left, right = st.columns([3, 2], gap="medium")
     with left:
-        _large(collection, row, record)
+        _large(collection, row, record, order)
     with right:
+        st.markdown(f"**{plain(shorten(str(record['image']), 80))}**")
+        if line := _credit_line(collection, record):
+            st.markdown(line)
         _actions(collection, row, record)
         if query:
             _score(encoder, collection, row, query)
@@ -95,17 +123,22 @@ def _one(row: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
     return np.array([row], dtype=np.int64)
 
 
-def _large(collection: Collection, row: int, record: Record) -> None:
+def _large(collection: Collection, row: int, record: Record, order: Sequence[str]) -> None:
     try:
-        with st.spinner("Loading the large image"):
-            image = enlarge(original(collection, record))
+        image = enlarge(original(collection, record))
     except CaptionLensError as error:
         image = collection.thumbnail(row)
         st.caption(f":material/info: Thumbnail shown instead. {plain(str(error))}")
-    st.image(image, width="stretch", alt=alt(record))
-    link = str(record.get("page_url") or "")
-    if credited := credit(collection, record):
-        st.markdown(credited + (f" · [Photo page]({link})" if link else ""))
+    id_ = str(record["id"])
+    among = list(order) if id_ in order else [id_]
+    at = among.index(id_)
+    stage(
+        image,
+        alt(record),
+        (at + 1, len(among)),
+        key="search_stage",
+        on_move=lambda way: open_photo(among[at + way]),
+    )
 
 
 def _actions(collection: Collection, row: int, record: Record) -> None:
@@ -168,14 +201,23 @@ def _similar(collection: Collection, row: int) -> None:
     others = [int(other) for other in nearest if other != row][:_SIMILAR]
     if not others:
         return
-    st.markdown("**Similar images**")
-    with st.grid("auto", min_column_width=110, gap="small"):
-        for other, record in zip(others, collection.records(np.array(others)), strict=True):
-            with st.container(gap="xsmall"):
-                st.image(collection.thumbnail(other), width="stretch", alt=alt(record))
-                name = plain(shorten(str(record["image"]), 18))
-                if st.button(name, key=f"similar-{other}", type="tertiary"):
-                    open_photo(str(record["id"]))
-                    st.rerun()
-                if credited := credit(collection, record):
-                    st.caption(credited)
+    records = collection.records(np.array(others))
+    tiles = [
+        Tile(
+            str(record["id"]),
+            picture(collection, other, record),
+            credit=credit(collection, record),
+        )
+        for other, record in zip(others, records, strict=True)
+    ]
+    group = Group("similar", tiles, title="Similar images")
+    look = Look(ROW_HEIGHTS["Small"])
+    grid("similar_grid", [group], lambda id_, _: open_photo(id_), look=look)
+
+
+def picture(collection: Collection, row: int, record: Record) -> Picture:
+    """Return a row's picture as the grid takes it."""
+    width, height = record.get("width"), record.get("height")
+    known = isinstance(width, int | float) and isinstance(height, int | float)
+    size = (int(width), int(height)) if known and width and height else (3, 2)  # type: ignore[arg-type]
+    return Picture(collection.thumbnail(row), *size, str(record["image"]), alt(record))

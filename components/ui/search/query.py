@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.collection.manifest import CollectionError
 from components.collection.query import TEMPLATES, Query, QueryError, compose, parse
@@ -16,11 +17,11 @@ from components.words import shorten
 
 EXAMPLES = (
     "a cat",
-    "a red flower",
-    "2*rocket, sky, -person",
-    "an animal, -cat",
-    "something to drink",
-    "a view from above",
+    "people playing sport",
+    "mountains, sunset",
+    "2*horses, mountains",
+    "a bus, -red",
+    "a meal, -people",
 )
 # Default weight beside words: cosines between images are higher, so the image would dominate.
 _IMAGE_WEIGHT = 0.5
@@ -48,11 +49,12 @@ def listing() -> int:
     return int(st.session_state.get("search_listing", 0))
 
 
-def ask(encoder: Encoder, collection: Collection) -> Query | None:
-    """Draw the query's widgets; return the query, None if it is empty."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+def ask(encoder: Encoder, collection: Collection, row: DeltaGenerator) -> Query | None:
+    """Draw the query's widgets, the first of them into ``row``; return the query, None if empty."""
+    with row:
         text = st.text_input(
             "Search in words",
+            label_visibility="collapsed",
             key="search_q",
             bind="query-params",
             type="search",
@@ -67,7 +69,13 @@ def ask(encoder: Encoder, collection: Collection) -> Query | None:
         )
         with st.popover("By an image", icon=":material/image_search:"):
             uploaded = _upload()
-    st.pills("Examples", EXAMPLES, key="search_example", on_change=_take_example)
+    st.pills(
+        "Examples",
+        EXAMPLES,
+        key="search_example",
+        on_change=_take_example,
+        label_visibility="collapsed",
+    )
     image = _like(collection) or _encoded(encoder, uploaded)
     weight = _show(image, text or "") if image else 1.0
     try:

@@ -1,13 +1,13 @@
 """The results: their summary, the grid with its pages, and the downloads."""
 
-from base64 import b64encode
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
 from components.collection.index import Allowed
 from components.collection.query import Query
+from components.collection.records import Record
 from components.collection.search import (
     MAX_RESULTS,
     Hit,
@@ -21,14 +21,16 @@ from components.collection.store import Collection
 from components.collection.vectors import Rows
 from components.encoder import Encoder
 from components.output.export import provenance, rows_to_csv, rows_to_json
-from components.scores import FAIR
-from components.ui.charts import contributions
-from components.ui.reading import read_query, reading
+from components.scores import Floats, band
+from components.ui import selection
+from components.ui.grid import Group, Line, Look, Tile, grid
+from components.ui.reading import read_query, standing
 from components.ui.search import query as search_query
 from components.ui.search.controls import NO_FOLD, SearchView
-from components.ui.search.photo import alt, credit, open_photo
-from components.ui.text import plain
-from components.words import count, shorten
+from components.ui.search.photo import credit, open_photo, original, picture
+from components.words import count
+
+GRID = "search_grid"
 
 
 def find(
@@ -60,51 +62,94 @@ def _shuffle() -> None:
 def summarise(
     collection: Collection, query: Query | None, result: SearchResult, passing: int
 ) -> None:
-    """Draw the number of results, their order, and how to read their score."""
-    if query is None:
-        with st.container(horizontal=True, vertical_alignment="center"):
+    """Draw the number of results and their order."""
+    with st.container(horizontal=True, vertical_alignment="center", key="search-summary"):
+        if query is None:
             st.caption(f"{count(passing, 'image')} in random order. Enter a query to rank them.")
             st.button("Shuffle", icon=":material/shuffle:", on_click=_shuffle, type="tertiary")
-        return
-    folded = sum(map(len, result.folded))
-    folded_into = f", {count(folded, 'near-duplicate')} folded into them" if folded else ""
-    limited = len(result) + folded >= MAX_RESULTS
-    limit = f" The list is limited to {MAX_RESULTS:,}." if limited else ""
-    st.caption(
-        f"{count(len(result), 'result')} of {count(len(collection), 'image')}{folded_into},"
-        f" ranked by **cosine**: how closely the vectors of query and image point the same way,"
-        f" from -1 to 1. Compare it within one model only.{limit}"
-    )
+            return
+        folded = sum(map(len, result.folded))
+        folded_into = f", {count(folded, 'near-duplicate')} folded into them" if folded else ""
+        limited = len(result) + folded >= MAX_RESULTS
+        limit = f" The list is limited to {MAX_RESULTS:,}." if limited else ""
+        st.caption(
+            f"{count(len(result), 'result')} of {count(len(collection), 'image')}{folded_into},"
+            f" ranked by cosine.{limit}"
+        )
 
 
-def grid(
+def show(
     encoder: Encoder,
     collection: Collection,
     query: Query | None,
     result: SearchResult,
     view: SearchView,
-) -> None:
-    """Draw a page of tiles, and the pagination below them."""
+) -> list[str]:
+    """Draw a page of the results, and the pagination; return the ids on the page."""
     place = st.container()
     page = _page(-(-len(result) // view.page_size))
     first = (page - 1) * view.page_size
     shown = slice(first, first + view.page_size)
     rows = result.rows[shown]
     listed = hits(collection, rows, [*map(float, result.cosines[shown])], first + 1)
-    vectors = collection.vectors.rows(rows) if query is not None else None
-    readings = read_query(encoder, query, vectors)
-    if first == 0 and readings and readings[0][0] < FAIR:
-        place.info(_no_good_match(readings[0][0]), icon=":material/sentiment_neutral:")
-    shares = None
-    if query is not None and vectors is not None and view.scores:
-        shares = query.contributions(vectors)
-    with place, st.grid("auto", min_column_width=view.tile, gap="small"):
-        for number, (row, hit) in enumerate(zip(rows, listed, strict=True)):
-            with st.container(gap="xsmall", key=f"hit-{number}"):
-                _tile(collection, int(row), hit, result.folded[first + number], query is not None)
-                if shares is not None and query is not None:
-                    text = reading(*readings[number]) if readings else ""
-                    _scores(query, hit, [*map(float, shares[number])], text)
+    tiles = [
+        _tile(collection, int(row), hit, len(result) if query is not None else 0)
+        for row, hit in zip(rows, listed, strict=True)
+    ]
+    tiles = [_folded(*each) for each in zip(tiles, result.folded[shown], strict=True)]
+    notice = ""
+    if query is not None and len(rows):
+        vectors = collection.vectors.rows(rows)
+        readings = read_query(encoder, query, vectors)
+        tiles = [_read(*each) for each in zip(tiles, readings, strict=True)] if readings else tiles
+        if view.scores:
+            shares = query.contributions(vectors)
+            tiles = [_by_term(tile, query, each) for tile, each in zip(tiles, shares, strict=True)]
+        if first == 0 and readings and band(readings[0][0]) in {"no match", "weak"}:
+            notice = _no_good_match(readings[0][0])
+    groups = [Group("results", tiles, notice=notice)] if tiles else []
+    look = Look(view.height, view.names, selectable=True)
+    with place:
+        chosen = grid(GRID, groups, lambda id_, _: open_photo(id_), look=look)
+    sources = {hit.id: original(collection, _record(hit)) for hit in listed if hit.id in chosen}
+    selection.actions(GRID, sources)
+    return [hit.id for hit in listed]
+
+
+def _tile(collection: Collection, row: int, hit: Hit, of: int) -> Tile:
+    """Return a result's tile; ``of`` is the number of results, 0 if they are not ranked."""
+    record = _record(hit)
+    shown, cited = picture(collection, row, record), credit(collection, record)
+    if not of:
+        return Tile(hit.id, shown, credit=cited)
+    score, best = f"{hit.cosine:.3f}", hit.rank == 1
+    return Tile(hit.id, shown, hit.rank, of, score, best=best, credit=cited)
+
+
+def _folded(tile: Tile, twins: Rows) -> Tile:
+    """Return a tile with the number of near-duplicates folded into it."""
+    return replace(tile, detail=f"+{count(len(twins), 'near-duplicate')}" if len(twins) else "")
+
+
+def _read(tile: Tile, standing_of: tuple[float, float]) -> Tile:
+    """Return a tile with its band, percentile and z."""
+    share, zscore = standing_of
+    detail = " · ".join(filter(None, [standing(share, zscore), tile.detail]))
+    return replace(tile, band=band(share), detail=detail)
+
+
+def _by_term(tile: Tile, query: Query, shares: Floats) -> Tile:
+    """Return a tile with the contribution of each term of the query below it."""
+    if len(shares) < 2:
+        return tile
+    lines = [
+        Line(label, f"{share:+.2f}") for label, share in zip(query.labels, shares, strict=True)
+    ]
+    return replace(tile, lines=tuple(lines))
+
+
+def _record(hit: Hit) -> Record:
+    return {"id": hit.id, "image": hit.image, **hit.metadata}
 
 
 def _page(pages: int) -> int:
@@ -118,49 +163,23 @@ def _page(pages: int) -> int:
     return st.pagination(pages, default=max(page, 1), key=key, on_change=_turn, args=(key,))
 
 
+def step(way: int) -> None:
+    """Turn to the next page of results (1), or the one before (-1); a page too far is the last."""
+    linked = st.query_params.get(search_query.PAGE, "1")
+    page = int(linked) if linked.isdecimal() and len(linked) < 6 else 1
+    search_query.first_page()
+    st.query_params[search_query.PAGE] = str(max(page + way, 1))
+
+
 def _turn(key: str) -> None:
     st.query_params[search_query.PAGE] = str(st.session_state[key])
 
 
-def _tile(collection: Collection, row: int, hit: Hit, folded: Rows, ranked: bool) -> None:
-    record = {"id": hit.id, "image": hit.image, **hit.metadata}
-    st.image(_inline(collection.thumbnail(row)), width="stretch", alt=alt(record))
-    rank = f"#{hit.rank} " if ranked else ""
-    st.button(
-        plain(f"{rank}{shorten(hit.image, 18)}"),
-        key=f"photo-{row}",
-        type="tertiary",
-        icon=":material/zoom_in:",
-        on_click=open_photo,
-        args=(hit.id,),
-    )
-    notes = [f"+{count(len(folded), 'near-duplicate')}"] if len(folded) else []
-    notes += [credited] if (credited := credit(collection, record)) else []
-    if notes:
-        st.caption(" · ".join(notes))
-
-
-def _inline(jpeg: bytes) -> str:
-    """Return an image as a data URL: a grid of separate files takes a third longer to appear
-    (`tests/browser/bench_search_page.py`), and caching gains little as queries change the images.
-    """
-    return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
-
-
 def _no_good_match(best: float) -> str:
     return (
-        f"**No good match** in this collection: {1 - best:.0%} of 1,000 everyday captions match"
-        " the best image better than this query does."
+        f"No good match in this collection: {1 - best:.0%} of 1,000 everyday captions match the"
+        " best image better than this query does."
     )
-
-
-def _scores(query: Query, hit: Hit, shares: Sequence[float], text: str) -> None:
-    st.progress(min(max(hit.cosine, 0.0), 1.0), f"**{hit.cosine:.3f}**")
-    if text:
-        st.caption(text)
-    if len(shares) > 1:
-        alt_text = ", ".join(f"{t} {s:+.2f}" for t, s in zip(query.labels, shares, strict=True))
-        st.image(contributions(query.labels, shares), width="stretch", alt=alt_text)
 
 
 def downloads(encoder: Encoder, collection: Collection, result: SearchResult, text: str) -> None:

@@ -1,0 +1,27 @@
+"""The photo grid and the image of the large view: Streamlit components of our own."""
+
+from components.ui.grid.grid import (
+    ROW_HEIGHTS,
+    Group,
+    Line,
+    Look,
+    Picture,
+    Tile,
+    clear_selection,
+    grid,
+    selected,
+)
+from components.ui.grid.stage import stage
+
+__all__ = [
+    "ROW_HEIGHTS",
+    "Group",
+    "Line",
+    "Look",
+    "Picture",
+    "Tile",
+    "clear_selection",
+    "grid",
+    "selected",
+    "stage",
+]

@@ -1,0 +1,58 @@
+"""What can be done with the images that are selected in a grid."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from components.errors import CaptionLensError
+from components.images import Source, read_source, source_of
+from components.output.export import to_zip
+from components.ui import tray
+from components.ui.grid import clear_selection
+from components.words import count
+
+
+def actions(grid_key: str, chosen: Mapping[str, Source]) -> None:
+    """Draw the actions on the ``chosen`` images of a grid, by id; nothing if there are none."""
+    if not chosen:
+        return
+    with st.container(
+        key=f"{grid_key}_actions", horizontal=True, vertical_alignment="center", border=True
+    ):
+        st.markdown(f"**{count(len(chosen), 'image')} selected**", width="content")
+        st.button(
+            "Add to tray",
+            icon=":material/playlist_add:",
+            help="Adds them to the tray, whose images Match, Matrix and Train use",
+            on_click=_add,
+            args=(grid_key, chosen),
+        )
+        st.download_button(
+            "Download",
+            lambda: to_zip({source.name: read_source(source) for source in chosen.values()}),
+            file_name="captionlens-images.zip",
+            mime="application/zip",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.button(
+            "Clear selection",
+            icon=":material/deselect:",
+            on_click=clear_selection,
+            args=(grid_key,),
+        )
+
+
+def _add(grid_key: str, chosen: Mapping[str, Source]) -> None:
+    failed = []
+    for id_, source in chosen.items():
+        try:
+            data = read_source(source)
+        except CaptionLensError as error:
+            failed.append(str(error))
+        else:
+            tray.add(f"{grid_key}/{id_}", source_of(data, source.name))
+    clear_selection(grid_key)
+    st.toast(f"{count(len(tray.tray()), 'image')} in the tray.", icon=":material/check:")
+    for sentence in failed:
+        st.toast(sentence, icon=":material/broken_image:")
