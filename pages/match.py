@@ -32,7 +32,7 @@ with st.container(key="workspace"):
     others = st.container(key="workspace-inputs")
 with first:
     typed = inputs.ask_captions("match_captions", EXAMPLE_CAPTION)
-with others:
+with ranked, st.skeleton(height=480), others:
     encoder = pick_encoder(pairs=True)
     inputs.explain_captions(encoder, typed)
     uploaded = uploads("match") | tray.tray()
@@ -43,10 +43,11 @@ with others:
     inputs.explain_notes(images)
     if not uploaded:
         st.caption("An example with sample images; your uploads replace them.")
+    background = bank(encoder.key, encoder)
 with ranked:
     if not uploaded:
         examples.show(typed.captions)
     inputs.stop_if_empty(typed.captions, images)
     texts = encode_captions(encoder, typed.captions)
-    scores = score_encoded(encoder, typed.captions, texts, images, bank(encoder.key, encoder))
+    scores = score_encoded(encoder, typed.captions, texts, images, background)
     explore(encoder, scores, images, presenting)

@@ -8,6 +8,7 @@ from components.ui.grid.grid import (
     Picture,
     Tile,
     clear_selection,
+    density,
     grid,
     selected,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Picture",
     "Tile",
     "clear_selection",
+    "density",
     "grid",
     "selected",
     "stage",

@@ -48,6 +48,8 @@ class View {
     this.rove(this.order().find((tile) => tile === focused) ?? this.order()[0])
     if (focused?.isConnected) focused.querySelector("button").focus({ preventScroll: true })
     this.fit()
+    const density = Math.ceil(2 * window.devicePixelRatio) / 2
+    if (density > 1 && density !== data.density) setStateValue("density", density)
   }
 
   group(group, kept) {

@@ -106,10 +106,12 @@ def grid(
             "pictures": {id_: _picture(each) for id_, each in shown.items()},
             **asdict(look),
             "selected": selected(key),
+            "density": density(key),
         },
         on_opened_change=lambda: on_open(*_opened(key)),
         on_more_change=lambda: on_more(str(st.session_state[key]["more"])) if on_more else None,
         on_selected_change=lambda: None,
+        on_density_change=lambda: None,
     )
     return [id_ for id_ in result.get("selected") or [] if id_ in shown]
 
@@ -118,6 +120,12 @@ def selected(key: str) -> list[str]:
     """Return the ids that are selected in the grid of ``key``."""
     state: Mapping[str, Any] = st.session_state.get(key) or {}
     return list(state.get("selected") or [])
+
+
+def density(key: str) -> float:
+    """Return how many pixels of the screen a pixel of the page has where the grid is shown."""
+    state: Mapping[str, Any] = st.session_state.get(key) or {}
+    return min(max(float(state.get("density") or 1.0), 1.0), 4.0)
 
 
 def clear_selection(key: str) -> None:

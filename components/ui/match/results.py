@@ -22,6 +22,7 @@ from components.ui.match.gallery import (
     open_image,
 )
 from components.ui.reading import READING
+from components.ui.thumbnails import sharpened
 from components.words import count, shorten
 
 Sort = Literal["Best first", "Worst first", "File name"]
@@ -160,11 +161,11 @@ def show(gallery: Gallery, view: MatchView) -> list[list[Match]]:
         groups, drawn = _rows(gallery, view, lists)
     with place:
         _above(gallery, len(lists), view)
+    photos = [item.photo.source for item in gallery.images]
+    sources = dict(zip(gallery.scores.images, photos, strict=True))
+    groups = sharpened(GRID, groups, view.height, sources)
     look = Look(view.height, view.names, selectable=True)
     chosen = grid(GRID, groups, open_image, open_list, look)
-    sources = dict(
-        zip(gallery.scores.images, (item.photo.source for item in gallery.images), strict=True)
-    )
     selection.actions(GRID, {name: sources[name] for name in chosen})
     if PHOTO in st.query_params:
         large_view(gallery, {group.key: [tile.id for tile in group.tiles] for group in groups})

@@ -1,6 +1,7 @@
 """The results: their summary, the grid with its pages, and the downloads."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -20,6 +21,7 @@ from components.collection.search import (
 from components.collection.store import Collection
 from components.collection.vectors import Rows
 from components.encoder import Encoder
+from components.images import Source
 from components.output.export import provenance, rows_to_csv, rows_to_json
 from components.scores import Floats, band
 from components.ui import selection
@@ -28,6 +30,7 @@ from components.ui.reading import read_query, standing
 from components.ui.search import query as search_query
 from components.ui.search.controls import NO_FOLD, SearchView
 from components.ui.search.photo import credit, open_photo, original, picture
+from components.ui.thumbnails import sharpened
 from components.words import count
 
 GRID = "search_grid"
@@ -109,6 +112,8 @@ def show(
             notice = _no_good_match(readings[0][0])
     groups = [Group("results", tiles, notice=notice)] if tiles else []
     look = Look(view.height, view.names, selectable=True)
+    local = {hit.id: source for hit in listed if (source := _local(collection, hit))}
+    groups = sharpened(GRID, groups, view.height, local)
     with place:
         chosen = grid(GRID, groups, lambda id_, _: open_photo(id_), look=look)
     sources = {hit.id: original(collection, _record(hit)) for hit in listed if hit.id in chosen}
@@ -146,6 +151,12 @@ def _by_term(tile: Tile, query: Query, shares: Floats) -> Tile:
         Line(label, f"{share:+.2f}") for label, share in zip(query.labels, shares, strict=True)
     ]
     return replace(tile, lines=tuple(lines))
+
+
+def _local(collection: Collection, hit: Hit) -> Source | None:
+    """Return a result's original if it is a file here: thumbnails of remote ones stay as stored."""
+    source = original(collection, _record(hit))
+    return source if isinstance(source.data, Path) else None
 
 
 def _record(hit: Hit) -> Record:
