@@ -33,7 +33,7 @@ with st.container(key="workspace"):
 with first:
     typed = inputs.ask_captions("match_captions", EXAMPLE_CAPTION)
 with ranked, st.skeleton(height=480), others:
-    encoder = pick_encoder(pairs=True)
+    encoder = pick_encoder(pairs=True, sentences=ranked)
     inputs.explain_captions(encoder, typed)
     uploaded = uploads("match") | tray.tray()
     tray.show()
@@ -47,7 +47,11 @@ with ranked, st.skeleton(height=480), others:
 with ranked:
     if not uploaded:
         examples.show(typed.captions)
-    inputs.stop_if_empty(typed.captions, images)
+    inputs.stop_without_images(images)
+    if not typed.captions:
+        inputs.say_no_captions()
+        results.show_unranked(images)
+        st.stop()
     texts = encode_captions(encoder, typed.captions)
     scores = score_encoded(encoder, typed.captions, texts, images, background)
     explore(encoder, scores, images, presenting)

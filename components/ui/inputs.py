@@ -88,9 +88,19 @@ def explain_notes(images: Sequence[Encoded]) -> None:
 
 def stop_if_empty(captions: Sequence[str], images: Sequence[Encoded]) -> None:
     """Stop the page with a sentence if there are no captions or no images."""
+    stop_without_images(images)
     if not captions:
-        st.info("Type a caption to rank the images.", icon=":material/edit:")
+        say_no_captions()
         st.stop()
+
+
+def say_no_captions() -> None:
+    """Draw what to do on a page without captions."""
+    st.info("Type a caption to rank the images.", icon=":material/edit:")
+
+
+def stop_without_images(images: Sequence[Encoded]) -> None:
+    """Stop the page with a sentence if there are no images."""
     if not images:
         st.info(
             "None of the files could be read as images. Add other files.", icon=":material/image:"

@@ -1,6 +1,7 @@
 """The model picker, and its status line: device, library, precision, width."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components import models
 from components.encoder import Encoder, load
@@ -17,21 +18,30 @@ def _encoder(model_id: str, revision: str, _located: Located) -> Encoder:
     return load(_located)
 
 
-def pick_encoder(default: str = "", pairs: bool = False, key: str = "model") -> Encoder:
+def pick_encoder(
+    default: str = "",
+    pairs: bool = False,
+    key: str = "model",
+    sentences: DeltaGenerator | None = None,
+) -> Encoder:
     """Draw the picker in a popover; return the encoder, or stop the page with a sentence.
 
     ``default`` is the model's id until a person or a link has chosen one. A model that scores pairs
     and has no vectors is accepted only with ``pairs``. The choice is in the link under ``key``.
+    ``sentences``: where to draw what is wrong, if not beside the picker.
     """
     model_id = _chosen(default, key)
     place = st.container()
-    encoder = load_encoder(model_id)
+    wrong = sentences or st.container()
+    with wrong:
+        encoder = load_encoder(model_id, key)
     with place:
         _popover(model_id, encoder, key)
     if encoder is None:
         st.stop()
     if encoder.head and not pairs:
-        _say_pairs_only(encoder)
+        with wrong:
+            _say_pairs_only(encoder)
         st.stop()
     return encoder
 
@@ -60,13 +70,25 @@ def _say_pairs_only(encoder: Encoder) -> None:
     st.page_link(page(MATCH), label="Open Match", query_params={"model": encoder.spec.id})
 
 
-def load_encoder(model_id: str) -> Encoder | None:
-    """Return a model's encoder; draw a sentence and return None if it cannot be loaded."""
+def load_encoder(model_id: str, key: str = "") -> Encoder | None:
+    """Return a model's encoder; draw a sentence and return None if it cannot be loaded.
+
+    ``key``: the picker's, whose choice a button then sets to the model inside.
+    """
     try:
         return _loaded(models.locate(models.resolve(model_id)))
     except CaptionLensError as error:
         st.warning(plain(str(error)), icon=":material/download:")
-        st.page_link(page(MODELS), label="Open Models")
+        with st.container(horizontal=True):
+            if key:
+                inside = models.default_id()
+                st.button(
+                    f"Use {plain(_name(inside))}",
+                    icon=":material/deployed_code:",
+                    on_click=choose_model,
+                    args=(inside, key),
+                )
+            st.page_link(page(MODELS), label="Open Models", icon=":material/list:")
         return None
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.encoder import Encoded
 from components.images import enlarge, sample_captions
-from components.scores import Match, Scores
+from components.scores import Match, Scores, distinct
 from components.ui.credits import sample_credit_line
 from components.ui.grid import Line, Picture, Tile, stage
 from components.ui.reading import standing
@@ -51,13 +51,13 @@ def image_tile(gallery: Gallery, match: Match) -> Tile:
     """Return an image's tile in the list of one caption."""
     return Tile(
         match.image,
-        _picture(gallery, match.image),
+        _shown(gallery, match.image),
         rank=match.rank,
         of=len(gallery.images),
         score=gallery.score(match),
         band=match.band,
         detail=standing(match.percentile, match.zscore),
-        best=match.rank == 1,
+        best=match.rank == 1 and match.band in {"fair", "strong"},
     )
 
 
@@ -65,25 +65,43 @@ def caption_tile(gallery: Gallery, matches: Sequence[Match]) -> Tile:
     """Return an image's tile with its best captions below."""
     lines = [Line(match.caption, gallery.score(match), match.band) for match in matches[:_LINES]]
     name = matches[0].image
-    return Tile(name, _picture(gallery, name), lines=tuple(lines))
+    return Tile(name, _shown(gallery, name), lines=tuple(lines))
 
 
-def _picture(gallery: Gallery, name: str) -> Picture:
+def unranked_tiles(images: Sequence[Encoded]) -> list[Tile]:
+    """Return the tiles of images that no caption ranks."""
+    names = distinct([item.photo.name for item in images])
+    return [
+        Tile(name, _picture(item, name, _sample_alt(item) or name))
+        for name, item in zip(names, images, strict=True)
+    ]
+
+
+def _shown(gallery: Gallery, name: str) -> Picture:
     index = gallery.scores.images.index(name)
-    item = gallery.images[index]
-    photo = item.photo
-    return Picture(item.thumbnail, photo.width, photo.height, name, alt(gallery, index))
+    return _picture(gallery.images[index], name, alt(gallery, index))
+
+
+def _picture(item: Encoded, name: str, alt: str) -> Picture:
+    return Picture(item.thumbnail, item.photo.width, item.photo.height, name, alt)
 
 
 def alt(gallery: Gallery, index: int) -> str:
     """Return an image's alternative text: a sample's caption, else the best of the captions."""
     name = gallery.scores.images[index]
-    if isinstance(gallery.images[index].photo.source.data, Path):  # a sample: uploads are bytes
-        return sample_captions().get(name, "a sample image")
+    if sample := _sample_alt(gallery.images[index]):
+        return sample
     if len(gallery.scores.captions) < 2:
         return name
     best = gallery.scores.captions[gallery.scores.captions_of(index)[0]]
     return f"best caption: “{shorten(best, 80)}”"
+
+
+def _sample_alt(item: Encoded) -> str:
+    """Return a sample's caption; empty for an upload, which is bytes and not a file."""
+    if not isinstance(item.photo.source.data, Path):
+        return ""
+    return sample_captions().get(item.photo.name, "a sample image")
 
 
 def open_image(name: str, row: str) -> None:

@@ -6,7 +6,7 @@ from typing import Literal, cast
 
 import streamlit as st
 
-from components.encoder import Encoder
+from components.encoder import Encoded, Encoder
 from components.output.export import Panel, footer, provenance, to_csv, to_figure, to_json
 from components.scores import Direction, Match, Scores, ranked
 from components.ui import selection
@@ -20,6 +20,7 @@ from components.ui.match.gallery import (
     label,
     large_view,
     open_image,
+    unranked_tiles,
 )
 from components.ui.reading import READING
 from components.ui.thumbnails import sharpened
@@ -152,20 +153,20 @@ def show(gallery: Gallery, view: MatchView) -> list[list[Match]]:
     """Draw the ranked lists; return the matches drawn, for the figure."""
     lists = ranked(gallery.scores, view.direction)
     st.session_state[_LISTS] = len(lists)
-    place = st.container()
+    place = st.container()  # the pagination is below the grid
     if view.direction == "captions":
         groups, drawn = _caption_groups(gallery, view, lists)
     elif len(lists) == 1 or _opened(len(lists)):
         groups, drawn = _whole_list(gallery, view, lists)
     else:
         groups, drawn = _rows(gallery, view, lists)
-    with place:
-        _above(gallery, len(lists), view)
     photos = [item.photo.source for item in gallery.images]
     sources = dict(zip(gallery.scores.images, photos, strict=True))
     groups = sharpened(GRID, groups, view.height, sources)
     look = Look(view.height, view.names, selectable=True)
-    chosen = grid(GRID, groups, open_image, open_list, look)
+    with place:
+        _way_back(view, len(lists))
+        chosen = grid(GRID, groups, open_image, open_list, look)
     selection.actions(GRID, {name: sources[name] for name in chosen})
     if PHOTO in st.query_params:
         large_view(gallery, {group.key: [tile.id for tile in group.tiles] for group in groups})
@@ -195,7 +196,12 @@ def _opened(lists: int) -> int:
     return number if number <= lists else 0
 
 
-def _above(gallery: Gallery, lists: int, view: MatchView) -> None:
+def show_unranked(images: Sequence[Encoded]) -> None:
+    """Draw the images of a page without captions."""
+    grid("match_unranked", [Group("unranked", unranked_tiles(images))], lambda *_: None)
+
+
+def _way_back(view: MatchView, lists: int) -> None:
     if view.direction == "images" and lists > 1 and _opened(lists):
         st.button("All captions", icon=":material/arrow_back:", on_click=leave_list)
 
@@ -303,7 +309,7 @@ def downloads(
     def figure() -> bytes:
         return to_figure(_panels(gallery, view, drawn), _footer(encoder, gallery.scores))
 
-    with st.container(horizontal=True):
+    with st.container(key="downloads", horizontal=True, vertical_alignment="center"):
         _download("CSV", lambda: to_csv(everything()), "captionlens.csv", "text/csv")
         _download(
             "JSON",
@@ -312,9 +318,10 @@ def downloads(
             "application/json",
         )
         _download("Figure (PNG)", figure, "captionlens.png", "image/png")
-    st.caption(
-        "CSV and JSON contain every caption with every image; the figure shows what is on the page."
-    )
+        st.caption(
+            "CSV and JSON contain every caption with every image; the figure shows what is on the"
+            " page."
+        )
 
 
 def _download(name: str, data: Callable[[], str | bytes], file: str, mime: str) -> None:

@@ -203,7 +203,7 @@ def downloads(encoder: Encoder, collection: Collection, result: SearchResult, te
     def metadata() -> dict[str, object]:
         return {"collection": collection.manifest.name, "query": text, **provenance(encoder)}
 
-    with st.container(horizontal=True):
+    with st.container(key="downloads", horizontal=True, vertical_alignment="center"):
         for name, data, mime in (
             ("CSV", lambda: rows_to_csv(rows()), "text/csv"),
             ("JSON", lambda: rows_to_json(rows(), metadata()), "application/json"),
@@ -216,5 +216,5 @@ def downloads(encoder: Encoder, collection: Collection, result: SearchResult, te
                 icon=":material/download:",
                 on_click="ignore",
             )
-    all_results = count(len(result), "result")
-    st.caption(f"CSV and JSON contain all {all_results}, with their metadata.")
+        all_results = count(len(result), "result")
+        st.caption(f"CSV and JSON contain all {all_results}, with their metadata.")
