@@ -56,7 +56,7 @@ class View {
     const section = element("section")
     if (group.title) {
       const heading = element("div", "heading")
-      heading.append(element("h3", "", group.title))
+      heading.append(element("h2", "", group.title))
       if (group.note) heading.append(element("span", "note", group.note))
       if (group.more) {
         const more = element("button", "more", group.more)

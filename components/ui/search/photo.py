@@ -188,7 +188,7 @@ def _score(encoder: Encoder, collection: Collection, row: int, query: Query) -> 
 def _metadata(record: Record) -> None:
     rows = [(n, v) for n, v in record.items() if v not in (None, "", []) and n not in _SHOWN_APART]
     table = {name.replace("_", " "): _readable(value) for name, value in rows}
-    st.table({"": list(table.keys()), " ": list(table.values())}, border="horizontal")
+    st.table({"Field": list(table), "Value": list(table.values())}, border="horizontal")
 
 
 def _readable(value: object) -> str:

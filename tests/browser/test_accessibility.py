@@ -1,0 +1,68 @@
+"""No page breaks a rule of axe-core, in either theme, at either width; Streamlit's own are listed."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.helpers import Server, settled
+
+# Streamlit's own: (rule, a part of the element), found with Streamlit 1.67 and axe-core 4.
+STREAMLIT = {
+    # The area of a file uploader has role="presentation" and a label.
+    ("presentation-role-conflict", 'data-testid="stFileUploaderDropzone"'),
+}
+PAGES = {
+    "match": "/",
+    "match with an open image": "/?match_photo=chelsea.jpg",
+    "match, captions of each image": "/?match_by=Captions&match_names=true",
+    "match without captions": "/?match_captions=%20",
+    "match without its model": "/?model=openai/clip-vit-large-patch14",
+    "match presented": "/?present=true",
+    "search": "/search",
+    "search with results": "/search?search_q=a+cat,+-dog&search_scores=true",
+    "search with an open image": "/search?search_q=a+cat&search_photo=chelsea.jpg",
+    "matrix": "/matrix",
+    "train": "/train",
+    "models": "/models",
+}
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds on a page, without what is Streamlit's own."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:300]}"
+        for each in found
+        for node in each["nodes"]
+        if not any(each["id"] == rule and part in node["html"] for rule, part in STREAMLIT)
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_page_breaks_a_rule(server: Server, browser: Browser, width: int, scheme: str) -> None:
+    dark = scheme == "dark"
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+    )
+    found = {}
+    for name, address in PAGES.items():
+        page = context.new_page()
+        page.goto(server.url + address)
+        expect(page.get_by_role("heading", level=1)).to_be_attached()
+        settled(page)
+        if "open image" in name:
+            expect(page.get_by_role("dialog")).to_be_visible()
+        page.wait_for_timeout(500)  # what fades in is of low contrast until then
+        if broken := violations(page):
+            found[name] = broken
+        page.close()
+    context.close()
+    assert not found
+
+
+def test_axe_finds_what_is_wrong(server: Server, page: Page) -> None:
+    page.goto(server.url)
+    settled(page)
+    page.evaluate("document.querySelector('h1').insertAdjacentHTML('afterend', '<img src=x>')")
+    assert any(each.startswith("image-alt") for each in violations(page))
