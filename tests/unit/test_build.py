@@ -32,6 +32,7 @@ from components.collection.store import (
 )
 from components.collection.writer import writing
 from components.encoder import Encoder, load
+from components.images import sample_captions
 from components.scores import Floats
 from components.settings import ROOT
 from tests import checkpoints
@@ -39,6 +40,7 @@ from tests import checkpoints
 pytestmark = pytest.mark.slow  # converts or trains a model
 
 SAMPLES = ROOT / "sample_images"
+COUNT = len(sample_captions())
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +76,14 @@ def vectors_of(collection: Collection) -> dict[str, Floats]:
 
 def test_samples_are_built_and_found(encoder: Encoder) -> None:
     report = build(BuildJob("samples", SourceSpec("samples")), encoder)
-    assert (report.added, report.skipped, report.manifest.complete) == (23, 0, True)
+    assert (report.added, report.skipped, report.manifest.complete) == (COUNT, 0, True)
     collection = open_collection("samples")
     rows, cosines = collection.index.search(encoder.texts(["a facial photo of a tabby cat"])[0], 3)
     best = collection.records(rows)[0]
     assert best["id"] == "chelsea.jpg"
     assert best["captions"] == ["a facial photo of a tabby cat"]
+    assert (best["photographer"], best["licence"]) == ("Stefan van der Walt", "CC0")
+    assert str(best["page_url"]).startswith("https://scikit-image.org/")
     assert cosines[0] > 0.4
     with Image.open(io.BytesIO(collection.thumbnail(int(rows[0])))) as small:
         assert (small.format, small.size) == ("JPEG", (320, 213))
@@ -110,7 +114,7 @@ def test_metadata_says_what_the_file_says(encoder: Encoder, images: Path) -> Non
 def test_bad_images_are_listed_and_the_others_indexed(encoder: Encoder, images: Path) -> None:
     (images / "broken.jpg").write_bytes((SAMPLES / "coffee.jpg").read_bytes()[:3000])
     (images / "empty.png").write_bytes(b"")
-    (images / "outside.jpg").symlink_to(SAMPLES / "brick.jpg")
+    (images / "outside.jpg").symlink_to(SAMPLES / "coins.jpg")
     shutil.copy(images / "coffee.jpg", images / "again.jpg")
     report = index(encoder, images)
     skipped = {row["id"]: row["reason"] for row in open_collection("mine").skipped()}
@@ -156,7 +160,7 @@ def test_many_small_updates_do_not_leave_many_shards(encoder: Encoder, tmp_path:
     expected, found = vectors_of(open_collection("samples")), vectors_of(collection)
     assert found.keys() == expected.keys()
     assert all(np.allclose(found[name], expected[name], atol=1e-5) for name in names)
-    assert [collection.thumbnail(row)[:2] for row in range(23)] == [b"\xff\xd8"] * 23
+    assert [collection.thumbnail(row)[:2] for row in range(COUNT)] == [b"\xff\xd8"] * COUNT
     assert verify("growing") == []
 
 
