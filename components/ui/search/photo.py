@@ -29,25 +29,27 @@ PHOTO = "search_photo"  # in the link: the id of the open image
 _SIMILAR = 6
 _UNSPLASH = "https://unsplash.com/?utm_source=captionlens&utm_medium=referral"
 _SHOWN_APART = frozenset(
-    {"id", "image", "digest", "location", "photographer_url", "page_url", "licence"}
+    {"id", "image", "digest", "location", "photographer", "photographer_url", "page_url", "licence"}
 )
 
 
 def credit(collection: Collection, record: Record) -> tuple[tuple[str, str], ...]:
-    """Return the credit that must stand beside an image, as (text, address or "") pieces."""
-    name, url = record.get("photographer"), str(record.get("photographer_url") or "")
+    """Return the credit that Unsplash's terms ask for beside an image: (text, address or "") pieces.
+
+    None for other collections, whose photographer the large view names.
+    """
     if collection.manifest.source.kind != "unsplash":
-        return ((f"By {name}", ""),) if name else ()
+        return ()
+    name, url = record.get("photographer"), str(record.get("photographer_url") or "")
     photographer = (str(name or "an unknown photographer"), url)
     return ("Photo by ", ""), photographer, (" on ", ""), ("Unsplash", _UNSPLASH)
 
 
 def _credit_line(collection: Collection, record: Record) -> str:
     """Return the credit as Markdown, with the licence and a link to the photograph's page."""
-    pieces = [
-        f"[{plain(text)}]({url})" if url else plain(text)
-        for text, url in credit(collection, record)
-    ]
+    name = record.get("photographer")
+    by = credit(collection, record) or (((f"By {name}", ""),) if name else ())
+    pieces = [f"[{plain(text)}]({url})" if url else plain(text) for text, url in by]
     licence, page_url = record.get("licence"), record.get("page_url")
     more = [plain(str(licence))] if licence else []
     more += [f"[Photo page]({page_url})"] if page_url else []
@@ -180,9 +182,12 @@ def _score(encoder: Encoder, collection: Collection, row: int, query: Query) -> 
     vectors = collection.vectors.rows(_one(row))
     shares = query.contributions(vectors)[0]
     readings = "".join(f" ({reading(*each)})" for each in read_query(encoder, query, vectors))
-    st.markdown(f"Cosine with the query: **{shares.sum():.3f}**{readings}. By term:")
+    st.markdown(f"Cosine with the query: **{shares.sum():.3f}**{readings}")
+    if len(shares) < 2:
+        return
+    st.caption("What each term adds to it:")
     alt_text = ", ".join(f"{t} {s:+.2f}" for t, s in zip(query.labels, shares, strict=True))
-    st.image(contributions(query.labels, [*map(float, shares)]), width=300, alt=alt_text)
+    st.image(contributions(query.labels, [*map(float, shares)]), width=220, alt=alt_text)
 
 
 def _metadata(record: Record) -> None:
