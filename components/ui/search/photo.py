@@ -34,7 +34,7 @@ _SHOWN_APART = frozenset(
 
 
 def credit(collection: Collection, record: Record) -> tuple[tuple[str, str], ...]:
-    """Return the credit that Unsplash's terms ask for beside an image: (text, address or "") pieces.
+    """Return the credit that Unsplash's terms ask for, as (text, address or "") pieces.
 
     None for other collections, whose photographer the large view names.
     """
