@@ -1,4 +1,4 @@
-"""No page breaks a rule of axe-core, in either theme, at either width; Streamlit's own are listed."""
+"""No page breaks a rule of axe-core, in either theme, at either width, but for Streamlit's own."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe

@@ -104,6 +104,7 @@ class View {
     const picture = this.data.pictures[tile.id]
     const ratio = Math.min(Math.max(picture.width / picture.height, 0.6), 2.4)
     item.style.setProperty("--ratio", ratio)
+    item.classList.remove("beyond") // a tile of a single row may now be one of many rows
     item.classList.toggle("best", Boolean(tile.best))
     item.classList.toggle("with-lines", tile.lines.length > 0)
     const image = item.querySelector("img")
