@@ -8,13 +8,16 @@ from components.encoder import Encoded, Encoder, score_encoded
 from components.output.report import ReportInput
 from components.scores import Scores
 from components.ui import inputs, tray
+from components.ui.matrix import cell as matrix_cell
 from components.ui.matrix import compare as models_compared
 from components.ui.matrix import downloads as matrix_downloads
 from components.ui.matrix import inputs as matrix_inputs
+from components.ui.matrix import retrieval, why
 from components.ui.matrix import view as matrix_view
-from components.ui.matrix import why
 from components.ui.matrix.inputs import Pair
+from components.ui.matrix.view import Drawing
 from components.ui.model_picker import pick_encoder
+from components.ui.present import heading
 from components.ui.setup import setup
 from components.ui.text import plain
 from components.ui.uploader import uploads
@@ -33,57 +36,73 @@ def explore(
     scored: Sequence[Scores],
     images: Sequence[Encoded],
     pairs: Sequence[Pair],
+    presenting: bool,
 ) -> None:
     """Draw the matrix, one cell in detail, and why it scores so; a click reruns only this."""
     encoder, scores = encoders[0], scored[0]
-    view = matrix_view.choose_view(comparing=len(encoders) > 1)
-    st.caption(matrix_view.explain_score(view, encoder))
-    above = st.container()  # the matrix frames the cell that is chosen below it
-    cell = matrix_view.choose_cell(scores)
-    with above:
+    view = matrix_view.choose_view(encoder, len(encoders) > 1, presenting)
+    matrix = st.container()  # it frames the cell that is chosen below it
+    st.subheader("Selected cell", divider="gray")
+    cell = matrix_cell.choose_caption(scores)
+    with matrix:
         if len(encoders) > 1:
             both = (encoders[0], encoders[1]), (scored[0], scored[1])
             heatmap = models_compared.show(*both, images, view, cell)
         else:
             heatmap = matrix_view.heatmap_of(encoder, scores, view)
-            matrix_view.draw(heatmap, scores, images, cell, "matrix_heat")
-        names = [encoder.spec.name for encoder in encoders]
-        matrix_view.show_retrieval(dict(zip(names, scored, strict=True)), pairs)
-        matrix_view.as_table(heatmap)
-        matrix_downloads.show(ReportInput(encoder, scores, images, heatmap, pairs))
-        st.subheader("Selected cell", divider="gray")
-    matrix_view.show_cell(encoders, scored, images, cell)
-    if len(encoders) > 1:
-        st.caption(f"Explanation for {plain(encoder.spec.name)}:")
-    why.show(encoder, scores, encode_captions(encoder, scores.captions), images, cell)
+            place = Drawing("matrix_heat", cell, presenting)
+            matrix_view.draw(heatmap, scores, images, place)
+    matrix_cell.choose_image(heatmap, scores, images, cell)
+    matrix_cell.show(encoders, scored, images, cell)
+    explanation = st.container()  # the slowest part is computed last
+    st.subheader("All scores", divider="gray")
+    names = [encoder.spec.name for encoder in encoders]
+    retrieval.show(dict(zip(names, scored, strict=True)), pairs)
+    retrieval.as_table(heatmap)
+    matrix_downloads.show(ReportInput(encoder, scores, images, heatmap, pairs))
+    with explanation:
+        if len(encoders) > 1:
+            st.caption(f"Explanation for {plain(encoder.spec.name)}:")
+        why.show(encoder, scores, encode_captions(encoder, scores.captions), images, cell)
 
 
 setup()
-st.title("Matrix")
-st.markdown("Score every caption with every image, and see what explains a score.")
-encoder = pick_encoder()
-second = models_compared.pick_second(encoder)
-
-left, right = st.columns(2, gap="large")
-with left:
-    captions, pairs = matrix_inputs.ask(encoder)
-with right:
+presenting = heading("Matrix", "Every caption scored with every image.", matrix_cell.step)
+with st.container(key="workspace"):
+    first = st.container(key="workspace-first")
+    results = st.container(key="workspace-results")
+    others = st.container(key="workspace-inputs")
+with others:
+    models = st.container()
     uploaded = uploads("matrix") | tray.tray()
     tray.show()
-    items = encode_images(encoder, uploaded)
+with first:
+    box = st.container()
+    shown = None if uploaded else matrix_inputs.ask_samples()
+with box:
+    typed, pairs = matrix_inputs.ask(shown)
+with results, st.skeleton(height=560), models:
+    encoder = pick_encoder(sentences=results)
+    second = models_compared.pick_second(encoder)
+    inputs.explain_captions(encoder, typed)
+with results, st.skeleton(height=560), others:
+    items = encode_images(encoder, uploaded)[:shown]
     inputs.explain_skipped(items)
-    if not uploaded:
-        st.caption("An example with sample images; your uploads replace them.")
-
-images = [item for item in items if isinstance(item, Encoded)]
-inputs.explain_notes(images)
-inputs.stop_if_empty(captions, images)
-encoders, scored = [encoder], [score(encoder, captions, images)]
-if second is not None:
-    # Both models decode images in the same way: fewer of the second means that it was stopped.
-    others = [item for item in encode_images(second, uploaded) if isinstance(item, Encoded)]
-    if len(others) == len(images):
-        encoders.append(second)
-        scored.append(score(second, captions, others))
-matrix_inputs.explain_missing(scored[0], pairs)
-explore(encoders, scored, images, pairs)
+    images = [item for item in items if isinstance(item, Encoded)]
+    inputs.explain_notes(images)
+with results:
+    inputs.stop_without_images(images)
+    if not typed.captions:
+        inputs.say_no_captions()
+        matrix_cell.show_images(images)
+        st.stop()
+    encoders, scored = [encoder], [score(encoder, typed.captions, images)]
+    if second is not None:
+        # Both models decode images in the same way: fewer of the second means it was stopped.
+        again = encode_images(second, uploaded)[:shown]
+        same = [item for item in again if isinstance(item, Encoded)]
+        if len(same) == len(images):
+            encoders.append(second)
+            scored.append(score(second, typed.captions, same))
+    matrix_inputs.explain_missing(scored[0], pairs)
+    explore(encoders, scored, images, pairs, presenting)

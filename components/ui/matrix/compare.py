@@ -10,7 +10,7 @@ from components.encoder import Encoded, Encoder, decode_for
 from components.images import sample_sources
 from components.scores import Cell, Heatmap, Scores, agreement, difference
 from components.ui.matrix import view as matrix_view
-from components.ui.matrix.view import MatrixView
+from components.ui.matrix.view import Drawing, MatrixView
 from components.ui.model_picker import choices, load_encoder
 from components.ui.text import plain
 from components.words import shorten
@@ -62,10 +62,11 @@ def show(
     ):
         with column:
             st.subheader(name)
-            matrix_view.draw(heatmap, own, images, cell, key)
+            matrix_view.draw(heatmap, own, images, Drawing(key, cell, view.presenting))
     st.subheader("Difference")
     differences = difference(scores[0], scores[1], order)
-    matrix_view.draw(differences, scores[0], images, cell, "matrix_heat_difference")
+    place = Drawing("matrix_heat_difference", cell, view.presenting)
+    matrix_view.draw(differences, scores[0], images, place)
     st.caption(
         f"Percentage points by which the percentile of {names[1]} is higher (purple) or lower"
         f" (orange) than that of {names[0]}. Different models are compared by percentile only:"

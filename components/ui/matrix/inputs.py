@@ -1,11 +1,11 @@
-"""The captions of the matrix: typed, or from a table of images and their captions."""
+"""The captions of the matrix, typed or from a table of pairs, and how many samples it shows."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from components.datasets.pairs import Pairs, read_pairs
-from components.encoder import Encoder
+from components.encoder import CaptionList
 from components.errors import CaptionLensError
 from components.images import sample_captions
 from components.scores import Scores
@@ -15,10 +15,43 @@ from components.ui.text import plain
 from components.words import count
 
 Pair = tuple[str, str]  # (image, caption)
+_CAPTIONS, _SAMPLES = "matrix_captions", "matrix_samples"
+_FIRST = 10  # sample images, in the order of captions.csv: as many as a screen shows large
+_CHOICES = {f"First {_FIRST}": _FIRST, "All": len(sample_captions())}
 
 
-def ask(encoder: Encoder) -> tuple[Sequence[str], Sequence[Pair]]:
-    """Draw the ways to enter captions; return the captions and the known pairs."""
+def ask_samples() -> int:
+    """Draw the choice of how many sample images are on the page; return it."""
+    chosen = st.segmented_control(
+        "Sample images",
+        list(_CHOICES),
+        default=next(iter(_CHOICES)),
+        required=True,
+        key=_SAMPLES,
+        bind="query-params",
+        on_change=_exchange_captions,
+        help=f"An example: the first {_FIRST} of {len(sample_captions())} sample images fit on a"
+        " screen. Your uploads replace them.",
+    )
+    return _CHOICES[str(chosen)]
+
+
+def _example(images: int) -> str:
+    return "\n".join(list(sample_captions().values())[:images])
+
+
+def _exchange_captions() -> None:
+    """Replace the captions by those of the chosen sample images, unless they were edited."""
+    examples = {name: _example(images) for name, images in _CHOICES.items()}
+    if st.session_state.get(_CAPTIONS) in examples.values():
+        st.session_state[_CAPTIONS] = examples[str(st.session_state[_SAMPLES])]
+
+
+def ask(samples: int | None) -> tuple[CaptionList, Sequence[Pair]]:
+    """Draw the ways to enter captions; return the captions and the known pairs.
+
+    The example: the captions of the first ``samples`` images; None if the samples are not shown.
+    """
     way = st.segmented_control(
         "Captions from",
         ["Text", "CSV of pairs"],
@@ -29,11 +62,13 @@ def ask(encoder: Encoder) -> tuple[Sequence[str], Sequence[Pair]]:
         help="A table also says which captions belong to which images, which gives recall",
     )
     if way == "Text":
-        typed = inputs.ask_captions("matrix_captions", "\n".join(sample_captions().values()))
-        inputs.explain_captions(encoder, typed)
-        return typed.captions, list(sample_captions().items())
+        return inputs.ask_captions(_CAPTIONS, _example(samples or _FIRST)), list(
+            sample_captions().items()
+        )
     pairs = _ask_pairs()
-    return (pairs.captions, pairs.pairs) if pairs else ((), ())
+    return (
+        (CaptionList(pairs.captions, 0, 0), pairs.pairs) if pairs else (CaptionList((), 0, 0), ())
+    )
 
 
 def _ask_pairs() -> Pairs | None:
