@@ -111,13 +111,13 @@ def test_missing_and_damaged_images_are_named_and_the_rest_is_used(
     pairs: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(pairs, tmp_path / "pairs", ignore=shutil.ignore_patterns("cache"))
-    (folder / "coins.jpg").unlink()
+    (folder / "coffee.jpg").unlink()
     (folder / "china.jpg").write_bytes(b"no image")
     with (folder / "captions.csv").open("a", encoding="utf-8", newline="") as file:
         csv.writer(file).writerow(["", "a caption without an image", "train"])
     options = ["--data", folder, "--out", tmp_path / "run", "--epochs", 1, "--batch", 8]
     done = run("train", "matcher", *options, status=1)
-    assert "missing: 1 image of captions.csv: coins.jpg" in done.stderr
+    assert "missing: 1 image of captions.csv: coffee.jpg" in done.stderr
     assert "skipped: china.jpg is not an image" in done.stderr
     assert (tmp_path / "run" / "model" / "config.json").is_file()
 
