@@ -82,6 +82,11 @@ def _pairs(
     return {name: (table[rows, owner], table[rows, others]) for name, table in tables.items()}
 
 
+def gibberish() -> list[str]:
+    """Return 900 meaningless captions: random letters, invented words, marks and digits."""
+    return [caption for captions in _gibberish().values() for caption in captions]
+
+
 def _gibberish() -> dict[str, list[str]]:
     rng = random.Random(0)  # noqa: S311 - not a secret
     syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]

@@ -78,6 +78,20 @@ def scores(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] 
     scores.scores(model, folder, typer.echo)
 
 
+@bench_app.command("bands")
+def bands(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Datasets with a split. Default: the samples alone.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
+    split: Annotated[str, typer.Option(help="The split that is measured.")] = "test",
+) -> None:
+    """Measure how often an image in first place that reads strong, or fair, is right."""
+    from components.bench import bands
+
+    bands.bands(model, folders or [], split, typer.echo)
+
+
 @bench_app.command("views")
 def views(folder: Folder, model: Annotated[str, typer.Option("--model", "-m")] = "pocket") -> None:
     """Measure what averaging eight views of an image gains on the dev split."""

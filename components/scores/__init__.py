@@ -32,6 +32,7 @@ from components.scores.measures import (
     cosine,
     explain_bands,
     percentile,
+    prominence,
     unit,
     zscore,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "known_pairs",
     "mean_recall",
     "percentile",
+    "prominence",
     "ranked",
     "ranks",
     "scale_of",

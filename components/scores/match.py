@@ -14,6 +14,7 @@ from components.scores.measures import (
     cosine,
     percentile,
     probability,
+    prominence,
     zscore,
 )
 
@@ -25,7 +26,7 @@ class Match:
     """One caption and one image. ``rank`` counts from 1 within its list.
 
     ``percentile`` (0 to 1) and ``zscore`` are relative to the image's chance scores. ``cosine`` is
-    None for a pair matcher, which has no vectors.
+    None for a pair matcher, which has no vectors. ``band`` also depends on the other images.
     """
 
     caption: str
@@ -59,6 +60,7 @@ class Scores:
     probability: Floats
     percentile: Floats
     zscore: Floats
+    prominence: Floats  # an image's share among all images for a caption; see `band`
     pairs_only: bool = False  # from a pair matcher, which has no vectors and so no cosines
 
     @property
@@ -78,7 +80,7 @@ class Scores:
             float(self.probability[caption, image]),
             float(self.percentile[caption, image]),
             float(self.zscore[caption, image]),
-            band(float(self.percentile[caption, image])),
+            band(float(self.percentile[caption, image]), float(self.prominence[caption, image])),
         )
 
     def images_of(self, caption: int) -> list[int]:
@@ -108,6 +110,7 @@ def score(
         probability(cosines, calibration.rule),
         percentile(cosines, chance),
         zscore(cosines, chance),
+        prominence(cosines, chance),
     )
 
 
@@ -125,6 +128,7 @@ def score_pairs(
         probability(logits, ScoreRule("sigmoid", 1.0)),
         percentile(logits, chance),
         zscore(logits, chance),
+        prominence(logits, chance),
         pairs_only=True,
     )
 

@@ -2,7 +2,7 @@
 
 from components.collection.query import Query
 from components.encoder import Encoder
-from components.scores import Floats, band, cosine, explain_bands, percentile, zscore
+from components.scores import Floats, band, cosine, explain_bands, percentile, prominence, zscore
 from components.ui.vectors import bank
 
 READING = (
@@ -12,9 +12,9 @@ READING = (
 )
 
 
-def reading(percentile: float, zscore: float) -> str:
+def reading(percentile: float, zscore: float, prominence: float) -> str:
     """Return the band and the two numbers: "strong, 99.8%, z 3.9"."""
-    return f"{band(percentile)}, {standing(percentile, zscore)}"
+    return f"{band(percentile, prominence)}, {standing(percentile, zscore)}"
 
 
 def standing(percentile: float, zscore: float) -> str:
@@ -23,15 +23,25 @@ def standing(percentile: float, zscore: float) -> str:
 
 
 def read_query(
-    encoder: Encoder, query: Query | None, vectors: Floats | None
-) -> list[tuple[float, float]]:
-    """Return (percentile, z) of each image's unit vector (n, width) among its chance scores.
+    encoder: Encoder,
+    query: Query | None,
+    vectors: Floats | None,
+    results: Floats | None = None,
+) -> list[tuple[float, float, float]]:
+    """Return (percentile, z, prominence) of each image's unit vector (n, width).
 
-    Empty if the query contains an image: chance scores are cosines with captions.
+    ``results`` (m,): the query's cosines with all images found, of which these are a page; by
+    default, these are all. Empty if the query contains an image: chance scores are cosines with
+    captions.
     """
     if query is None or vectors is None or not query.is_text:
         return []
     chance = cosine(bank(encoder.key, encoder), vectors)
     cosines = cosine(query.vector[None], vectors)
-    shares, distances = percentile(cosines, chance)[0], zscore(cosines, chance)[0]
-    return [(float(s), float(z)) for s, z in zip(shares, distances, strict=True)]
+    shown = cosines if results is None else results[None]
+    columns = (
+        percentile(cosines, chance)[0],
+        zscore(cosines, chance)[0],
+        prominence(cosines, chance, shown)[0],
+    )
+    return [(float(s), float(z), float(p)) for s, z, p in zip(*columns, strict=True)]

@@ -16,8 +16,10 @@ from components.scores import (
     explain_bands,
     measures,
     percentile,
+    prominence,
     ranked,
     score,
+    score_pairs,
     unit,
     zscore,
 )
@@ -127,25 +129,72 @@ def test_percentiles_and_z_agree_with_scipy(seed: int, bank: int, rows: int, col
 def test_bands_have_words_from_end_to_end() -> None:
     shares = [0.0, 0.7999, 0.8, 0.9699, 0.97, 0.9899, 0.99, 1.0]
     words = ["no match", "no match", "weak", "weak", "fair", "fair", "strong", "strong"]
-    assert [band(share) for share in shares] == words
+    assert [band(share, 1.0) for share in shares] == words
+    words = ["fair" if word == "strong" else word for word in words]
+    assert [band(share, 0.3) for share in shares] == words  # hidden among others: one step, no more
 
 
 def test_sentences_on_bands_follow_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = "Bands: no match below 80%, weak from 80%, fair from 97%, strong from 99%."
-    assert explain_bands() == expected
+    expected = (
+        "Bands: no match below 80%, weak from 80%, fair from 97%, strong from 99% if the image"
+    )
+    assert explain_bands().startswith(expected)
+    assert "right 9 times in 10 where it read strong" in explain_bands()
     assert "**fair** from 97%" in READING
-    assert band(FAIR) == "fair" != band(FAIR - 1e-6)
+    assert band(FAIR, 1.0) == "fair" != band(FAIR - 1e-6, 1.0)
     monkeypatch.setattr(measures, "BANDS", ((0.985, "strong"), (0.9, "fair"), (0.0, "no match")))
-    expected = "Bands: *no match* below 90%, *fair* from 90%, *strong* from 98.5%."
-    assert explain_bands("*") == expected
+    expected = "Bands: *no match* below 90%, *fair* from 90%, *strong* from 98.5% if the image"
+    assert explain_bands("*").startswith(expected)
+
+
+def _chance(images: int, spread: float = 0.1) -> "np.ndarray":
+    column = np.random.default_rng(0).normal(0.0, spread, (1000, 1))
+    return np.repeat(column, images, axis=1).astype(np.float32)
+
+
+def test_an_image_that_stands_out_is_strong_and_one_among_its_equals_is_fair() -> None:
+    alone, equals = np.zeros((1, 57), np.float32), np.zeros((1, 500), np.float32)
+    alone[0, 0], equals[0, :100] = 0.45, 0.45
+    shares = prominence(alone, _chance(57))
+    assert band(1.0, float(shares[0, 0])) == "strong"
+    assert shares[0].argmax() == 0 and shares.sum() <= 1 + 1e-5
+    many = prominence(equals, _chance(500))[0, :100]
+    assert {band(1.0, float(share)) for share in many} == {"fair"}
+
+
+def test_prominence_does_not_depend_on_the_scale_of_the_scores() -> None:
+    cosines = np.random.default_rng(1).normal(0.0, 0.1, (3, 20)).astype(np.float32)
+    cosines[0, 0] = 0.45
+    expected = prominence(cosines, _chance(20))
+    logits = prominence(1000 * cosines, 1000 * _chance(20))  # exponentials of these would overflow
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-6)
+    own = score_pairs(["x", "y", "z"], [str(i) for i in range(20)], cosines, _chance(20))
+    np.testing.assert_array_equal(own.prominence, expected)
+    assert ranked(own)[0][0].band == "strong"
+
+
+def test_a_single_image_competes_with_everyday_captions() -> None:
+    weak, clear = (np.array([[each]], np.float32) for each in (0.1, 0.45))
+    assert prominence(weak, _chance(1))[0, 0] < 0.2
+    assert prominence(clear, _chance(1))[0, 0] > 0.9
+    assert prominence(np.zeros((0, 4), np.float32), _chance(4)).shape == (0, 4)
+
+
+def test_a_page_of_results_competes_with_all_results() -> None:
+    results = np.array([[0.45, 0.45, 0.1, 0.0]], np.float32)
+    whole = prominence(results, _chance(4))
+    second = prominence(results[:, 1:2], _chance(1), results)
+    np.testing.assert_allclose(second, whole[:, 1:2], rtol=1e-5)
+    assert second < 0.6 < prominence(results[:, 1:2], _chance(1))
 
 
 def test_a_match_carries_its_place_among_chance_scores() -> None:
-    best = ranked(score(*_scores(), CALIBRATION))[0][0]
+    scores = score(*_scores(), CALIBRATION)
+    best = ranked(scores)[0][0]
     chance = cosine(BANK, unit(np.array([[2.0, 1.0]])))
     assert best.percentile == percentile(np.array([[best.cosine]], np.float32), chance)[0, 0]
     assert best.zscore == pytest.approx((best.cosine - chance.mean()) / chance.std(), rel=1e-5)
-    assert best.band == band(best.percentile)
+    assert best.band == band(best.percentile, float(scores.prominence[0, 1]))
 
 
 def test_equal_names_are_numbered() -> None:

@@ -8,7 +8,7 @@ from components.encoder import decode_for
 from components.images import thumbnail
 from components.scores import Floats, percentile, unit, zscore
 from components.ui.matrix.subject import Subject
-from components.ui.reading import reading
+from components.ui.reading import standing
 from components.ui.text import plain
 from components.words import EMPTY, count, shorten
 
@@ -49,7 +49,7 @@ def _row(
         "Cosine": f"{cosine:.3f}",
         "Difference": EMPTY if expected == EMPTY else f"{cosine - own:+.3f}",
         "Expected": expected,
-        "Band": reading(share, distance),
+        "Percentile and z": standing(share, distance),
     }
 
 
@@ -79,14 +79,14 @@ def image_changes(subject: Subject) -> None:
             with st.container(gap="xsmall"):
                 st.image(thumbnail(each, 240), width="stretch", alt=f"The image, {name}")
                 difference = "" if name == "original" else f" ({row[0] - own:+.3f})"
-                st.caption(f"**{name}**  \n{row[0]:.3f}{difference}  \n{reading(*row[1:])}")
+                st.caption(f"**{name}**  \n{row[0]:.3f}{difference}  \n{standing(*row[1:])}")
     st.caption(
         "A person would give them all the same caption: a large difference shows what this model"
         " relies on."
     )
     cosine, share, distance = rows[-1]
     st.markdown(
-        f"**Averaged views**: {cosine:.3f} ({cosine - own:+.3f}), {reading(share, distance)}"
+        f"**Averaged views**: {cosine:.3f} ({cosine - own:+.3f}), {standing(share, distance)}"
     )
     st.caption(
         "The mean vector of eight views: original, mirrored, five crops, and stretched contrast. It"

@@ -95,7 +95,10 @@ def _cells(heatmap: Heatmap, scores: Scores) -> pd.DataFrame:
             "cosine": scores.cosine[place].ravel(),
             "percentile": shares,
             "z": scores.zscore[place].ravel(),
-            "band": [band(float(share)) for share in shares],
+            "band": [
+                band(float(share), float(stands_out))
+                for share, stands_out in zip(shares, scores.prominence[place].ravel(), strict=True)
+            ],
         }
     )
     if heatmap.values.size <= _MAX_VALUES:

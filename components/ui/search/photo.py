@@ -181,7 +181,9 @@ def _bytes(source: Source) -> bytes:
 def _score(encoder: Encoder, collection: Collection, row: int, query: Query) -> None:
     vectors = collection.vectors.rows(_one(row))
     shares = query.contributions(vectors)[0]
-    readings = "".join(f" ({reading(*each)})" for each in read_query(encoder, query, vectors))
+    results = search(collection, query.vector, Limits()).cosines  # what the image competes with
+    read = read_query(encoder, query, vectors, results)
+    readings = "".join(f" ({reading(*each)})" for each in read)
     st.markdown(f"Cosine with the query: **{shares.sum():.3f}**{readings}")
     if len(shares) < 2:
         return

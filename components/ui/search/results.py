@@ -103,12 +103,12 @@ def show(
     notice = ""
     if query is not None and len(rows):
         vectors = collection.vectors.rows(rows)
-        readings = read_query(encoder, query, vectors)
+        readings = read_query(encoder, query, vectors, result.cosines)
         tiles = [_read(*each) for each in zip(tiles, readings, strict=True)] if readings else tiles
         if view.scores:
             shares = query.contributions(vectors)
             tiles = [_by_term(tile, query, each) for tile, each in zip(tiles, shares, strict=True)]
-        if first == 0 and readings and band(readings[0][0]) in {"no match", "weak"}:
+        if first == 0 and readings and band(readings[0][0], readings[0][2]) in {"no match", "weak"}:
             notice = _no_good_match(readings[0][0])
     groups = [Group("results", tiles, notice=notice)] if tiles else []
     look = Look(view.height, view.names, selectable=True)
@@ -136,11 +136,11 @@ def _folded(tile: Tile, twins: Rows) -> Tile:
     return replace(tile, detail=f"+{count(len(twins), 'near-duplicate')}" if len(twins) else "")
 
 
-def _read(tile: Tile, standing_of: tuple[float, float]) -> Tile:
+def _read(tile: Tile, standing_of: tuple[float, float, float]) -> Tile:
     """Return a tile with its band, percentile and z."""
-    share, zscore = standing_of
+    share, zscore, prominence = standing_of
     detail = " · ".join(filter(None, [standing(share, zscore), tile.detail]))
-    return replace(tile, band=band(share), detail=detail)
+    return replace(tile, band=band(share, prominence), detail=detail)
 
 
 def _by_term(tile: Tile, query: Query, shares: Floats) -> Tile:
