@@ -3,51 +3,80 @@
 import streamlit as st
 
 from components import models
+from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.settings import Settings
 from components.ui.model_picker import pick_encoder
+from components.ui.present import heading
 from components.ui.setup import setup
 from components.ui.text import plain
+from components.ui.train import welcome
 
 
-def ask() -> None:
-    """Draw the inputs of a run, and start it."""
-    encoder = pick_encoder(key="train_base")
-    left, right = st.columns(2, gap="large")
-    with left:
-        pairs = training_inputs.ask_pairs()
-    with right:
-        if pairs is None:
-            return
-        method = training_inputs.ask_method()
-        images = training_inputs.decode(encoder, pairs, method)
-        job = training_inputs.ask_job(encoder, method, images)
-        started = st.session_state.get("train_started", 0)
-        name = st.text_input(
-            "Name",
-            runs.default_name(encoder, runs.all_runs()),
-            key=f"train_name_{started}",  # a new one, with a new name, for each run
-            help="The new model's name in the app",
-        )
-        models.refuse_taken(name)
-        run = runs.Run(name, job, training_inputs.split(images, job.plan.seed))
-        if view.ready_to_start(run):
-            runs.start(run)
-            st.session_state["train_started"] = started + 1
-            st.rerun()
+def ask_pairs() -> "training_inputs.Pairs | None":
+    """Draw the ways to give pairs; return them, or None while some are missing or unreadable."""
+    try:
+        return training_inputs.ask_pairs()
+    except CaptionLensError as error:
+        st.warning(plain(str(error)), icon=":material/error:")
+        return None
+
+
+def show_results() -> None:
+    """Draw this server's runs; without any, the last finished one; and how to begin."""
+    view.show()
+    shown = bool(runs.all_runs()) or last.show()
+    if st.session_state.get("train_from") == "Upload":
+        welcome.introduce()
+    welcome.show_samples(one_row=shown)
+
+
+def ask_run(encoder: Encoder, pairs: "training_inputs.Pairs") -> None:
+    """Draw the inputs of a run on ``pairs``, and start it."""
+    method = training_inputs.ask_method()
+    images = training_inputs.decode(encoder, pairs, method)
+    job = training_inputs.ask_job(encoder, method, images)
+    started = st.session_state.get("train_started", 0)
+    name = st.text_input(
+        "Name",
+        runs.default_name(encoder, runs.all_runs()),
+        key=f"train_name_{started}",  # a new one, with a new name, for each run
+        help="The new model's name in the app",
+    )
+    models.refuse_taken(name)
+    run = runs.Run(name, job, training_inputs.split(images, job.plan.seed))
+    if view.ready_to_start(run):
+        runs.start(run)
+        st.session_state["train_started"] = started + 1
+        st.rerun()
 
 
 setup()
-st.title("Train")
-st.markdown("Fine-tune a model on your own images with captions, and compare it before and after.")
+heading(
+    "Train",
+    "Fine-tune a model on your own images with captions, and compare it before and after.",
+)
 if Settings().read_only:
-    st.info("This installation is read-only: models cannot be trained here.")
+    st.info(
+        "This installation is read-only: models cannot be trained here.", icon=":material/lock:"
+    )
+    welcome.show_samples()
     st.stop()
-with st.spinner("Loading the training libraries"):
+with st.container(key="workspace"):
+    first = st.container(key="workspace-first")
+    results = st.container(key="workspace-results")
+    others = st.container(key="workspace-inputs")
+with results, st.skeleton(height=480):
     from components.ui.train import inputs as training_inputs
-    from components.ui.train import runs, view
-view.show()
-try:
-    ask()
-except CaptionLensError as error:
-    st.warning(plain(str(error)), icon=":material/error:")
+    from components.ui.train import last, runs, view
+with first:
+    pairs = ask_pairs()
+with results:
+    show_results()
+with others:
+    encoder = pick_encoder(key="train_base", sentences=results)
+    if pairs:
+        try:
+            ask_run(encoder, pairs)
+        except CaptionLensError as error:
+            st.warning(plain(str(error)), icon=":material/error:")

@@ -1,9 +1,11 @@
 """The Train page in its empty, broken and full states, and what it trains on the other pages."""
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,8 +16,11 @@ from components.collection.sources.source import SourceSpec
 from components.encoder import load
 from components.encoder.matchers import vocabulary
 from components.encoder.matchers.saved import save_matcher
+from components.images import sample_captions
 from components.settings import Settings
 from components.training import densenet_lstm, pair_matcher
+from components.training.finished import write_comparison
+from components.training.run import Comparison, Figures
 from tests.app.helpers import SHELL, done
 from tests.app.helpers import texts as escaped
 from tests.pairs import write_pairs
@@ -25,6 +30,12 @@ CAT, COFFEE = "a facial photo of a tabby cat", "a cup of coffee on a saucer"
 
 def texts(app: AppTest) -> str:
     return escaped(app).replace("\\", "")
+
+
+def grids(app: AppTest) -> list[dict[str, Any]]:
+    """What each photo grid of the page shows."""
+    sent = [json.loads(each.proto.json) for each in app.get("bidi_component") if each.proto.json]
+    return [data for data in sent if "groups" in data]
 
 
 def start(page: str = "train", model: str = "") -> AppTest:
@@ -59,6 +70,47 @@ def test_the_first_screen_asks_for_pairs() -> None:
     assert app.title[0].value == "Train"
     assert "Upload a table and its images." in texts(app)
     assert not [button for button in app.button if button.key == "train_start"]
+
+
+def test_the_first_screen_shows_the_samples_and_what_training_does() -> None:
+    app = start()
+    assert "Images that are held out show whether the model has improved." in texts(app)
+    tiles = grids(app)[0]["groups"][0]["tiles"]
+    assert tiles[0]["lines"][0]["text"] == CAT
+
+
+def test_one_click_fills_in_a_run_on_the_samples() -> None:
+    app = start()
+    done(app.button(key="train_try").click().run())
+    assert app.segmented_control(key="train_from").value == "Samples"
+    assert app.selectbox(key="train_method").value == "Projections only"
+    assert f"{len(sample_captions())} sample images, each with one caption." in texts(app)
+    assert [button for button in app.button if button.key == "train_estimate"]
+    assert not [button for button in app.button if button.key == "train_try"]
+
+
+def test_the_last_finished_run_is_shown_from_disk(trained: Path) -> None:
+    folder = trained / "mine"
+    folder.mkdir(parents=True)
+    lines = ["step,epoch,loss,rate,seconds,dev", "1,0,2.5,0.1,1,", "2,0,1.5,0.1,1,", "2,0,,,,61"]
+    (folder / "log.csv").write_text("\n".join(lines))
+    before, after = (Figures((share,) * 3, (share,) * 3, (1.0,) * 4) for share in (0.25, 0.75))
+    write_comparison(folder, Comparison(before, after))
+    app = start()
+    assert "Last finished run: mine" in texts(app)
+    assert "On 4 held-out images" in texts(app)
+    assert "25.0 → 75.0" in "\n".join(table.value.to_string() for table in app.table)
+    assert len(app.get("vega_lite_chart")) == 2
+    (folder / "log.csv").write_text("unreadable")
+    assert "Last finished run" not in texts(done(app.run()))
+
+
+def test_a_read_only_installation_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPTIONLENS_READ_ONLY", "1")
+    app = start()
+    assert "This installation is read-only" in texts(app)
+    assert grids(app)
+    assert not app.segmented_control
 
 
 def test_a_table_without_captions_or_images_is_named(pairs: Path) -> None:
@@ -206,4 +258,4 @@ def test_a_collection_with_captions_gives_pairs(
     done(app.run())
     told = texts(app)
     assert "Training uses its thumbnails" in told
-    assert "20 images to train on, 3 images held out" in told
+    assert "51 images to train on, 6 images held out" in told

@@ -11,6 +11,34 @@ from components.ui.text import plain
 from components.words import EMPTY, megabytes
 
 
+def show_table(cards: tuple[ModelCard, ...]) -> None:
+    """Draw the table of the curated models, and what its figures are."""
+    shown = table(cards)
+    right = {
+        name: st.column_config.TextColumn(
+            name.replace("caption to ", "to ").replace("image to ", "to "),
+            alignment="right",
+            help=f"Recall@1, {name}",
+        )
+        for name in shown.columns
+        if " to " in name
+    }
+    st.dataframe(
+        shown,
+        hide_index=True,
+        column_config={
+            **right,
+            "Size (MB)": st.column_config.NumberColumn(format="localized"),
+        },
+    )
+    st.caption(
+        "Published recall@1 in per cent, on the 1,000 images of Flickr30k's test set and the 5,000"
+        " of COCO's with five captions each: the share of captions that rank their own image first"
+        " (to image), and of images that rank one of their own captions first (to caption)."
+        f" {EMPTY}: no published result."
+    )
+
+
 def table(cards: tuple[ModelCard, ...]) -> pd.DataFrame:
     """Return the curated models as a table; recalls are R@1 in per cent, as text."""
     recalls = {
@@ -46,6 +74,7 @@ def choose() -> str:
         key="models_id",
         bind="query-params",
         accept_new_options=True,
+        width=480,
         help=(
             "Choose one of the table, or type a Hub id such as org/name, the path of a folder,"
             " or TEXT + IMAGE: a Sentence-Transformers text tower with a CLIP image tower."
@@ -57,15 +86,17 @@ def choose() -> str:
 def describe(spec: ModelSpec) -> None:
     """Draw a model's description, and the buttons to use, download or remove it."""
     card = next((card for card in CATALOGUE if card.spec == spec), None)
-    st.subheader(plain(spec.name))
-    st.markdown(plain(card.good_for) if card else f"`{spec.id}`")
-    if card:
-        st.caption(f"{plain(card.languages)}. Licence: {plain(card.licence)}.")
-    with st.container(horizontal=True):
-        if models.is_on_disk(spec):
-            on_disk(spec)
-        elif st.button("Download…", icon=":material/download:", key="download_ask"):
-            downloads.ask(spec)
+    with st.container(border=True):
+        st.subheader(plain(spec.name), anchor=False)
+        st.markdown(plain(card.good_for) if card else f"`{spec.id}`")
+        if card:
+            size = f"{card.size_mb:,} MB, vectors of {card.width} dimensions"
+            st.caption(f"{size}. {plain(card.languages)}. Licence: {plain(card.licence)}.")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if models.is_on_disk(spec):
+                on_disk(spec)
+            elif st.button("Download…", icon=":material/download:", key="download_ask"):
+                downloads.ask(spec)
 
 
 def on_disk(spec: ModelSpec) -> None:

@@ -14,7 +14,7 @@ from components.collection.store import collections, open_collection
 from components.datasets.captioned import Example
 from components.datasets.pairs import read_pairs
 from components.encoder import Encoder
-from components.images import Source, source_of
+from components.images import Source, sample_captions, sample_sources, source_of
 from components.training.dual import LossName
 from components.training.jobs import Job
 from components.training.loader import DecodedExamples, TrainDev
@@ -43,13 +43,22 @@ def ask_pairs() -> Pairs | None:
     """Draw the ways to give pairs; return them, or None while some are missing."""
     way = st.segmented_control(
         "Pairs from",
-        ["Upload", "Collection"],
+        ["Upload", "Samples", "Collection"],
         default="Upload",
         required=True,
         key="train_from",
         bind="query-params",
     )
-    return ask_uploads() if way == "Upload" else ask_collection()
+    return {"Upload": ask_uploads, "Samples": samples, "Collection": ask_collection}[str(way)]()
+
+
+def samples() -> Pairs:
+    """Return the sample images with their captions."""
+    st.caption(f"{count(len(sample_captions()), 'sample image')}, each with one caption.")
+    examples = {
+        name: Example(Path(name), (caption,), "") for name, caption in sample_captions().items()
+    }
+    return Pairs(("samples",), sample_sources(), examples)
 
 
 def ask_uploads() -> Pairs | None:

@@ -13,6 +13,7 @@ from components import models
 from components.encoder import Encoder
 from components.models import ModelSpec
 from components.settings import Settings
+from components.training.finished import write_comparison
 from components.training.jobs import Job
 from components.training.loader import TrainDev
 from components.training.loop import LOG, Dev, Ended, Step
@@ -80,7 +81,7 @@ def start(run: Run) -> None:
         follow(_request("run", run), progress.take, stop)
         if stop.is_set() and not (run.folder / MODEL / "config.json").is_file():
             return None
-        return _keep(run)
+        return _keep(run, progress.comparison)
 
     tasks.start(all_runs(), run.name, Task(run, work))
 
@@ -89,9 +90,11 @@ def _request(action: Action, run: Run) -> Request:
     return Request(action, run.job, run.images, run.folder)
 
 
-def _keep(run: Run) -> ModelSpec:
+def _keep(run: Run, comparison: Comparison | None) -> ModelSpec:
     folder = run.folder / MODEL
     shutil.copyfile(run.folder / LOG, folder / LOG)
+    if comparison:
+        write_comparison(folder, comparison)
     spec = models.keep_trained(folder, run.name)
     shutil.rmtree(run.folder)
     return spec

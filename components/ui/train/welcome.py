@@ -1,0 +1,45 @@
+"""What the Train page shows before a run: the last finished one, and the sample images."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from components.images import sample_captions
+from components.ui.grid import Group, Line, Look, grid
+from components.ui.pictures import sample_tiles
+from components.words import count
+
+_HEIGHT = 110  # of a row of images, in pixels
+_SHOWN = 24  # images
+
+
+def introduce() -> None:
+    """Draw what training does, and the button that fills in everything for a short run."""
+    st.markdown(
+        "Training moves each image closer to its own captions and away from the others. Images"
+        " that are held out show whether the model has improved."
+    )
+    st.button(
+        "Try it with the sample pictures",
+        type="primary",
+        icon=":material/play_circle:",
+        on_click=_try,
+        help="Chooses the sample images with their captions, and a short run",
+        key="train_try",
+    )
+
+
+def _try() -> None:
+    st.session_state["train_from"] = "Samples"
+    st.session_state["train_method"] = "Projections only"
+    st.session_state["train_epochs"] = 5
+    st.session_state["train_batch"] = 16
+
+
+def show_samples(one_row: bool = False) -> None:
+    """Draw the sample images with the captions that they are trained with."""
+    captions = sample_captions()
+    tiles = [replace(tile, lines=(Line(captions[tile.id], ""),)) for tile in sample_tiles()]
+    title = f"{count(len(tiles), 'sample image')}, each with its caption"
+    group = Group("samples", tiles[:_SHOWN], title=title, one_row=one_row)
+    grid("train_samples", [group], lambda *_: None, look=Look(_HEIGHT))
