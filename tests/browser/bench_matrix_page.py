@@ -3,7 +3,7 @@
     python -m tests.browser.bench_matrix_page [--rounds 8]
 
 From the click on a score to the frame in which the chart of that score stands, with every cell,
-for matrices of 8 x 8, the samples' 23 x 23, and 100 x 100.
+for matrices of 8 x 8, all of the samples, and 100 x 100.
 """
 
 import argparse
@@ -63,11 +63,11 @@ def measure(rounds: int) -> None:
             path = chromium.find()
             assert path, "Chromium is missing: run `make chromium`"
             browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-            for size in (8, 23, 100):
+            for size in (8, len(sample_captions()), 100):
                 page = browser.new_page(viewport={"width": 1440, "height": 1000})
-                page.goto(f"{server.url}/matrix")
+                page.goto(f"{server.url}/matrix?matrix_samples=All")
                 page.locator("svg.marks").first.wait_for()
-                if size != 23:
+                if size != len(sample_captions()):
                     folder = Path(place) / str(size)
                     folder.mkdir()
                     fill(page, folder, size)
