@@ -85,6 +85,9 @@ def test_one_click_fills_in_a_run_on_the_samples() -> None:
     assert app.segmented_control(key="train_from").value == "Samples"
     assert app.selectbox(key="train_method").value == "Projections only"
     assert f"{len(sample_captions())} sample images, each with one caption." in texts(app)
+    assert "38 images to train on, 19 images held out for evaluation" in texts(app)
+    assert app.number_input(key="train_epochs").value == 4
+    assert app.number_input(key="train_rate_0.0001").value == 1e-5
     assert [button for button in app.button if button.key == "train_estimate"]
     assert not [button for button in app.button if button.key == "train_try"]
 

@@ -17,6 +17,7 @@ from components.settings import ROOT
 from tests.browser.helpers import SAMPLES, Screenshot, Server, settled
 
 CAT, ROCKET = "a facial photo of a tabby cat", "a rocket standing on a launchpad"
+BUS = sample_captions()["red_bus.jpg"]
 ATTACK = "<img src=x onerror=alert(1)>.png"
 
 
@@ -37,9 +38,12 @@ def cells(page: Page) -> Locator:
 
 
 def labels(page: Page) -> list[str]:
-    """The captions beside the matrix, from the top down."""
-    texts = heat(page).locator(".role-axis-label text").all_text_contents()
-    return [text for text in texts if text.strip()]
+    """The captions beside the matrix, from the top down; the lines of one are joined."""
+    lines = "labels => labels.map(l => [...l.querySelectorAll('tspan')].map(t => t.textContent))"
+    texts = heat(page).locator(".role-axis-label text").evaluate_all(lines)
+    whole = heat(page).locator(".role-axis-label text").all_text_contents()
+    joined = [" ".join(each) or text for each, text in zip(texts, whole, strict=True)]
+    return [text for text in joined if text.strip()]
 
 
 def cell(page: Page, caption: str, image: str) -> Locator:
@@ -84,7 +88,7 @@ def images(tmp_path: Path) -> list[Path]:
 
 def upload(page: Page, files: list[Path]) -> None:
     page.locator("input[type=file]").first.set_input_files(files)
-    expect(page.get_by_text("An example with sample images")).to_have_count(0)
+    expect(page.get_by_text("Sample images")).to_have_count(0)
     settled(page)
 
 
@@ -93,36 +97,96 @@ def test_a_click_on_a_cell_opens_it(
 ) -> None:
     page = context.new_page()
     open_matrix(page, server.url)
-    assert cells(page).count() == 23 * 23
-    cell(page, CAT, "rocket.jpg").click(force=True)
-    expect(page.get_by_text("with rocket.jpg")).to_be_visible()
+    assert cells(page).count() == 10 * 10
+    cell(page, CAT, "red_bus.jpg").click(force=True)
+    expect(page.get_by_text("with red_bus.jpg")).to_be_visible()
     settled(page)
-    assert "matrix_image=rocket.jpg" in page.url
-    cell(page, ROCKET, "rocket.jpg").click(force=True)
+    assert "matrix_image=red_bus.jpg" in page.url
+    cell(page, BUS, "red_bus.jpg").click(force=True)
     expect(page.get_by_text("Faithfulness check:")).to_be_visible()
     expect(page.get_by_role("combobox", name="Caption", exact=False).first).to_be_visible()
     settled(page)
     screenshot(page, "matrix-cell")
     other = context.new_page()
     open_matrix(other, server.url, "?" + page.url.partition("?")[2])
-    expect(other.get_by_text("with rocket.jpg")).to_be_visible()
+    expect(other.get_by_text("with red_bus.jpg")).to_be_visible()
+    expect(other.locator("li.tile.chosen")).to_have_attribute("data-id", "red_bus.jpg")
+
+
+def test_the_first_screen_shows_the_whole_matrix(server: Server, page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_matrix(page, server.url)
+    box = heat(page).bounding_box()
+    assert box
+    assert box["y"] + box["height"] < 900
+    pictures = heat(page).locator(".mark-image image")
+    assert pictures.count() == 10
+    assert min(float(str(each.get_attribute("width"))) for each in pictures.all()) >= 64
+
+
+def test_on_a_phone_captions_come_first_and_nothing_is_wider_than_the_screen(
+    server: Server, page: Page
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_matrix(page, server.url)
+    parts = [page.get_by_role("textbox", name="Captions, one per line"), heat(page)]
+    parts.append(page.get_by_role("tab", name="Files"))
+    tops = [box["y"] for part in parts if (box := part.bounding_box())]
+    assert tops == sorted(tops)
+    assert len(tops) == 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_all_samples_are_one_click_away(server: Server, page: Page) -> None:
+    open_matrix(page, server.url)
+    page.get_by_role("radio", name="All", exact=True).click()
+    everything = len(sample_captions())
+    expect(page.get_by_text(f"gallery of {everything} images")).to_be_visible()
+    settled(page)
+    assert cells(page).count() == everything**2
+
+
+def test_presenting_hides_the_inputs_and_steps_through_captions(
+    server: Server, page: Page, screenshot: Screenshot
+) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_matrix(page, server.url, "?present=true&matrix_image=red_bus.jpg")
+    expect(page.get_by_role("textbox", name="Captions, one per line")).to_be_hidden()
+    expect(page.get_by_role("radio", name="Percentile")).to_be_hidden()
+    box = heat(page).bounding_box()
+    assert box
+    assert box["width"] > 1200
+    expect(page.get_by_text(CAT, exact=True).first).to_be_visible()
+    page.keyboard.press("PageDown")
+    second = list(sample_captions().values())[1]
+    expect(page.get_by_role("strong").filter(has_text=second).first).to_be_visible()
+    expect(page.get_by_text("with red_bus.jpg")).to_be_visible()
+    settled(page)
+    screenshot(page, "matrix-presented")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("textbox", name="Captions, one per line")).to_be_visible()
 
 
 def test_the_score_and_the_order_change_what_is_drawn(
     server: Server, page: Page, screenshot: Screenshot
 ) -> None:
     open_matrix(page, server.url)
-    assert labels(page)[0].startswith("people climbing")
+    assert labels(page)[0] == CAT
     number = heat(page).locator(".mark-text.role-mark text").first
-    expect(number).to_have_text(".51")
+    expect(number).to_have_text(re.compile(r"^\.\d\d$"))
     page.get_by_role("radio", name="Percentile").click()
     expect(page.get_by_text("Colour: percentile, from 0% to 100%, fixed.")).to_be_visible()
-    expect(number).to_have_text("100")
-    top = heat(page).locator(".role-axis-label text", has_text=re.compile(r"\w")).first
+    expect(number).to_have_text(re.compile(r"^\d+$"))
+    page.get_by_role("button", name="About the score").click()
+    expect(page.get_by_text("1,000 everyday captions")).to_be_visible()
+    page.keyboard.press("Escape")
+    given = labels(page)
+    page.get_by_role("button", name="Display").click()
     page.get_by_role("radio", name="Clustered").click()
-    expect(top).not_to_have_text("people climbing an outdoor metal staircase")
-    clustered = labels(page)
-    assert len(clustered) == 23
+    expect(page).to_have_url(re.compile("matrix_order=Clustered"))
+    settled(page)
+    assert labels(page) != given
+    assert sorted(labels(page)) == sorted(given)
     page.get_by_text("One-to-one assignment").click()
     expect(page.get_by_text("The one-to-one assignment.")).to_be_visible()
     settled(page)
@@ -133,13 +197,23 @@ def test_the_score_and_the_order_change_what_is_drawn(
 
 def test_the_keyboard_opens_a_cell_and_the_table_reads_it(server: Server, page: Page) -> None:
     open_matrix(page, server.url)
-    image = page.get_by_role("combobox", name=re.compile("Image")).first
-    image.focus()
+    caption = page.get_by_role("combobox", name=re.compile("Caption")).last
+    caption.focus()
+    page.keyboard.press("Tab")  # from the choice of a caption to its help or to the images
+    for _ in range(3):
+        if page.evaluate("document.activeElement.shadowRoot?.activeElement?.className") == "open":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    second = page.locator("li.tile button.open").nth(1)
+    expect(second).to_be_focused()
+    expect(second).to_have_attribute(
+        "aria-label", re.compile(r"^Rank \d+ of 10, beach_riders\.jpg, -?\.\d\d, ")
+    )
     page.keyboard.press("Enter")
-    page.keyboard.type("horse")
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("with horse.jpg")).to_be_visible()
-    page.get_by_text("Table: 23 captions, 23 images, cosine").click()
+    expect(page.get_by_text("with beach_riders.jpg")).to_be_visible()
+    assert "matrix_image=beach_riders.jpg" in page.url
+    page.get_by_text("Table: 10 captions, 10 images, cosine").click()
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
 
 
@@ -212,13 +286,13 @@ def test_a_report_can_be_stopped_and_made_again(server: Server, page: Page) -> N
     open_matrix(page, server.url)
     page.get_by_role("button", name="Make the report").click()
     expect(
-        page.get_by_text(re.compile(r"Explaining the best matches: [1-9]\d* of 23"))
+        page.get_by_text(re.compile(r"Explaining the best matches: [1-9]\d* of 10"))
     ).to_be_visible()
     page.get_by_role("radio", name="Percentile").click()  # the page works meanwhile
     expect(page.get_by_text("Colour: percentile")).to_be_visible()
     page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("The report was stopped.")).to_be_visible()
-    type_captions(page, CAT, ROCKET)  # two maps: twenty-three take a slow machine minutes
+    type_captions(page, CAT, ROCKET)  # two maps: ten take a slow machine minutes
     page.get_by_role("button", name="Make the report").click()
     expect(page.get_by_role("button", name=re.compile(r"^Report \("))).to_be_visible()
     type_captions(page, CAT, ROCKET, "a dog")

@@ -1,5 +1,6 @@
 """The Models page gets a checkpoint from a Hub on this machine, in a real browser."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -50,8 +51,8 @@ def test_a_download_is_confirmed_stopped_resumed_and_used(
     expect(page.get_by_text("clip is on disk.")).to_be_visible()
     assert any(request.range for request in hub.asked_for("model.safetensors"))
     page.get_by_role("link", name="Use in Match").click()
-    expect(page.locator("[class*='st-key-tile-0-']").first).to_contain_text("#1 ")
-    expect(page.get_by_text("24 dimensions").first).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Rank 1 of")).first).to_be_visible()
+    expect(page.get_by_test_id("stPopover").filter(has_text="clip").first).to_be_visible()
     assert "model=tiny" in page.url
 
 

@@ -53,10 +53,11 @@ def ask_pairs() -> Pairs | None:
 
 
 def samples() -> Pairs:
-    """Return the sample images with their captions."""
+    """Return the sample images with their captions; every third is held out."""
     st.caption(f"{count(len(sample_captions()), 'sample image')}, each with one caption.")
     examples = {
-        name: Example(Path(name), (caption,), "") for name, caption in sample_captions().items()
+        name: Example(Path(name), (caption,), "train" if number % 3 else "dev")
+        for number, (name, caption) in enumerate(sample_captions().items(), 1)
     }
     return Pairs(("samples",), sample_sources(), examples)
 
