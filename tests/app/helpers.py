@@ -1,5 +1,8 @@
 """What the tests of the pages share: starting the app, uploading, and reading what a page shows."""
 
+import json
+from typing import Any
+
 from streamlit.testing.v1 import AppTest
 
 from components.settings import ROOT
@@ -39,3 +42,19 @@ def open_page(file: str, **query: str) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     return done(app.switch_page(f"../../../pages/{file}").run())
+
+
+def components(app: AppTest, key: str) -> list[dict[str, Any]]:
+    """Return the data of the page's components of a key."""
+    protos = [element.proto for element in app.get("bidi_component")]
+    return [json.loads(proto.json) for proto in protos if proto.id.endswith(f"-{key}")]
+
+
+def groups(app: AppTest, key: str) -> list[dict[str, Any]]:
+    """Return the lists of the photo grid of a key, each with its tiles; none without a grid."""
+    return [group for data in components(app, key) for group in data["groups"]]
+
+
+def tiles(app: AppTest, key: str) -> list[str]:
+    """Return the ids of the tiles of all lists of a photo grid, in the page's order."""
+    return [tile["id"] for group in groups(app, key) for tile in group["tiles"]]

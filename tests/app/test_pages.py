@@ -2,26 +2,35 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from components import models
-from components.images import sample_captions
+from components.images import EXAMPLE_CAPTION, EXAMPLE_SETS, sample_captions
 from components.models import disk
 from components.settings import ROOT
+from components.ui.grid import ROW_HEIGHTS
+from components.words import shorten
 from tests import checkpoints
-from tests.app.helpers import done, start, texts, uploads
+from tests.app.helpers import components, done, groups, start, texts, tiles, uploads
+
+COUNT = len(sample_captions())
 
 
 def type_captions(app: AppTest, text: str) -> AppTest:
     return done(app.text_area(key="match_captions").set_value(text).run())
 
 
-def tiles(app: AppTest) -> list[str]:
-    """Return the image names as their buttons say them, in the page's order."""
-    names = [button.label for button in app.button if (button.key or "").startswith("open-")]
-    return [name.replace("\\", "") for name in names]
+def lists(app: AppTest) -> list[dict[str, Any]]:
+    """Return the lists of the page's photo grid."""
+    return groups(app, "match_grid")
+
+
+def names(app: AppTest) -> list[str]:
+    """Return the names of the images in the page's photo grid, in its order."""
+    return tiles(app, "match_grid")
 
 
 @pytest.fixture
@@ -31,16 +40,21 @@ def app() -> AppTest:
 
 def test_match_starts_with_an_answered_example(app: AppTest) -> None:
     assert app.title[0].value == "Match"
-    assert [header.value for header in app.subheader] == ["a facial photo of a tabby cat"]
-    assert tiles(app)[0] == "chelsea.jpg"
+    assert tuple(group["title"] for group in lists(app)) == EXAMPLE_SETS[0].captions
+    assert names(app)[0] == "chelsea.jpg"
     assert "An example with sample images" in texts(app)
     assert "Cosine" in texts(app)
+    first = lists(app)[0]["tiles"][0]
+    assert (first["rank"], first["of"]) == (1, COUNT)
+    picture = components(app, "match_grid")[0]["pictures"]["chelsea.jpg"]
+    assert picture["alt"] == sample_captions()["chelsea.jpg"]
 
 
 def test_match_asks_for_a_caption_when_there_is_none(app: AppTest) -> None:
     type_captions(app, "  \n# only a comment")
     assert "Type a caption to rank the images." in texts(app)
-    assert not tiles(app)
+    assert not names(app)
+    assert tiles(app, "match_unranked") == list(sample_captions())
 
 
 def test_match_reports_merged_and_cut_captions(app: AppTest) -> None:
@@ -62,42 +76,93 @@ def test_match_leaves_out_captions_above_the_limit(
     [
         ("🐈 🐕", "🐈 🐕"),
         ("قطة", "قطة"),
-        ("x" * 5000, f"{'x' * 59}…{'x' * 59}"),
-        ("**a** [b](c) $x$ :red[d]", r"\*\*a\*\* \[b\]\(c\) \$x\$ \:red\[d\]"),
+        ("x" * 5000, shorten("x" * 5000, 120)),
+        ("**a** [b](c) $x$ :red[d]", "**a** [b](c) $x$ :red[d]"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
     ],
-    ids=["emoji", "Arabic", "long", "Markdown"],
+    ids=["emoji", "Arabic", "long", "Markdown", "HTML"],
 )
 def test_match_takes_any_caption(app: AppTest, caption: str, heading: str) -> None:
     type_captions(app, caption)
-    assert [header.value for header in app.subheader] == [heading]
-    assert sorted(tiles(app)) == sorted(sample_captions())
-    bars = [bar.proto.text for bar in app.get("progress")]
-    assert [bar.split(" ")[0] for bar in bars] == [
-        f"#{rank}" for rank in range(1, len(sample_captions()) + 1)
-    ]
-    cosines = [float(re.findall(r"\*\*(-?\d\.\d{3})\*\*", bar)[0]) for bar in bars]
+    assert [group["title"] for group in lists(app)] == [heading]
+    done(app.select_slider(key="match_top").set_value(96).run())
+    assert sorted(names(app)) == sorted(sample_captions())
+    shown = lists(app)[0]["tiles"]
+    assert [tile["rank"] for tile in shown] == [*range(1, COUNT + 1)]
+    cosines = [float(tile["score"]) for tile in shown]
     assert cosines == sorted(cosines, reverse=True)
     assert len(set(cosines)) > 10  # ranked by this caption, not a constant
 
 
 def test_match_says_when_nothing_reaches_the_minimum(app: AppTest) -> None:
     done(app.slider(key="match_min").set_value(0.9).run())
-    assert "No image reaches the minimum score of 0.900; the best has 0.4" in texts(app)
-    assert not tiles(app)
+    type_captions(app, "a facial photo of a tabby cat")
+    assert (
+        "No image reaches the minimum score of 0.900; the best has 0.4" in lists(app)[0]["notice"]
+    )
+    assert not names(app)
 
 
-def test_match_sorts_and_cuts(app: AppTest) -> None:
+def test_match_sorts_and_pages(app: AppTest) -> None:
+    type_captions(app, "a facial photo of a tabby cat")
     done(app.selectbox(key="match_sort").set_value("File name").run())
-    assert tiles(app) == sorted(tiles(app))
+    assert names(app) == sorted(names(app))
     done(app.selectbox(key="match_sort").set_value("Worst first").run())
-    assert tiles(app)[-1] == "chelsea.jpg"
+    assert "chelsea.jpg" not in names(app)  # on the last page
+    done(app.selectbox(key="match_sort").set_value("Best first").run())
+    assert names(app)[0] == "chelsea.jpg"
     done(app.select_slider(key="match_top").set_value(6).run())
-    assert len(tiles(app)) == 6
-    assert "chelsea.jpg" not in tiles(app)
+    assert len(names(app)) == 6
+
+
+def test_several_captions_have_a_row_each_and_one_can_be_opened() -> None:
+    app = start(match_captions="a cat\na bus")
+    assert [group["title"] for group in lists(app)] == ["a cat", "a bus"]
+    assert all(group["one_row"] for group in lists(app))
+    assert all(group["more"] == f"Show all {COUNT}" for group in lists(app))
+    app = start(match_captions="a cat\na bus", match_show="2")
+    assert [(group["title"], group["one_row"]) for group in lists(app)] == [("a bus", False)]
+    next(button for button in app.button if button.label == "All captions").click()
+    assert len(lists(done(app.run()))) == 2
+    assert len(lists(start(match_captions="a cat\na bus", match_show="9"))) == 2
+
+
+def test_an_example_is_a_click_away(app: AppTest) -> None:
+    example = EXAMPLE_SETS[3]
+    done(app.pills(key="match_example").set_value(example.title).run())
+    assert tuple(group["title"] for group in lists(app)) == example.captions
+    assert example.note in texts(app)
+    type_captions(app, "something else")
+    assert app.pills(key="match_example").value is None
+
+
+def test_a_link_opens_an_image() -> None:
+    app = start(match_captions="a cat", match_photo="cat_mirror.jpg")
+    stage = components(app, "match_stage")[0]
+    assert (stage["at"], stage["of"]) == (2, 24)
+    assert stage["src"].startswith("data:image/jpeg;base64,")
+    assert "Photo: " in texts(app)
+    assert "CC BY 2\\.0" in texts(app)
+    app = start(match_photo="gone.jpg")
+    assert "This image is no longer on the page." in texts(app)
+    assert names(app)
+
+
+def test_a_file_name_is_only_text(app: AppTest) -> None:
+    hostile = "<img src=x onerror=alert(1)>.jpg"
+    file = ("x/" + hostile, uploads("chelsea.jpg")[0][1], "image/jpeg")
+    done(app.file_uploader(key="match_files").set_value([file]).run())
+    assert set(names(app)) == {"x/" + hostile}
+
+
+def test_a_presented_page_keeps_its_inputs(app: AppTest) -> None:
+    done(app.toggle(key="present").set_value(True).run())
+    assert app.text_area(key="match_captions").value
+    assert components(app, "match_grid")[0]["height"] == ROW_HEIGHTS["Large"]
 
 
 def test_probability_of_one_caption_is_explained() -> None:
-    app = start(match_score="Probability")
+    app = start(match_score="Probability", match_captions="a cat")
     assert "With one caption it is always 100%" in texts(app)
     type_captions(app, "a cat\na cup of coffee")
     assert "With one caption" not in texts(app)
@@ -106,15 +171,16 @@ def test_probability_of_one_caption_is_explained() -> None:
 def test_a_link_brings_captions_direction_and_score() -> None:
     app = start(match_captions="a cat\na rocket", match_by="Captions", match_score="Probability")
     assert app.text_area(key="match_captions").value == "a cat\na rocket"
-    assert not app.subheader
-    assert len(tiles(app)) == len(sample_captions())
+    assert len(names(app)) == 24
+    assert {len(tile["lines"]) for tile in lists(app)[0]["tiles"]} == {2}
+    assert lists(app)[0]["tiles"][0]["lines"][0]["score"].endswith("%")
 
 
 @pytest.mark.parametrize(
     "query", [{"match_by": "nonsense"}, {"match_min": "much"}, {"match_top": "7"}, {"x": "y"}]
 )
 def test_a_broken_link_still_opens(query: dict[str, str]) -> None:
-    assert tiles(start(**query))[0] == "chelsea.jpg"
+    assert names(start(**query))[0] == "chelsea.jpg"
 
 
 @pytest.mark.parametrize(
@@ -124,14 +190,14 @@ def test_a_broken_link_still_opens(query: dict[str, str]) -> None:
 def test_a_missing_model_has_a_reason_and_what_to_do(model: str, sentence: str) -> None:
     app = start(model=model)
     assert sentence in texts(app).replace("\\", "")
-    assert not tiles(app)
+    assert not names(app)
 
 
 def test_uploads_take_the_samples_place_and_bad_ones_are_named(app: AppTest) -> None:
     bad = [("broken.jpg", b"Dear reader,", "image/jpeg"), ("empty.jpg", b"", "image/jpeg")]
     upload = app.file_uploader(key="match_files")
     done(upload.set_value([*uploads("chelsea.jpg", "coffee.jpg"), *bad]).run())
-    assert tiles(app) == ["chelsea.jpg", "coffee.jpg"]
+    assert set(names(app)) == {"chelsea.jpg", "coffee.jpg"}
     shown = texts(app).replace("\\", "")
     assert "2 files skipped; the others are ranked." in shown
     assert "broken.jpg is not an image" in shown
@@ -147,7 +213,7 @@ def test_uploads_above_the_limit_are_named(app: AppTest, monkeypatch: pytest.Mon
     monkeypatch.setenv("CAPTIONLENS_MAX_FILES", "1")
     upload = app.file_uploader(key="match_files")
     done(upload.set_value(uploads("chelsea.jpg", "coffee.jpg")).run())
-    assert tiles(app) == ["chelsea.jpg"]
+    assert set(names(app)) == {"chelsea.jpg"}
     shown = texts(app).replace("\\", "")
     assert "1 image above the limit of 1 left out: coffee.jpg." in shown
 
@@ -156,7 +222,7 @@ def test_two_files_of_one_name_are_told_apart(app: AppTest) -> None:
     first, second = uploads("chelsea.jpg", "coffee.jpg")
     same = (first[0], second[1], second[2])
     done(app.file_uploader(key="match_files").set_value([first, same]).run())
-    assert sorted(tiles(app)) == ["chelsea.jpg", "chelsea.jpg (2)"]
+    assert set(names(app)) == {"chelsea.jpg", "chelsea.jpg (2)"}
 
 
 class _Counting:
@@ -185,7 +251,7 @@ def test_only_what_changed_is_encoded(app: AppTest, monkeypatch: pytest.MonkeyPa
     upload = app.file_uploader(key="match_files")
     done(upload.set_value(uploads("chelsea.jpg", "coffee.jpg")).run())
     assert (counting.images, counting.captions) == (2, 0)
-    type_captions(app, "a facial photo of a tabby cat\na dog")
+    type_captions(app, f"{EXAMPLE_CAPTION}\na dog")
     assert (counting.images, counting.captions) == (2, 1)
     done(app.segmented_control(key="match_by").set_value("Captions").run())
     assert (counting.images, counting.captions) == (2, 1)
@@ -209,22 +275,24 @@ def test_the_two_models_used_last_keep_their_vectors(
     done(app.file_uploader(key="match_files").set_value(uploads("chelsea.jpg")).run())
     done(app.selectbox(key="model").set_value(downloaded).run())
     assert "It runs on PyTorch, more slowly." in texts(app)
-    assert tiles(app) == ["chelsea.jpg"]
+    assert set(names(app)) == {"chelsea.jpg"}
     done(app.segmented_control(key="match_score").set_value("Probability").run())
     assert "each pair on its own" in texts(app)
     counting = _Counting(monkeypatch)
     done(app.selectbox(key="model").set_value("pocket").run())
     assert (counting.images, counting.captions) == (0, 0)
-    assert tiles(app) == ["chelsea.jpg"]
+    assert set(names(app)) == {"chelsea.jpg"}
 
 
 def test_scores_read_as_bands_and_no_good_match_is_said(app: AppTest) -> None:
-    bars = [bar.proto.text for bar in app.get("progress")]
-    assert bars[0] == "#1 · **0.487** strong"
-    assert "99.8%, z 3.3" in texts(app)
-    assert "No good match." not in texts(app)
-    type_captions(app, "xqzt blorf wub")
-    assert "**No good match.** The best image is " in texts(app)
+    type_captions(app, "a red motorcycle standing in a garage")
+    first = lists(app)[0]["tiles"][0]
+    assert (first["id"], first["band"], first["best"]) == ("motorcycle_right.jpg", "strong", True)
+    assert re.fullmatch(r"[\d.]+%, z [\d.]+", first["detail"])
+    assert not lists(app)[0]["notice"]
+    type_captions(app, "a bar chart of sales by month")
+    assert lists(app)[0]["notice"].startswith("No good match. The best image is ")
+    assert not any(tile["best"] for tile in lists(app)[0]["tiles"])
     done(app.segmented_control(key="match_score").set_value("Percentile").run())
     assert "1,000 everyday captions" in texts(app)
 

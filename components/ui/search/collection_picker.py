@@ -10,6 +10,7 @@ from components.collection.manifest import folder_of as _folder_of
 from components.collection.sources.source import SourceSpec
 from components.collection.store import Collection, collections, open_collection
 from components.encoder import Encoder
+from components.images import sample_captions
 from components.settings import Settings
 from components.ui.model_picker import choose_model
 from components.ui.search import builds
@@ -59,7 +60,7 @@ def _follow_model() -> None:
 def open_or_stop(encoder: Encoder, manifest: Manifest | None) -> Collection:
     """Return the opened collection, or stop the page with a sentence and the ways out."""
     name = str(st.session_state["search_in"])
-    if manifest is None and name == SAMPLES:
+    if name == SAMPLES and (manifest is None or _outdated(manifest, encoder)):
         manifest = _index_samples(encoder)
     try:
         if manifest is None:
@@ -77,6 +78,12 @@ def _warn_and_stop(sentence: str) -> NoReturn:
     st.warning(plain(sentence), icon=":material/folder_off:")
     st.button("Go to the samples", icon=":material/photo_library:", on_click=_to_samples)
     st.stop()
+
+
+def _outdated(manifest: Manifest, encoder: Encoder) -> bool:
+    """Return whether the samples were indexed by a version of the app that had others."""
+    own = (manifest.model, manifest.revision) == (encoder.spec.id, encoder.revision)
+    return own and manifest.rows != len(sample_captions())
 
 
 def _index_samples(encoder: Encoder) -> Manifest:
