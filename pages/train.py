@@ -13,22 +13,25 @@ from components.ui.text import plain
 from components.ui.train import welcome
 
 
-def ask_pairs() -> "training_inputs.Pairs | None":
+def ask_pairs(way: str) -> "training_inputs.Pairs | None":
     """Draw the ways to give pairs; return them, or None while some are missing or unreadable."""
     try:
-        return training_inputs.ask_pairs()
+        return training_inputs.ask_pairs(way)
     except CaptionLensError as error:
         st.warning(plain(str(error)), icon=":material/error:")
         return None
 
 
-def show_results() -> None:
-    """Draw this server's runs; without any, the last finished one; and how to begin."""
+def show_results(way: str) -> None:
+    """Draw this server's runs; without any, how to begin, and the last finished one."""
     view.show()
-    shown = bool(runs.all_runs()) or last.show()
-    if st.session_state.get("train_from") == "Upload":
+    ran = bool(runs.all_runs())
+    finished = None if ran else last_finished()
+    if way == "Upload" and not ran:
         welcome.introduce()
-    welcome.show_samples(one_row=shown)
+    welcome.show_samples(one_row=ran or finished is not None)
+    if finished:
+        last.show(finished)
 
 
 def ask_run(encoder: Encoder, pairs: "training_inputs.Pairs") -> None:
@@ -67,13 +70,15 @@ with st.container(key="workspace"):
     results = st.container(key="workspace-results")
     others = st.container(key="workspace-inputs")
 with results, st.skeleton(height=480):
+    from components.training.finished import last_finished
     from components.ui.train import inputs as training_inputs
     from components.ui.train import last, runs, view
 with first:
-    pairs = ask_pairs()
+    way = training_inputs.ask_way()
 with results:
-    show_results()
+    show_results(way)
 with others:
+    pairs = ask_pairs(way)
     encoder = pick_encoder(key="train_base", sentences=results)
     if pairs:
         try:

@@ -7,7 +7,7 @@ from components import explain
 from components.encoder import decode_for
 from components.images import thumbnail
 from components.scores import Floats, percentile, unit, zscore
-from components.ui.matrix.subject import Subject
+from components.ui.matrix.subject import Subject, waiting
 from components.ui.reading import standing
 from components.ui.text import plain
 from components.words import EMPTY, count, shorten
@@ -64,7 +64,7 @@ def _readings(subject: Subject, texts: Floats, vectors: Floats) -> list[tuple[fl
 
 def image_changes(subject: Subject) -> None:
     """Draw the changed images with their scores, and the score of averaged views."""
-    with st.spinner("Changing the image", show_time=True):
+    with waiting("Changing the image"):
         image = decode_for(subject.encoder, subject.item.photo.source)[1]
         variants = explain.image_variants(image)
         views = subject.encoder.images(explain.views(image))

@@ -1,6 +1,7 @@
 """The image and caption to explain, and the session's cache of their explanations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from components.explain import Curves, Occlusion
 from components.scores import Floats
 
 Kept = TypeVar("Kept")
+_WAITING = 360  # pixels: about the height of an explanation
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ class Subject:
     def limit(self) -> float:
         """The change of the cosine that is drawn in full colour."""
         return explain.full_colour(self.bank, self.item.vector)
+
+
+@contextmanager
+def waiting(sentence: str) -> Iterator[None]:
+    """Draw what is being computed, above the shape of what will stand there, until it is done."""
+    with st.spinner(sentence, show_time=True), st.skeleton(height=_WAITING):
+        yield
 
 
 def occlusion_of(encoder: Encoder, item: Encoded) -> Occlusion:

@@ -8,7 +8,7 @@ import streamlit as st
 from components import explain, models
 from components.explain import Occlusion
 from components.scores import Floats
-from components.ui.matrix.subject import Subject, checked_curves, occlusion_of
+from components.ui.matrix.subject import Subject, checked_curves, occlusion_of, waiting
 from components.ui.text import plain
 
 
@@ -17,7 +17,7 @@ def where(subject: Subject) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         opacity = _opacity()
         method = _method(subject)
-    with st.spinner("Hiding parts of the image", show_time=True):
+    with waiting("Hiding parts of the image"):
         occlusion = occlusion_of(subject.encoder, subject.item)
         gibberish = explain.gibberish(subject.caption)
         gibberish_text = subject.encoder.texts([gibberish])[0]
@@ -165,7 +165,7 @@ def versus(subject: Subject) -> None:
     )
     if not other:
         return
-    with st.spinner("Hiding parts of the image", show_time=True):
+    with waiting("Hiding parts of the image"):
         occlusion = occlusion_of(subject.encoder, subject.item)
         rival = subject.encoder.texts([other])[0]
     own, others = explain.saliency(occlusion, subject.text), explain.saliency(occlusion, rival)

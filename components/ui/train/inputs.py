@@ -39,8 +39,8 @@ class Pairs:
     examples: Mapping[str, Example]
 
 
-def ask_pairs() -> Pairs | None:
-    """Draw the ways to give pairs; return them, or None while some are missing."""
+def ask_way() -> str:
+    """Draw the choice of where the pairs come from; return it."""
     way = st.segmented_control(
         "Pairs from",
         ["Upload", "Samples", "Collection"],
@@ -49,7 +49,12 @@ def ask_pairs() -> Pairs | None:
         key="train_from",
         bind="query-params",
     )
-    return {"Upload": ask_uploads, "Samples": samples, "Collection": ask_collection}[str(way)]()
+    return str(way)
+
+
+def ask_pairs(way: str) -> Pairs | None:
+    """Draw the inputs of a way to give pairs; return them, or None while some are missing."""
+    return {"Upload": ask_uploads, "Samples": samples, "Collection": ask_collection}[way]()
 
 
 def samples() -> Pairs:

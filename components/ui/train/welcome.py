@@ -40,9 +40,11 @@ def _try() -> None:
 
 
 def show_samples(one_row: bool = False) -> None:
-    """Draw the sample images with the captions that they are trained with."""
+    """Draw the sample images, below each the caption that it is trained with; or one row alone."""
     captions = sample_captions()
-    tiles = [replace(tile, lines=(Line(captions[tile.id], ""),)) for tile in sample_tiles()]
+    tiles = sample_tiles()
+    if not one_row:
+        tiles = [replace(tile, lines=(Line(captions[tile.id], ""),)) for tile in tiles]
     title = f"{count(len(tiles), 'sample image')}, each with its caption"
     group = Group("samples", tiles[:_SHOWN], title=title, one_row=one_row)
     grid("train_samples", [group], lambda *_: None, look=Look(_HEIGHT))
