@@ -1,7 +1,7 @@
 """No page breaks a rule of axe-core, in either theme, at either width, but for Streamlit's own."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] - no stubs
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.helpers import Server, settled

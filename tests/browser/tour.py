@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from components.settings import ROOT
 from tests.browser import chromium
 from tests.browser.helpers import ARGUMENTS, running, settled
 
 FOLDER = ROOT / ".github"
-_SIZE = {"width": 1280, "height": 800}
+_SIZE = ViewportSize(width=1280, height=800)
 _WIDTH = 960  # of the animation, in pixels
 _MAX_BYTES = 2_000_000
 PICTURES = {
