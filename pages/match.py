@@ -45,8 +45,10 @@ with ranked, st.skeleton(height=480), others:
         st.caption("An example with sample images; your uploads replace them.")
     background = bank(encoder.key, encoder)
 with ranked:
+    above = st.container()  # always there: a control that moves is no longer written to the link
     if not uploaded:
-        examples.show(typed.captions)
+        with above:
+            examples.show(typed.captions)
     inputs.stop_without_images(images)
     if not typed.captions:
         inputs.say_no_captions()

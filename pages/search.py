@@ -51,7 +51,8 @@ with source:
     encoder = pick_encoder(manifest.model if manifest else "")
 if manage:
     builds.manage(encoder, manifest)
-builds.show()
+with st.container():  # always there: a control that moves is no longer written to the link
+    builds.show()
 collection = collection_picker.open_or_stop(encoder, manifest)
 source.caption(collection_picker.describe(collection.manifest), width="content")
 explore(encoder, collection, presenting)

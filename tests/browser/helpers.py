@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from components.settings import ROOT
 
@@ -86,3 +86,36 @@ def failures(log: Path) -> str:
 def settled(page: Page) -> None:
     """Wait until the script has run to its end."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def tiles(page: Page, key: str = "match_grid", row: int | None = None) -> Locator:
+    """Return the buttons of a photo grid's images, or of one of its lists.
+
+    What an image shows is in its button's label.
+    """
+    if row is None:
+        return page.locator(f".st-key-{key} button.open")
+    return page.locator(f".st-key-{key} ul.row").nth(row).locator("button.open")
+
+
+def tile(page: Page | Locator, name: str) -> Locator:
+    """Return the button of an image by its file name, in whichever list and photo grid."""
+    return page.locator(f'button.open[aria-label*="{name}, "], button.open[aria-label="{name}"]')
+
+
+def first_tile(page: Page, name: str = "", key: str = "match_grid") -> None:
+    """Wait until the first image of a photo grid is ranked, and is the one of that name."""
+    label = re.compile(rf"^Rank 1 of [\d,]+, {re.escape(name)}")
+    expect(tiles(page, key).first).to_have_attribute("aria-label", label)
+
+
+def loaded(page: Page, selector: str = "button.open img") -> None:
+    """Wait until every picture that a selector finds, in our own components too, is loaded."""
+    images = page.locator(selector)
+    expect(images.first).to_be_attached()
+    images.evaluate_all(
+        """images => Promise.all(images.map(image => {
+            image.loading = "eager";
+            return image.decode();
+        }))"""
+    )

@@ -11,7 +11,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.helpers import SAMPLES, Screenshot, Server, settled
+from components.images import EXAMPLE_CAPTION
+from tests.browser.helpers import (
+    SAMPLES,
+    Screenshot,
+    Server,
+    first_tile,
+    settled,
+    tile,
+    tiles,
+)
 
 IMAGES = {"one.jpg": "chelsea.jpg", "two.jpg": "motorcycle_right.jpg", "three.jpg": "rocket.jpg"}
 CAPTIONS = {
@@ -27,13 +36,6 @@ def images(tmp_path: Path) -> list[Path]:
     return [Path(shutil.copy(SAMPLES / own, tmp_path / name)) for name, own in IMAGES.items()]
 
 
-def first_tile(page: Page, row: int, name: str = "") -> None:
-    """Wait until the first image under a caption is the one of that name."""
-    tile = page.locator(f"[class*='st-key-tile-{row}-']").first
-    expect(tile).to_contain_text("#1 ")
-    expect(tile).to_contain_text(name)
-
-
 def type_captions(page: Page, captions: list[str]) -> None:
     box = page.get_by_role("textbox", name="Captions, one per line")
     box.fill("\n".join(captions))
@@ -41,7 +43,7 @@ def type_captions(page: Page, captions: list[str]) -> None:
 
 
 def upload(page: Page, files: list[Path]) -> None:
-    page.locator("input[type=file]").first.set_input_files(files)
+    page.locator("input[type=file]:not([webkitdirectory])").first.set_input_files(files)
     expect(page.get_by_text("An example with sample images")).to_have_count(0)
 
 
@@ -49,12 +51,14 @@ def test_the_first_screen_is_an_answered_example(
     server: Server, page: Page, screenshot: Screenshot
 ) -> None:
     page.goto(server.url)
-    first_tile(page, 0, "chelsea.jpg")
-    for badge in ("Pocket", "CPU", "f32", "384 dimensions"):
-        expect(page.get_by_text(badge).first).to_be_visible()
+    first_tile(page, "chelsea.jpg")
+    expect(page.get_by_role("button", name="Pocket · CPU, f32")).to_be_visible()
     settled(page)
-    images = page.locator("[class*='st-key-tile-'] img")
-    assert images.count() == len(list(SAMPLES.glob("*.jpg")))
+    captions = page.get_by_role("textbox", name="Captions, one per line")
+    expect(captions).to_have_value(EXAMPLE_CAPTION)
+    for caption in EXAMPLE_CAPTION.splitlines():
+        expect(page.get_by_role("heading", name=caption, exact=True)).to_be_visible()
+    images = page.locator("button.open img")
     assert all(image.get_attribute("alt") for image in images.all())
     screenshot(page, "match-first-screen")
 
@@ -63,30 +67,33 @@ def test_uploads_are_ranked_for_typed_captions(
     server: Server, page: Page, images: list[Path], screenshot: Screenshot
 ) -> None:
     page.goto(server.url)
-    first_tile(page, 0)
+    first_tile(page)
     upload(page, images)
     type_captions(page, list(CAPTIONS))
-    for row, (caption, name) in enumerate(CAPTIONS.items()):
+    for caption, name in CAPTIONS.items():
         expect(page.get_by_role("heading", name=caption)).to_be_visible()
-        first_tile(page, row, name)
+        first = page.get_by_role("list", name=caption).locator("button.open").first
+        expect(first).to_have_attribute("aria-label", re.compile(f"^Rank 1 of 3, {name}, "))
     expect(page.get_by_text("3 captions · longest")).to_be_visible()
     screenshot(page, "match-uploads")
 
 
 def test_both_directions_and_both_scores(server: Server, page: Page, images: list[Path]) -> None:
     page.goto(server.url)
-    first_tile(page, 0)
+    first_tile(page)
     upload(page, images)
     type_captions(page, list(CAPTIONS))
     page.get_by_role("radio", name="Captions").click()
     page.get_by_role("radio", name="Probability").click()
     for caption, name in CAPTIONS.items():
-        image = page.locator("[class*='st-key-image-']", has_text=name)
-        expect(image.get_by_text("#1 ")).to_contain_text(caption)
-        expect(image.get_by_text("#1 ")).to_contain_text("%")
+        image = page.locator("li.tile").filter(has=tile(page, name))
+        best = image.locator(".line").first
+        expect(best).to_contain_text(caption)
+        expect(best).to_contain_text("%")
+    page.get_by_role("button", name="About the score").click()
     expect(page.get_by_text("sum to 100% for every image")).to_be_visible()
-    assert "match_by=Captions" in page.url
-    assert "match_score=Probability" in page.url
+    expect(page).to_have_url(re.compile("match_by=Captions"))
+    expect(page).to_have_url(re.compile("match_score=Probability"))
 
 
 def test_a_corrupt_file_is_named_and_the_others_are_ranked(
@@ -98,10 +105,10 @@ def test_a_corrupt_file_is_named_and_the_others_are_ranked(
     empty.write_bytes(b"")
     text.write_text("Dear reader,")
     page.goto(server.url)
-    first_tile(page, 0)
+    first_tile(page)
     upload(page, [broken, *images, empty, text])
     type_captions(page, ["a facial photo of a tabby cat"])
-    first_tile(page, 0, "one.jpg")
+    first_tile(page, "one.jpg")
     settled(page)
     expect(page.get_by_text("3 files skipped; the others are ranked.")).to_be_visible()
     for name in ("broken.jpg", "empty.png", "letter.jpg"):
@@ -117,7 +124,7 @@ def _download(page: Page, button: str) -> bytes:
 
 def test_downloads_open_and_parse(server: Server, page: Page, images: list[Path]) -> None:
     page.goto(server.url)
-    first_tile(page, 0)
+    first_tile(page)
     upload(page, images)
     type_captions(page, list(CAPTIONS))
     expect(page.get_by_role("heading", name=list(CAPTIONS)[2])).to_be_visible()
@@ -139,28 +146,29 @@ def test_downloads_open_and_parse(server: Server, page: Page, images: list[Path]
 def test_a_link_carries_captions_and_settings(server: Server, context: BrowserContext) -> None:
     page = context.new_page()
     page.goto(server.url)
-    first_tile(page, 0)
+    first_tile(page)
     type_captions(page, list(CAPTIONS)[1:])
     expect(page.get_by_role("heading", name=list(CAPTIONS)[1])).to_be_visible()
     page.get_by_role("radio", name="Probability").click()
-    expect(page.get_by_text("#1 ").first).to_contain_text("%")
+    percent = re.compile(r"^Rank 1 of \d+, [^,]+, [\d.]+%, ")
+    expect(tiles(page).first).to_have_attribute("aria-label", percent)
     other = context.new_page()
     other.goto(page.url)
     expect(other.get_by_role("heading", name=list(CAPTIONS)[2])).to_be_visible()
-    expect(other.get_by_text("#1 ").first).to_contain_text("%")
-    first_tile(other, 0, "motorcycle_right.jpg")
+    expect(tiles(other).first).to_have_attribute("aria-label", percent)
+    first_tile(other, "motorcycle_right.jpg")
 
 
 def test_a_whole_folder_is_ranked(server: Server, page: Page, images: list[Path]) -> None:
     page.goto(server.url)
-    first_tile(page, 0)
+    first_tile(page)
     settled(page)
     page.get_by_role("tab", name="Folder").click()
     settled(page)
     page.locator("input[type=file][webkitdirectory]").set_input_files(images[0].parent)
     expect(page.get_by_text("An example with sample images")).to_have_count(0)
-    first_tile(page, 0, "one.jpg")
-    assert page.locator("[class*='st-key-tile-0-']").count() == len(images)
+    first_tile(page, f"{images[0].parent.name}/one.jpg")
+    assert tiles(page, row=0).count() == len(images)
 
 
 def test_two_sessions_do_not_see_each_others_uploads(
@@ -169,32 +177,18 @@ def test_two_sessions_do_not_see_each_others_uploads(
     mine, theirs = browser.new_context().new_page(), browser.new_context().new_page()
     for page in (mine, theirs):
         page.goto(server.url)
-        first_tile(page, 0)
+        first_tile(page)
     upload(mine, images[:1])
     upload(theirs, images[1:2])
-    expect(mine.get_by_role("button", name="one.jpg", exact=True)).to_be_visible()
-    expect(theirs.get_by_role("button", name="two.jpg", exact=True)).to_be_visible()
-    expect(mine.get_by_text("two.jpg")).to_have_count(0)
-    expect(theirs.get_by_text("one.jpg")).to_have_count(0)
-
-
-def test_an_image_opens_large_with_the_keyboard(server: Server, page: Page) -> None:
-    page.goto(server.url)
-    first_tile(page, 0)
-    settled(page)
-    page.get_by_role("button", name="chelsea.jpg", exact=True).focus()
-    page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("heading", name="chelsea.jpg")).to_be_visible()
-    expect(dialog.get_by_text("pixels")).to_be_visible()
-    expect(dialog.get_by_test_id("stDataFrame")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
+    expect(tile(mine, "one.jpg").first).to_be_visible()
+    expect(tile(theirs, "two.jpg").first).to_be_visible()
+    expect(tile(mine, "two.jpg")).to_have_count(0)
+    expect(tile(theirs, "one.jpg")).to_have_count(0)
 
 
 def test_a_pasted_image_takes_the_samples_place(server: Server, page: Page) -> None:
     page.goto(server.url)
-    first_tile(page, 0)
+    first_tile(page)
     settled(page)
     page.get_by_role("tab", name="Paste").click()
     box = page.get_by_test_id("stChatInputTextArea")
@@ -204,7 +198,7 @@ def test_a_pasted_image_takes_the_samples_place(server: Server, page: Page) -> N
     expect(page.get_by_test_id("stChatInput").get_by_text("coffee.jpg")).to_be_visible()
     page.get_by_test_id("stChatInputSubmitButton").click()
     expect(page.get_by_role("button", name="Remove 1 pasted or camera image")).to_be_visible()
-    first_tile(page, 0, "coffee.jpg")
+    first_tile(page, "coffee.jpg")
 
 
 def _paste(page: Page, file: Path) -> None:
@@ -223,7 +217,7 @@ def _paste(page: Page, file: Path) -> None:
 
 def test_the_camera_takes_an_image(server: Server, page: Page) -> None:
     page.goto(server.url)
-    first_tile(page, 0)
+    first_tile(page)
     settled(page)
     page.get_by_role("tab", name="Camera").click()
     page.wait_for_function("document.querySelector('video')?.readyState === 4")
@@ -231,8 +225,8 @@ def test_the_camera_takes_an_image(server: Server, page: Page) -> None:
     expect(page.get_by_role("button", name="Remove 1 pasted or camera image")).to_be_visible()
     expect(page.get_by_text("An example with sample images")).to_have_count(0)
     settled(page)
-    first_tile(page, 0)
-    assert page.locator("[class*='st-key-tile-0-']").count() == 1
+    first_tile(page)
+    assert tiles(page, row=0).count() == 1
     page.get_by_role("button", name="Remove 1 pasted or camera image").click()
     expect(page.get_by_text("An example with sample images")).to_be_visible()
 
@@ -241,7 +235,7 @@ def test_the_page_sends_no_request_to_another_server(server: Server, page: Page)
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(server.url)
-    first_tile(page, 0)
+    first_tile(page)
     settled(page)
     own = (server.url, server.url.replace("http:", "ws:"), "data:", "blob:")
     assert [url for url in requests if not url.startswith(own)] == []
@@ -275,8 +269,8 @@ def test_encoding_can_be_stopped_and_resumed(
     files = [tmp_path / "0.png"]
     files += [Path(shutil.copy(files[0], tmp_path / f"{index}.png")) for index in range(1, 50)]
     page.goto(server.url)
-    first_tile(page, 0)
-    page.locator("input[type=file]").first.set_input_files(files)
+    first_tile(page)
+    page.locator("input[type=file]:not([webkitdirectory])").first.set_input_files(files)
     expect(page.get_by_text(re.compile(r"Encoded \d+ of 50"))).to_be_visible(timeout=60_000)
     screenshot(page, "match-encoding")
     page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
