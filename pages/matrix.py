@@ -42,7 +42,7 @@ def explore(
     encoder, scores = encoders[0], scored[0]
     view = matrix_view.choose_view(encoder, len(encoders) > 1, presenting)
     matrix = st.container()  # it frames the cell that is chosen below it
-    st.subheader("Selected cell", divider="gray")
+    st.header("Selected cell", divider="gray")
     cell = matrix_cell.choose_caption(scores)
     with matrix:
         if len(encoders) > 1:
@@ -55,7 +55,7 @@ def explore(
     matrix_cell.choose_image(heatmap, scores, images, cell)
     matrix_cell.show(encoders, scored, images, cell)
     explanation = st.container()  # the slowest part is computed last
-    st.subheader("All scores", divider="gray")
+    st.header("All scores", divider="gray")
     names = [encoder.spec.name for encoder in encoders]
     retrieval.show(dict(zip(names, scored, strict=True)), pairs)
     retrieval.as_table(heatmap)

@@ -202,7 +202,7 @@ def tiny(model_cache: Path) -> Iterator[str]:
 
 def test_two_models_stand_side_by_side(tiny: str) -> None:
     app = start(matrix_other_model=tiny)
-    headings = [header.value for header in app.subheader]
+    headings = [header.value for header in app.header]
     assert {"Pocket", "clip", "Difference"} <= set(headings)
     shown = texts(app)
     assert "**Rank agreement**: median" in shown

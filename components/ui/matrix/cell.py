@@ -109,7 +109,7 @@ def show(
             for encoder, scores in zip(encoders, scored, strict=True)
         ]
         names = [plain(encoder.spec.name) for encoder in encoders]
-        table = {"": list(numbers[0])} | {
+        table = {"Measure": list(numbers[0])} | {
             model: list(each.values()) for model, each in zip(names, numbers, strict=True)
         }
         st.table(table, border="horizontal")

@@ -61,9 +61,9 @@ def show(
         columns, names, (first, second), scores, ("matrix_heat", "matrix_heat_2"), strict=True
     ):
         with column:
-            st.subheader(name)
+            st.header(name)
             matrix_view.draw(heatmap, own, images, Drawing(key, cell, view.presenting))
-    st.subheader("Difference")
+    st.header("Difference")
     differences = difference(scores[0], scores[1], order)
     place = Drawing("matrix_heat_difference", cell, view.presenting)
     matrix_view.draw(differences, scores[0], images, place)

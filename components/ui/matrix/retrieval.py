@@ -39,7 +39,7 @@ def show(named: Mapping[str, Scores], pairs: Sequence[tuple[str, str]]) -> None:
 def _figures(name: str, found: Retrieval) -> dict[str, str]:
     recalls = {f"R@{k}": f"{share:.1%}" for k, share in zip(KS, found.recall, strict=True)}
     return {
-        "": name,
+        "Direction": name,
         **recalls,
         "Median rank": f"{found.median_rank:g}",
         "MRR": f"{found.mrr:.3f}",

@@ -87,7 +87,7 @@ def describe(spec: ModelSpec) -> None:
     """Draw a model's description, and the buttons to use, download or remove it."""
     card = next((card for card in CATALOGUE if card.spec == spec), None)
     with st.container(border=True):
-        st.subheader(plain(spec.name), anchor=False)
+        st.header(plain(spec.name), anchor=False)
         st.markdown(plain(card.good_for) if card else f"`{spec.id}`")
         if card:
             size = f"{card.size_mb:,} MB, vectors of {card.width} dimensions"

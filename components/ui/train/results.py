@@ -69,7 +69,7 @@ def show_changes(name: str, run: Run, comparison: Comparison) -> None:
     if not changed:
         st.caption("No held-out image changed its rank.")
         return
-    st.subheader("Largest changes in rank")
+    st.header("Largest changes in rank")
     st.caption(
         "An image's rank is its position among the held-out images, as the median over its"
         " captions."
