@@ -88,7 +88,7 @@ def images(tmp_path: Path) -> list[Path]:
 
 def upload(page: Page, files: list[Path]) -> None:
     page.locator("input[type=file]").first.set_input_files(files)
-    expect(page.get_by_text("Sample images")).to_have_count(0)
+    expect(page.get_by_text("Sample images", exact=True)).to_have_count(0)
     settled(page)
 
 
