@@ -17,6 +17,7 @@ from components.settings import ROOT
 from tests.browser import chromium
 from tests.browser.helpers import ARGUMENTS, running, settled
 
+expect.set_options(timeout=120_000)  # the first page loads the model
 FOLDER = ROOT / ".github"
 _SIZE = ViewportSize(width=1280, height=800)
 _WIDTH = 960  # of the animation, in pixels

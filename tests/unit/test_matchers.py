@@ -152,7 +152,7 @@ def test_the_pair_matcher_overfits_32_pairs(tmp_path: Path) -> None:
         [text for example in data.examples for text in example.captions], min_count=1
     )
     (tmp_path / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
-    plan = Plan(epochs=80, rate=2e-3, optimizer="adam", precision="f32")
+    plan = Plan(epochs=160, rate=2e-3, optimizer="adam", precision="f32")
     network, config = pair_matcher.blank(tokenizer, seed=0)
     learner = PairMatcherLearner(network, vocabulary.reader(tmp_path), (data, data), plan, batch=16)
     best = max(

@@ -36,7 +36,7 @@ class View {
     this.data = data
     this.trigger = setTriggerValue
     this.state = setStateValue
-    this.selected = new Set(data.selected)
+    this.selected = this.selection(data)
     const focused = this.root.getRootNode().activeElement?.closest(".tile")
     // On a phone a row is lower: two images and more fit side by side.
     this.root.style.setProperty("--row", `min(${data.height}px, ${data.height / 5}vw)`)
@@ -50,6 +50,16 @@ class View {
     this.fit()
     const density = Math.ceil(2 * window.devicePixelRatio) / 2
     if (density > 1 && density !== data.density) setStateValue("density", density)
+  }
+
+  // A run that began before the last click has an older selection: the one in the page counts.
+  selection({ selected, cleared }) {
+    const before = this.cleared
+    this.cleared = cleared
+    if (before === undefined) return new Set(selected)
+    if (before === cleared) return this.selected
+    if (this.selected.size) this.state("selected", []) // else the next run would select them again
+    return new Set()
   }
 
   group(group, kept) {

@@ -106,6 +106,7 @@ def grid(
             "pictures": {id_: _picture(each) for id_, each in shown.items()},
             **asdict(look),
             "selected": selected(key),
+            "cleared": st.session_state.get(_cleared(key), 0),
             "density": density(key),
         },
         on_opened_change=lambda: on_open(*_opened(key)),
@@ -131,6 +132,13 @@ def density(key: str) -> float:
 def clear_selection(key: str) -> None:
     """Select nothing in the grid of ``key``; for callbacks, before the grid is drawn."""
     st.session_state.setdefault(key, {})["selected"] = []
+    # The page in the browser has the selection too, and sends it with every run.
+    st.session_state[_cleared(key)] = st.session_state.get(_cleared(key), 0) + 1
+
+
+def _cleared(key: str) -> str:
+    """Return where the number of times that a grid's selection was cleared is kept."""
+    return f"{key}_cleared"
 
 
 def _opened(key: str) -> tuple[str, str]:

@@ -14,8 +14,9 @@ export default function ({ parentElement: parent, data, setTriggerValue }) {
   }
   find(".previous").onclick = () => go(-1)
   find(".next").onclick = () => go(1)
-  find(".previous").disabled = data.at <= 1
-  find(".next").disabled = data.at >= data.of
+  // Not "disabled": that would take the focus out of the dialog, and its Escape key with it.
+  find(".previous").setAttribute("aria-disabled", data.at <= 1)
+  find(".next").setAttribute("aria-disabled", data.at >= data.of)
   document.removeEventListener("keydown", listeners.get(parent))
   const listen = (event) => {
     const path = event.composedPath()
