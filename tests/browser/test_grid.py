@@ -79,7 +79,7 @@ def test_the_first_screen_shows_ranked_images(
 
 def test_rows_do_not_jump_while_images_load(server: Server, page: Page) -> None:
     page.goto(server.url)
-    first_tile(page)
+    expect(tiles(page).first).to_be_visible()
     before = relative(places(page))
     loaded(page)
     settled(page)
@@ -162,10 +162,12 @@ def test_search_opens_an_image_and_steps_through_the_results(server: Server, pag
     second = _name(results.nth(1))
     results.first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("chelsea.jpg", exact=True)).to_be_visible()
+    title = dialog.get_by_role("strong").first
+    expect(title).to_have_text("chelsea.jpg")
+    loaded(page, "[role=dialog] .stage img")
     settled(page)
     page.keyboard.press("ArrowRight")
-    expect(dialog.get_by_text(second, exact=True)).to_be_visible()
+    expect(title).to_have_text(second)
     expect(page).to_have_url(re.compile(f"search_photo={second}"))
     settled(page)
     page.keyboard.press("Escape")
