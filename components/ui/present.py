@@ -5,6 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 PRESENT = "present"  # in the link
+_NEXT = "present_next"  # whether the page that is opened with a digit is presented too
 
 _KEYS_JS = """
 const listeners = new WeakMap()
@@ -72,6 +73,8 @@ def heading(title: str, sentence: str, on_step: Callable[[int], None] | None = N
 
     ``on_step`` is called with 1 or -1 for Page Down and Page Up while presenting.
     """
+    if st.session_state.pop(_NEXT, False):
+        st.session_state[PRESENT] = True
     with st.container(key="heading", horizontal=True, vertical_alignment="center"):
         with st.container(gap=None):
             st.title(title, anchor=False)
@@ -108,7 +111,8 @@ def _keys(on_step: Callable[[int], None] | None) -> None:
         on_opened_change=lambda: None,
     )
     if pressed.opened:
-        st.switch_page(page(PAGES[int(pressed.opened) - 1]), query_params={PRESENT: "true"})
+        st.session_state[_NEXT] = True  # Streamlit refuses parameters that are bound to a widget
+        st.switch_page(page(PAGES[int(pressed.opened) - 1]), query_params={})
 
 
 def _leave() -> None:
