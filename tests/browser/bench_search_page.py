@@ -31,10 +31,13 @@ QUERIES = (
     "a girl in a pink dress",
     "a bird over water",
 )
-_LABELS = "['.st-key-hit-0', '.st-key-hit-23'].map(p => document.querySelector(p)?.innerText ?? '')"
+# The grid is in an open shadow root.
+_TILES = """[...document.querySelectorAll(".st-key-search_grid *")]
+  .flatMap(each => each.shadowRoot ? [...each.shadowRoot.querySelectorAll("button.open")] : [])"""
+_LABELS = f"(tiles => [tiles[0]?.ariaLabel, tiles[23]?.ariaLabel])({_TILES})"
 _NEW = f"""before => {{
   const now = {_LABELS};
-  const images = [...document.querySelectorAll("[class*='st-key-hit-'] img")];
+  const images = ({_TILES}).map(tile => tile.querySelector("img"));
   const loaded = images.length >= 24 && images.every(p => p.complete && p.naturalWidth);
   return now.every((text, i) => text && text !== before[i]) && loaded && performance.now();
 }}"""
@@ -63,7 +66,7 @@ def measure(folder: Path, rounds: int) -> None:
             browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             page.goto(f"{server.url}/search?search_in=bench&search_q=a+house")
-            page.locator(".st-key-hit-23").wait_for()
+            page.locator("button.open").nth(23).wait_for()
             page.wait_for_timeout(2000)
             for number in range(rounds + 4):
                 taken = ask(page, QUERIES[number % len(QUERIES)])

@@ -107,6 +107,7 @@ def first_tile(page: Page, name: str = "", key: str = "match_grid") -> None:
     """Wait until the first image of a photo grid is ranked, and is the one of that name."""
     label = re.compile(rf"^Rank 1 of [\d,]+, {re.escape(name)}")
     expect(tiles(page, key).first).to_have_attribute("aria-label", label)
+    expect(tiles(page, key).first).to_be_visible()
 
 
 def loaded(page: Page, selector: str = "button.open img") -> None:

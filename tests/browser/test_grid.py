@@ -183,12 +183,12 @@ def test_arrow_keys_move_between_images(server: Server, page: Page) -> None:
     expect(buttons.nth(1)).to_be_focused()
     page.keyboard.press("ArrowDown")
     below = _focused(page)
-    before, after = places(page)[1], places(page)[below]
+    boxes = relative(places(page))
+    before, after = boxes[1], boxes[below]
     assert after[1] > before[1]  # a line further down, the nearest in it
     assert abs(_middle(after) - _middle(before)) < max(before[2], after[2])
     page.keyboard.press("ArrowUp")
-    up = places(page)[_focused(page)]
-    assert up[1] == before[1]
+    assert boxes[_focused(page)][1] == before[1]  # back in the first line
     page.keyboard.press("End")
     expect(buttons.last).to_be_focused()
     page.keyboard.press("ArrowRight")  # there is none: the focus stays

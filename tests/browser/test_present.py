@@ -3,11 +3,16 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from components.ui.setup import MATCH, MATRIX, SEARCH
 from tests.browser.helpers import Server, first_tile, settled, tiles
 
 CAPTIONS = "a+cat%0Aa+bus%0Aa+mountain"
+
+
+def captions(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Captions, one per line")
 
 
 def test_a_link_opens_the_results_alone(server: Server, page: Page) -> None:
@@ -15,7 +20,7 @@ def test_a_link_opens_the_results_alone(server: Server, page: Page) -> None:
     first_tile(page)
     settled(page)
     expect(page.get_by_role("heading", name="a cat")).to_be_visible()
-    expect(page.get_by_label("Captions, one per line")).to_be_hidden()
+    expect(captions(page)).to_be_hidden()
     expect(page.get_by_text("Upload images")).to_be_hidden()
     expect(page.locator(".stAppHeader")).to_be_hidden()
     expect(page.get_by_role("radio", name="Probability")).to_be_hidden()
@@ -37,10 +42,10 @@ def test_keys_step_through_captions_and_leave(server: Server, page: Page) -> Non
         expect(titles).to_have_text([title])
         settled(page)
     page.keyboard.press("Escape")
-    expect(page.get_by_label("Captions, one per line")).to_be_visible()
+    expect(captions(page)).to_be_visible()
     expect(page.locator(".stAppHeader")).to_be_visible()
     expect(page).not_to_have_url(re.compile("present=true"))
-    expect(page.get_by_label("Captions, one per line")).to_have_value("a cat\na bus\na mountain")
+    expect(captions(page)).to_have_value("a cat\na bus\na mountain")
 
 
 def test_an_image_opens_and_closes_while_presenting(server: Server, page: Page) -> None:
@@ -59,16 +64,18 @@ def test_an_image_opens_and_closes_while_presenting(server: Server, page: Page) 
     expect(tiles(page).first).to_be_focused()
 
 
-def test_a_digit_opens_another_page_presented(server: Server, page: Page) -> None:
+def test_digits_open_the_other_pages_presented(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/?present=true&match_captions={CAPTIONS}")
     first_tile(page)
     settled(page)
-    page.keyboard.press("2")
-    expect(page.get_by_role("heading", level=1, name="Search")).to_be_visible()
-    expect(page).to_have_url(re.compile(r"/search\?.*present=true"))
-    settled(page)
-    expect(page.get_by_role("searchbox", name="Search in words")).to_be_hidden()
-    expect(tiles(page, "search_grid").first).to_be_visible()
+    for entry, number in ((SEARCH, 2), (MATRIX, 3), (MATCH, 1), (MATCH, 1)):
+        page.keyboard.press(str(number))
+        expect(page.get_by_role("heading", level=1, name=entry.title)).to_be_visible()
+        expect(page).to_have_url(re.compile("present=true"))
+        expect(page.locator(".stAppHeader")).to_be_hidden()
+        settled(page)
+        page.wait_for_timeout(500)  # the keys of the new page
+    expect(tiles(page).first).to_be_visible()
 
 
 def test_presenting_is_switched_on_and_off(server: Server, page: Page) -> None:
@@ -77,11 +84,11 @@ def test_presenting_is_switched_on_and_off(server: Server, page: Page) -> None:
     settled(page)
     switch = page.locator(".st-key-present")
     switch.get_by_text("Present", exact=True).click()
-    expect(page.get_by_label("Captions, one per line")).to_be_hidden()
+    expect(captions(page)).to_be_hidden()
     expect(page).to_have_url(re.compile("present=true"))
     settled(page)
     switch.get_by_text("Present", exact=True).click()
-    expect(page.get_by_label("Captions, one per line")).to_be_visible()
+    expect(captions(page)).to_be_visible()
 
 
 @pytest.mark.parametrize("address", ["/?match_captions=a+cat", "/search?search_q=a+cat"])
@@ -105,7 +112,7 @@ def test_paper_has_the_results_without_the_controls(server: Server, page: Page) 
     expect(tiles(page).first).to_be_visible()
     for hidden in (
         page.locator(".stAppHeader"),
-        page.get_by_label("Captions, one per line"),
+        captions(page),
         page.get_by_text("Upload images"),
         page.get_by_role("radio", name="Probability"),
         page.get_by_role("button", name="Copy link"),
