@@ -82,8 +82,11 @@ def large_view(page: Page, number: int) -> float:
     name = (tile.get_attribute("aria-label") or "").split(", ")[1]
     start = tile.evaluate("tile => { const now = performance.now(); tile.click(); return now }")
     end = wait(page, _OPEN, name)
-    page.keyboard.press("Escape")
-    page.get_by_role("dialog").wait_for(state="detached")
+    settled(page)
+    page.wait_for_timeout(300)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Close").first.click()
+    dialog.wait_for(state="detached")
     settled(page)
     return end - float(start)
 
