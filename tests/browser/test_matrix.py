@@ -102,6 +102,7 @@ def test_a_click_on_a_cell_opens_it(
     expect(page.get_by_text("with red_bus.jpg")).to_be_visible()
     settled(page)
     assert "matrix_image=red_bus.jpg" in page.url
+    expect(page.locator("li.tile.chosen")).to_have_attribute("data-id", "red_bus.jpg")
     cell(page, BUS, "red_bus.jpg").click(force=True)
     expect(page.get_by_text("Faithfulness check:")).to_be_visible()
     expect(page.get_by_role("combobox", name="Caption", exact=False).first).to_be_visible()

@@ -10,7 +10,6 @@ from components.ui.grid.grid import (
     clear_selection,
     density,
     grid,
-    selected,
 )
 from components.ui.grid.stage import stage
 
@@ -24,6 +23,5 @@ __all__ = [
     "clear_selection",
     "density",
     "grid",
-    "selected",
     "stage",
 ]

@@ -53,7 +53,8 @@ class View {
   }
 
   // A run that began before the last click has an older selection: the one in the page counts.
-  selection({ selected, cleared }) {
+  selection({ selectable, selected, cleared }) {
+    if (!selectable) return new Set(selected)
     const before = this.cleared
     this.cleared = cleared
     if (before === undefined) return new Set(selected)
@@ -67,7 +68,6 @@ class View {
     if (group.title) {
       const heading = element("div", "heading")
       heading.append(element("h2", "", group.title))
-      if (group.note) heading.append(element("span", "note", group.note))
       if (group.more) {
         const more = element("button", "more", group.more)
         more.setAttribute("aria-label", `${group.more}: ${group.title}`)
@@ -220,9 +220,10 @@ class View {
 
   // Focus returns to the tile when its large view has closed.
   focusAgain() {
+    if (!this.returnTo) return
     const open = document.querySelector("[role=dialog]")
     if (open) this.seen = true
-    else if (this.seen && this.returnTo) {
+    else if (this.seen) {
       if (this.returnTo.isConnected) this.returnTo.querySelector(".open").focus()
       this.returnTo = null
       this.seen = false

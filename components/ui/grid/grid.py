@@ -6,7 +6,7 @@ Text from files and people reaches the page as text only, never as HTML.
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,6 @@ class Group:
     key: str
     tiles: Sequence[Tile]
     title: str = ""
-    note: str = ""
     notice: str = ""
     more: str = ""
     one_row: bool = False
@@ -79,11 +78,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Look:
-    """How a grid looks: the height of its rows in pixels; file names; check marks to select."""
+    """How a grid looks: the height of its rows in pixels; file names; check marks to select.
+
+    ``framed``: the id of an image to frame, in a grid that is not ``selectable``.
+    """
 
     height: int = ROW_HEIGHTS["Medium"]
     names: bool = False
     selectable: bool = False
+    framed: str = ""
 
 
 def grid(
@@ -104,8 +107,10 @@ def grid(
         data={
             "groups": [_group(group) for group in groups],
             "pictures": {id_: _picture(each) for id_, each in shown.items()},
-            **asdict(look),
-            "selected": selected(key),
+            "height": look.height,
+            "names": look.names,
+            "selectable": look.selectable,
+            "selected": _selected(key) if look.selectable else [*filter(None, [look.framed])],
             "cleared": st.session_state.get(_cleared(key), 0),
             "density": density(key),
         },
@@ -117,8 +122,7 @@ def grid(
     return [id_ for id_ in result.get("selected") or [] if id_ in shown]
 
 
-def selected(key: str) -> list[str]:
-    """Return the ids that are selected in the grid of ``key``."""
+def _selected(key: str) -> list[str]:
     state: Mapping[str, Any] = st.session_state.get(key) or {}
     return list(state.get("selected") or [])
 

@@ -53,11 +53,10 @@ def choose_image(heatmap: Heatmap, scores: Scores, images: Sequence[Encoded], ce
         _tile(scores, images, (row, index), ranks[index], _text(heatmap, float(value)))
         for index, value in zip(heatmap.columns, drawn, strict=True)
     ]
-    frame = {"selected": [scores.images[column]]}
-    st.session_state[_GRID] = {**(st.session_state.get(_GRID) or {}), **frame}
+    look = Look(_ROW, framed=scores.images[column])
     many = len(tiles) > _WITHOUT_SCROLLING
     with st.container(height=3 * _ROW if many else "content", border=False):
-        grid(_GRID, [Group("images", tiles)], lambda name, _: _select_image(name), look=Look(_ROW))
+        grid(_GRID, [Group("images", tiles)], lambda name, _: _select_image(name), look=look)
 
 
 def show_images(images: Sequence[Encoded]) -> None:
