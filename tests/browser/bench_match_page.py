@@ -11,16 +11,12 @@ frame that shows the result, every picture in it loaded:
 """
 
 import argparse
-import os
 import statistics
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.browser import chromium
-from tests.browser.helpers import ARGUMENTS, running, settled
+from tests.browser.helpers import settled, visited
 
 CAPTIONS = (
     "a cat\na bus\nmountains",
@@ -106,23 +102,17 @@ def other_captions(page: Page, number: int) -> float:
 
 def measure(rounds: int) -> None:
     """Print the median and the spread of each."""
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["CAPTIONLENS_DATA"] = place
-        with running(Path(place) / "log") as server, sync_playwright() as playwright:
-            path = chromium.find()
-            assert path, "Chromium is missing: run `make chromium`"
-            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-            cold = first_images(browser, server.url)  # loads the model, encodes the samples
-            print(f"first visit after the server's start: {cold:.0f} ms")  # noqa: T201 - a result
-            report("ten images", rounds, lambda _: first_images(browser, server.url))
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.add_init_script(_FIND)
-            page.goto(server.url)
-            wait(page, _FIRST)
-            page.wait_for_timeout(2000)
-            report("click to large view", rounds, lambda number: large_view(page, number))
-            report("new captions", rounds, lambda number: other_captions(page, number))
-            browser.close()
+    with visited() as (server, browser):
+        cold = first_images(browser, server.url)  # loads the model, encodes the samples
+        print(f"first visit after the server's start: {cold:.0f} ms")  # noqa: T201 - a result
+        report("ten images", rounds, lambda _: first_images(browser, server.url))
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.add_init_script(_FIND)
+        page.goto(server.url)
+        wait(page, _FIRST)
+        page.wait_for_timeout(2000)
+        report("click to large view", rounds, lambda number: large_view(page, number))
+        report("new captions", rounds, lambda number: other_captions(page, number))
 
 
 def report(name: str, rounds: int, take: Callable[[int], float]) -> None:

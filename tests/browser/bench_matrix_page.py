@@ -7,18 +7,16 @@ for matrices of 8 x 8, all of the samples, and 100 x 100.
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from components.images import sample_captions
 from components.settings import ROOT
-from tests.browser import chromium
-from tests.browser.helpers import ARGUMENTS, running
+from tests.browser.helpers import visited
 
 _DRAWN = """([title, cells]) => {
   const chart = document.querySelector('[data-testid=stVegaLiteChart] svg.marks');
@@ -57,31 +55,25 @@ def fill(page: Page, folder: Path, size: int) -> None:
 
 def measure(rounds: int) -> None:
     """Print the median and the spread of each size."""
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["CAPTIONLENS_DATA"] = place
-        with running(Path(place) / "log") as server, sync_playwright() as playwright:
-            path = chromium.find()
-            assert path, "Chromium is missing: run `make chromium`"
-            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-            for size in (8, len(sample_captions()), 100):
-                page = browser.new_page(viewport={"width": 1440, "height": 1000})
-                page.goto(f"{server.url}/matrix?matrix_samples=All")
-                page.locator("svg.marks").first.wait_for()
-                if size != len(sample_captions()):
-                    folder = Path(place) / str(size)
-                    folder.mkdir()
-                    fill(page, folder, size)
-                times = []
-                for number in range(rounds + 2):
-                    times.append(switch(page, ("Percentile", "Cosine")[number % 2], size * size))
-                    page.wait_for_timeout(1500)
-                page.close()
-                kept = times[2:]  # the first ones load what is loaded once
-                print(  # noqa: T201 - a script's result
-                    f"{size} x {size}: p50 {statistics.median(kept):.0f} ms"
-                    f" ({min(kept):.0f} to {max(kept):.0f}) from the click to the new chart"
-                )
-            browser.close()
+    with visited() as (server, browser), tempfile.TemporaryDirectory() as place:
+        for size in (8, len(sample_captions()), 100):
+            page = browser.new_page(viewport={"width": 1440, "height": 1000})
+            page.goto(f"{server.url}/matrix?matrix_samples=All")
+            page.locator("svg.marks").first.wait_for()
+            if size != len(sample_captions()):
+                folder = Path(place) / str(size)
+                folder.mkdir()
+                fill(page, folder, size)
+            times = []
+            for number in range(rounds + 2):
+                times.append(switch(page, ("Percentile", "Cosine")[number % 2], size * size))
+                page.wait_for_timeout(1500)
+            page.close()
+            kept = times[2:]  # the first ones load what is loaded once
+            print(  # noqa: T201 - a script's result
+                f"{size} x {size}: p50 {statistics.median(kept):.0f} ms"
+                f" ({min(kept):.0f} to {max(kept):.0f}) from the click to the new chart"
+            )
 
 
 if __name__ == "__main__":

@@ -7,19 +7,16 @@ moment when first and last tile of the page are those of the new query and every
 """
 
 import argparse
-import os
 import statistics
-import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from components.collection.build import BuildJob, build
 from components.collection.sources.source import SourceSpec
 from components.collection.store import open_collection
 from components.encoder import load
-from tests.browser import chromium
-from tests.browser.helpers import ARGUMENTS, running
+from tests.browser.helpers import visited
 
 QUERIES = (
     "a dog in the snow",
@@ -55,25 +52,18 @@ def ask(page: Page, query: str) -> float:
 
 def measure(folder: Path, rounds: int) -> None:
     """Print the median and the spread."""
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["CAPTIONLENS_DATA"] = place
-        encoder = load("pocket")
-        build(BuildJob("bench", SourceSpec("folder", str(folder))), encoder)
-        times = []
-        with running(Path(place) / "log") as server, sync_playwright() as playwright:
-            path = chromium.find()
-            assert path, "Chromium is missing: run `make chromium`"
-            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1440, "height": 1000})
-            page.goto(f"{server.url}/search?search_in=bench&search_q=a+house")
-            page.locator("button.open").nth(23).wait_for()
-            page.wait_for_timeout(2000)
-            for number in range(rounds + 4):
-                taken = ask(page, QUERIES[number % len(QUERIES)])
-                page.wait_for_timeout(700)
-                if number >= 4:  # the first ones load what is loaded once
-                    times.append(taken)
-            browser.close()
+    times = []
+    with visited() as (server, browser):
+        build(BuildJob("bench", SourceSpec("folder", str(folder))), load("pocket"))
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.goto(f"{server.url}/search?search_in=bench&search_q=a+house")
+        page.locator("button.open").nth(23).wait_for()
+        page.wait_for_timeout(2000)
+        for number in range(rounds + 4):
+            taken = ask(page, QUERIES[number % len(QUERIES)])
+            page.wait_for_timeout(700)
+            if number >= 4:  # the first ones load what is loaded once
+                times.append(taken)
         size = len(open_collection("bench"))
     low, high = min(times), max(times)
     print(  # noqa: T201 - a script's result

@@ -8,8 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 from components.encoder.runtimes.prepared import prepare
 from components.models import locate, resolve
 from components.settings import ROOT
-from tests.browser import chromium
-from tests.browser.helpers import ARGUMENTS, Screenshot, Server, failures, running
+from tests.browser.helpers import Screenshot, Server, failures, launch, running
 
 expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 
@@ -39,9 +38,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    path = chromium.find()
-    assert path, "Chromium is missing: run `make chromium`"
-    browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    browser = launch(playwright)
     yield browser
     browser.close()
 

@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -13,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 from components.settings import ROOT
+from tests.browser import chromium
 
 Screenshot = Callable[[Page, str], None]  # saves what a page shows under a name
 SAMPLES = ROOT / "sample_images"
@@ -59,6 +61,24 @@ def running(log: Path, app: str = "app.py", **environment: str) -> Iterator[Serv
     finally:
         process.terminate()
         process.wait(20)
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start Chromium. Raises AssertionError where it is missing."""
+    path = chromium.find()
+    assert path, "Chromium is missing: run `make chromium`"
+    return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+
+
+@contextmanager
+def visited() -> Iterator[tuple[Server, Browser]]:
+    """Start an app with no collections, and a browser; stop both afterwards."""
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["CAPTIONLENS_DATA"] = place
+        with running(Path(place) / "log") as server, sync_playwright() as playwright:
+            browser = launch(playwright)
+            yield server, browser
+            browser.close()
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:

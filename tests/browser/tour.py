@@ -5,17 +5,14 @@ visitor does in the first minute.
 """
 
 import io
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect
 
 from components.settings import ROOT
-from tests.browser import chromium
-from tests.browser.helpers import ARGUMENTS, running, settled
+from tests.browser.helpers import settled, visited
 
 expect.set_options(timeout=120_000)  # the first page loads the model
 FOLDER = ROOT / ".github"
@@ -99,18 +96,12 @@ def animate(shots: list[tuple[bytes, int]], file: Path) -> None:
 
 def main() -> None:
     """Make every picture."""
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["CAPTIONLENS_DATA"] = place
-        with running(Path(place) / "log") as server, sync_playwright() as playwright:
-            path = chromium.find()
-            assert path, "Chromium is missing: run `make chromium`"
-            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-            page = browser.new_page(viewport=_SIZE)
-            for name, address in PICTURES.items():
-                open_page(page, server.url + address)
-                page.screenshot(path=FOLDER / f"{name}.png")
-            animate(list(frames(page, server.url)), FOLDER / "tour.webp")
-            browser.close()
+    with visited() as (server, browser):
+        page = browser.new_page(viewport=_SIZE)
+        for name, address in PICTURES.items():
+            open_page(page, server.url + address)
+            page.screenshot(path=FOLDER / f"{name}.png")
+        animate(list(frames(page, server.url)), FOLDER / "tour.webp")
 
 
 if __name__ == "__main__":
