@@ -9,10 +9,12 @@ from components.ui import inputs, tray
 from components.ui.match import examples, results
 from components.ui.match.gallery import Gallery
 from components.ui.model_picker import pick_encoder
+from components.ui.pictures import show_unranked
 from components.ui.present import heading
 from components.ui.setup import setup
 from components.ui.uploader import uploads
 from components.ui.vectors import bank, encode_captions, encode_images
+from components.ui.workspace import workspace
 
 
 @st.fragment
@@ -26,10 +28,7 @@ def explore(encoder: Encoder, scores: Scores, images: list[Encoded], presenting:
 
 setup()
 presenting = heading("Match", "Images ranked by how well they match each caption.", results.step)
-with st.container(key="workspace"):
-    first = st.container(key="workspace-first")
-    ranked = st.container(key="workspace-results")
-    others = st.container(key="workspace-inputs")
+first, ranked, others = workspace()
 with first:
     typed = inputs.ask_captions("match_captions", EXAMPLE_CAPTION)
 with ranked, st.skeleton(height=480), others:
@@ -52,7 +51,7 @@ with ranked:
     inputs.stop_without_images(images)
     if not typed.captions:
         inputs.say_no_captions()
-        results.show_unranked(images)
+        show_unranked("match_unranked", images)
         st.stop()
     texts = encode_captions(encoder, typed.captions)
     scores = score_encoded(encoder, typed.captions, texts, images, background)

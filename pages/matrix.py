@@ -17,11 +17,13 @@ from components.ui.matrix import view as matrix_view
 from components.ui.matrix.inputs import Pair
 from components.ui.matrix.view import Drawing
 from components.ui.model_picker import pick_encoder
+from components.ui.pictures import show_unranked
 from components.ui.present import heading
 from components.ui.setup import setup
 from components.ui.text import plain
 from components.ui.uploader import uploads
 from components.ui.vectors import bank, encode_captions, encode_images
+from components.ui.workspace import workspace
 
 
 def score(encoder: Encoder, captions: Sequence[str], images: Sequence[Encoded]) -> Scores:
@@ -68,10 +70,7 @@ def explore(
 
 setup()
 presenting = heading("Matrix", "Every caption scored with every image.", matrix_cell.step)
-with st.container(key="workspace"):
-    first = st.container(key="workspace-first")
-    results = st.container(key="workspace-results")
-    others = st.container(key="workspace-inputs")
+first, results, others = workspace()
 with others:
     models = st.container()
     uploaded = uploads("matrix") | tray.tray()
@@ -94,7 +93,7 @@ with results:
     inputs.stop_without_images(images)
     if not typed.captions:
         inputs.say_no_captions()
-        matrix_cell.show_images(images)
+        show_unranked("matrix_unscored", images)
         st.stop()
     encoders, scored = [encoder], [score(encoder, typed.captions, images)]
     if second is not None:

@@ -32,7 +32,7 @@ def explore(encoder: Encoder, collection: Collection, presenting: bool) -> None:
     if query is not None and len(result):
         results.downloads(encoder, collection, result, st.session_state.get("search_q", ""))
     if PHOTO in st.query_params:
-        photo_view(encoder, collection, query, order)
+        photo_view(encoder, collection, query, result, order)
 
 
 setup()

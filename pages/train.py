@@ -11,6 +11,7 @@ from components.ui.present import heading
 from components.ui.setup import setup
 from components.ui.text import plain
 from components.ui.train import welcome
+from components.ui.workspace import workspace
 
 
 def ask_pairs(way: str) -> "training_inputs.Pairs | None":
@@ -65,10 +66,7 @@ if Settings().read_only:
     )
     welcome.show_samples()
     st.stop()
-with st.container(key="workspace"):
-    first = st.container(key="workspace-first")
-    results = st.container(key="workspace-results")
-    others = st.container(key="workspace-inputs")
+first, results, others = workspace()
 with results, st.skeleton(height=480):
     from components.training.finished import last_finished
     from components.ui.train import inputs as training_inputs

@@ -18,7 +18,7 @@ from components.images.source import (
     read_source,
     source_of,
 )
-from components.images.thumbnails import enlarge, thumbnail
+from components.images.thumbnails import data_url, enlarge, thumbnail
 
 __all__ = [
     "DECODE_SIDE",
@@ -31,6 +31,7 @@ __all__ = [
     "Photo",
     "Source",
     "colour_names",
+    "data_url",
     "decode",
     "enlarge",
     "find_images",

@@ -1,6 +1,7 @@
 """Small and large JPEG copies of an image."""
 
 import io
+from base64 import b64encode
 
 from PIL import Image
 
@@ -25,3 +26,8 @@ def enlarge(source: Source, side: int = 1600) -> bytes:
     Raises ImageError as `decode` does.
     """
     return thumbnail(decode(source, side)[1], side)
+
+
+def data_url(data: bytes, kind: str = "jpeg") -> str:
+    """Return an encoded image of the format ``kind`` as a URL that contains it."""
+    return f"data:image/{kind};base64,{b64encode(data).decode()}"

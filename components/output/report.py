@@ -6,7 +6,6 @@ Content-Security-Policy allows images embedded in the file and nothing else.
 
 import datetime
 import io
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from PIL import Image
 from components import explain
 from components.encoder import Encoded, Encoder, bank_vectors, decode_for
 from components.explain import Occlusion
+from components.images import data_url
 from components.models import locate, weights_digest
 from components.output.export import footer, provenance
 from components.output.matrix_figure import draw, save
@@ -142,7 +142,7 @@ def html(report: Report) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["data_url"] = _data_url
+    environment.filters["data_url"] = data_url
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     scores = report.scores
     best = [scores.captions_of(column)[0] for column in range(len(scores.images))]
@@ -154,7 +154,3 @@ def html(report: Report) -> str:
         fair=FAIR,
         ks=KS,
     )
-
-
-def _data_url(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{b64encode(data).decode()}"

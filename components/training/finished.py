@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from components.files import write_bytes
@@ -36,13 +37,15 @@ def last_finished() -> Finished | None:
     logs = (Settings().model_cache / "trained").glob(f"*/{LOG}")
     for log in sorted(logs, key=lambda file: file.stat().st_mtime, reverse=True):
         try:
-            return _read(log)
+            return _read(log, log.stat().st_mtime_ns)
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None
 
 
-def _read(log: Path) -> Finished:
+@lru_cache(maxsize=1)
+def _read(log: Path, changed: int) -> Finished:
+    """Return a run from its log, which is read again when the time it was ``changed`` differs."""
     with log.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     losses = tuple((int(row["step"]), float(row["loss"])) for row in rows if row["loss"])

@@ -1,7 +1,7 @@
 """The credit line of a sample image."""
 
 from components.images import sample_credit
-from components.ui.text import plain
+from components.ui.text import linked
 
 
 def sample_credit_line(name: str) -> str:
@@ -9,9 +9,5 @@ def sample_credit_line(name: str) -> str:
     credit = sample_credit(name)
     if credit is None:
         return ""
-    author = _linked(credit.author, credit.source)
-    return f"Photo: {author} · {_linked(credit.licence, credit.licence_url)}"
-
-
-def _linked(text: str, url: str) -> str:
-    return f"[{plain(text)}]({url})" if url else plain(text)
+    author = linked(credit.author, credit.source)
+    return f"Photo: {author} · {linked(credit.licence, credit.licence_url)}"

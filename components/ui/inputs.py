@@ -86,14 +86,6 @@ def explain_notes(images: Sequence[Encoded]) -> None:
         st.caption(" ".join(plain(shorten(note, 120)) for note in notes))
 
 
-def stop_if_empty(captions: Sequence[str], images: Sequence[Encoded]) -> None:
-    """Stop the page with a sentence if there are no captions or no images."""
-    stop_without_images(images)
-    if not captions:
-        say_no_captions()
-        st.stop()
-
-
 def say_no_captions() -> None:
     """Draw what to do on a page without captions."""
     st.info("Type a caption to rank the images.", icon=":material/edit:")

@@ -1,19 +1,22 @@
 """What can be done with the images that are selected in a grid."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import streamlit as st
 
 from components.errors import CaptionLensError
-from components.images import Source, read_source, source_of
+from components.images import Source, read_source
 from components.output.export import to_zip
 from components.ui import tray
 from components.ui.grid import clear_selection
 from components.words import count
 
 
-def actions(grid_key: str, chosen: Mapping[str, Source]) -> None:
-    """Draw the actions on the ``chosen`` images of a grid, by id; nothing if there are none."""
+def actions(grid_key: str, chosen: Mapping[str, Source], add: Callable[[str], None]) -> None:
+    """Draw the actions on the ``chosen`` images of a grid, by id; nothing if there are none.
+
+    ``add`` adds the image of an id to the tray; it may raise a CaptionLensError.
+    """
     if not chosen:
         return
     with st.container(
@@ -25,7 +28,7 @@ def actions(grid_key: str, chosen: Mapping[str, Source]) -> None:
             icon=":material/playlist_add:",
             help="Adds them to the tray, whose images Match, Matrix and Train use",
             on_click=_add,
-            args=(grid_key, chosen),
+            args=(grid_key, chosen, add),
         )
         st.download_button(
             "Download",
@@ -43,15 +46,13 @@ def actions(grid_key: str, chosen: Mapping[str, Source]) -> None:
         )
 
 
-def _add(grid_key: str, chosen: Mapping[str, Source]) -> None:
+def _add(grid_key: str, ids: Iterable[str], add: Callable[[str], None]) -> None:
     failed = []
-    for id_, source in chosen.items():
+    for id_ in ids:
         try:
-            data = read_source(source)
+            add(id_)
         except CaptionLensError as error:
             failed.append(str(error))
-        else:
-            tray.add(f"{grid_key}/{id_}", source_of(data, source.name))
     clear_selection(grid_key)
     st.toast(f"{count(len(tray.tray()), 'image')} in the tray.", icon=":material/check:")
     for sentence in failed:

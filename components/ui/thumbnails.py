@@ -1,6 +1,6 @@
 """Thumbnails as sharp as a grid shows them: larger ones for large rows and dense screens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -16,18 +16,18 @@ _KEPT = 300  # larger thumbnails in a session
 
 
 def sharpened(
-    grid_key: str, groups: Sequence[Group], height: int, sources: Mapping[str, Source]
+    grid_key: str, groups: Sequence[Group], height: int, source_of: Callable[[str], Source | None]
 ) -> list[Group]:
     """Return ``groups`` with larger thumbnails where the stored ones would look blurred.
 
-    ``height`` of a row in pixels of the page; the grid reports the screen's density. ``sources`` by
-    the tiles' ids. An image without a source, or unreadable now, keeps its stored thumbnail.
+    ``height`` of a row in pixels of the page; the grid reports the screen's density. ``source_of``
+    is given a tile's id. An image without a source, or unreadable now, keeps its stored thumbnail.
     """
     needed = 1.5 * height * density(grid_key) / 1.1  # most images are no wider than 3:2
     if needed <= _STORED:
         return list(groups)
     side = next((each for each in _SIDES if each >= needed), _SIDES[-1])
-    made = _made(side, {t.picture.thumbnail: sources.get(t.id) for g in groups for t in g.tiles})
+    made = _made(side, {t.picture.thumbnail: source_of(t.id) for g in groups for t in g.tiles})
     return [replace(group, tiles=[_replaced(t, made) for t in group.tiles]) for group in groups]
 
 
@@ -37,7 +37,7 @@ def _replaced(tile: Tile, made: Mapping[bytes, bytes]) -> Tile:
 
 
 def _made(side: int, sources: Mapping[bytes, Source | None]) -> dict[bytes, bytes]:
-    """Return larger thumbnails by the stored ones, b"" where there is none; the session's cache."""
+    """Return larger thumbnails by the stored ones, kept in the session; b"" where there is none."""
     kept: dict[tuple[int, bytes], bytes] = st.session_state.setdefault("sharper", {})
     new = [small for small in sources if (side, small) not in kept]
     with ThreadPoolExecutor() as pool:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components.images import Source
+from components.images import Source, read_source, source_of
 from components.ui.text import plain
 from components.words import and_more, count, shorten
 
@@ -16,8 +16,8 @@ def tray() -> dict[str, Source]:
 
 
 def add(key: str, source: Source) -> None:
-    """Add an image to the tray."""
-    tray()[key] = source
+    """Add an image to the tray, which holds its bytes. Raises ImageError if it cannot be read."""
+    tray()[key] = source_of(read_source(source), source.name)
 
 
 def show() -> None:

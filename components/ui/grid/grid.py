@@ -4,13 +4,14 @@ Its HTML, CSS and JavaScript are inline: there is no build step and no request t
 Text from files and people reaches the page as text only, never as HTML.
 """
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+
+from components.images import data_url
 
 _HERE = Path(__file__).parent
 ROW_HEIGHTS = {"Small": 110, "Medium": 150, "Large": 280}  # pixels
@@ -165,7 +166,7 @@ def _tile(tile: Tile) -> dict[str, Any]:
 
 def _picture(picture: Picture) -> dict[str, Any]:
     return {
-        "src": f"data:image/jpeg;base64,{b64encode(picture.thumbnail).decode()}",
+        "src": data_url(picture.thumbnail),
         "width": picture.width,
         "height": picture.height,
         "name": picture.name,

@@ -1,10 +1,11 @@
 """The large view's image: the picture, its position in the list, and the way to its neighbours."""
 
-from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+
+from components.images import data_url
 
 _HERE = Path(__file__).parent
 _HTML = """
@@ -37,7 +38,7 @@ def stage(
     _STAGE(
         key=key,
         data={
-            "src": f"data:image/jpeg;base64,{b64encode(jpeg).decode()}",
+            "src": data_url(jpeg),
             "alt": alt,
             "at": at,
             "of": of,

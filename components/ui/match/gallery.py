@@ -8,10 +8,11 @@ from typing import Literal
 import streamlit as st
 
 from components.encoder import Encoded
-from components.images import enlarge, sample_captions
-from components.scores import Match, Scores, distinct
+from components.images import enlarge
+from components.scores import FAIR, Match, Scores
 from components.ui.credits import sample_credit_line
 from components.ui.grid import Line, Picture, Tile, stage
+from components.ui.pictures import picture, sample_alt
 from components.ui.reading import standing
 from components.ui.text import plain
 from components.words import shorten
@@ -57,7 +58,7 @@ def image_tile(gallery: Gallery, match: Match) -> Tile:
         score=gallery.score(match),
         band=match.band,
         detail=standing(match.percentile, match.zscore),
-        best=match.rank == 1 and match.band in {"fair", "strong"},
+        best=match.rank == 1 and match.percentile >= FAIR,
     )
 
 
@@ -68,40 +69,20 @@ def caption_tile(gallery: Gallery, matches: Sequence[Match]) -> Tile:
     return Tile(name, _shown(gallery, name), lines=tuple(lines))
 
 
-def unranked_tiles(images: Sequence[Encoded]) -> list[Tile]:
-    """Return the tiles of images that no caption ranks."""
-    names = distinct([item.photo.name for item in images])
-    return [
-        Tile(name, _picture(item, name, _sample_alt(item) or name))
-        for name, item in zip(names, images, strict=True)
-    ]
-
-
 def _shown(gallery: Gallery, name: str) -> Picture:
     index = gallery.scores.images.index(name)
-    return _picture(gallery.images[index], name, alt(gallery, index))
-
-
-def _picture(item: Encoded, name: str, alt: str) -> Picture:
-    return Picture(item.thumbnail, item.photo.width, item.photo.height, name, alt)
+    return picture(gallery.images[index], name, alt(gallery, index))
 
 
 def alt(gallery: Gallery, index: int) -> str:
     """Return an image's alternative text: a sample's caption, else the best of the captions."""
     name = gallery.scores.images[index]
-    if sample := _sample_alt(gallery.images[index]):
+    if sample := sample_alt(gallery.images[index]):
         return sample
     if len(gallery.scores.captions) < 2:
         return name
     best = gallery.scores.captions[gallery.scores.captions_of(index)[0]]
     return f"best caption: “{shorten(best, 80)}”"
-
-
-def _sample_alt(item: Encoded) -> str:
-    """Return a sample's caption; empty for an upload, which is bytes and not a file."""
-    if not isinstance(item.photo.source.data, Path):
-        return ""
-    return sample_captions().get(item.photo.name, "a sample image")
 
 
 def open_image(name: str, row: str) -> None:

@@ -6,11 +6,13 @@ from typing import Literal, cast
 
 import streamlit as st
 
-from components.encoder import Encoded, Encoder
+from components.encoder import Encoder
 from components.output.export import Panel, footer, provenance, to_csv, to_figure, to_json
-from components.scores import Direction, Match, Scores, ranked
-from components.ui import selection
-from components.ui.grid import ROW_HEIGHTS, Group, Look, grid
+from components.scores import FAIR, Direction, Match, Scores, ranked
+from components.ui import selection, tray
+from components.ui.grid import Group, Look, grid
+from components.ui.links import linked_number
+from components.ui.looks import choose_look
 from components.ui.match.gallery import (
     PHOTO,
     Gallery,
@@ -20,7 +22,6 @@ from components.ui.match.gallery import (
     label,
     large_view,
     open_image,
-    unranked_tiles,
 )
 from components.ui.reading import READING
 from components.ui.thumbnails import sharpened
@@ -42,8 +43,7 @@ class MatchView:
     direction: Direction
     kind: ScoreKind
     top: int
-    height: int  # of a row of images, in pixels
-    names: bool
+    look: Look
     sort: Sort
     minimum: float
 
@@ -78,31 +78,22 @@ def choose_view(encoder: Encoder, captions: int, presenting: bool) -> MatchView:
         with st.popover("About the score", icon=":material/help:", type="tertiary"):
             st.markdown(explain_score(shown, encoder, captions))
         with st.popover("Display", icon=":material/tune:", type="tertiary"):
-            top, size, names, sort, minimum = _details()
+            top, look, sort, minimum = _details(presenting)
     return MatchView(
         direction=cast(Direction, str(direction).lower()),
         kind=shown,
         top=top,
-        height=ROW_HEIGHTS["Large" if presenting else size],
-        names=names,
+        look=look,
         sort=sort,
         minimum=minimum,
     )
 
 
-def _details() -> tuple[int, str, bool, Sort, float]:
+def _details(presenting: bool) -> tuple[int, Look, Sort, float]:
     top = st.select_slider(
         "Maximum shown", _TOPS, value=24, key="match_top", bind="query-params", help="In each list"
     )
-    size = st.segmented_control(
-        "Image size",
-        list(ROW_HEIGHTS),
-        default="Medium",
-        required=True,
-        key="match_size",
-        bind="query-params",
-    )
-    names = st.toggle("File names", key="match_names", bind="query-params")
+    look = choose_look("match", presenting)
     sort = st.selectbox(
         "Sort",
         ["Best first", "Worst first", "File name"],
@@ -120,32 +111,32 @@ def _details() -> tuple[int, str, bool, Sort, float]:
         bind="query-params",
         help="Hides matches whose shown score is lower. 0 hides nothing.",
     )
-    return int(top), str(size), bool(names), cast(Sort, sort), float(minimum)
+    return int(top), look, cast(Sort, sort), float(minimum)
 
 
 def explain_score(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
-    """Return what the shown score is, how it ranks, and the scale of its bar."""
+    """Return what the shown score is, what images are ranked by, and how to read the bands."""
     rule = encoder.recipe.score
     ranked_by = "each pair's probability" if encoder.head else "cosine"
-    scale = f"Ranked by {ranked_by}.\n\n{READING}"
+    reading = f"Ranked by {ranked_by}.\n\n{READING}"
     if kind == "percentile":
-        return f"**Percentile**: the caption's place among chance scores. {scale}"
+        return f"**Percentile**: the caption's place among chance scores. {reading}"
     if kind == "cosine":
         return (
             "**Cosine**: how closely the two vectors point the same way, from -1 to 1. Compare it"
-            f" within one model only: what counts as high differs between models. {scale}"
+            f" within one model only: what counts as high differs between models. {reading}"
         )
     if rule.kind == "sigmoid":
         return (
             "**Probability** that a caption and an image belong together, each pair on its own"
-            f" (a sigmoid, as this model was trained). {scale}"
+            f" (a sigmoid, as this model was trained). {reading}"
         )
     single = (
         " With one caption it is always 100%; add captions to compare." if captions == 1 else ""
     )
     return (
         "**Probability** of each caption for an image, among the captions present: they sum to"
-        f" 100% for every image (a softmax, as this model was trained).{single} {scale}"
+        f" 100% for every image (a softmax, as this model was trained).{single} {reading}"
     )
 
 
@@ -162,12 +153,15 @@ def show(gallery: Gallery, view: MatchView) -> list[list[Match]]:
         groups, drawn = _rows(gallery, view, lists)
     photos = [item.photo.source for item in gallery.images]
     sources = dict(zip(gallery.scores.images, photos, strict=True))
-    groups = sharpened(GRID, groups, view.height, sources)
-    look = Look(view.height, view.names, selectable=True)
+    groups = sharpened(GRID, groups, view.look.height, sources.get)
     with place:
         _way_back(view, len(lists))
-        chosen = grid(GRID, groups, open_image, open_list, look)
-    selection.actions(GRID, {name: sources[name] for name in chosen})
+        chosen = grid(GRID, groups, open_image, open_list, view.look)
+    selection.actions(
+        GRID,
+        {name: sources[name] for name in chosen},
+        lambda name: tray.add(f"{GRID}/{name}", sources[name]),
+    )
     if PHOTO in st.query_params:
         large_view(gallery, {group.key: [tile.id for tile in group.tiles] for group in groups})
     return drawn
@@ -191,14 +185,8 @@ def leave_list() -> None:
 
 def _opened(lists: int) -> int:
     """Return the number of the caption whose whole list is shown, from 1; 0 for all captions."""
-    linked = st.query_params.get(SHOW, "")
-    number = int(linked) if linked.isdecimal() and len(linked) < 6 else 0
+    number = linked_number(SHOW, 0)
     return number if number <= lists else 0
-
-
-def show_unranked(images: Sequence[Encoded]) -> None:
-    """Draw the images of a page without captions."""
-    grid("match_unranked", [Group("unranked", unranked_tiles(images))], lambda *_: None)
 
 
 def _way_back(view: MatchView, lists: int) -> None:
@@ -206,13 +194,17 @@ def _way_back(view: MatchView, lists: int) -> None:
         st.button("All captions", icon=":material/arrow_back:", on_click=leave_list)
 
 
+def _first(length: int, size: int, key: str, bind: Literal["query-params"] | None = None) -> int:
+    """Draw the pagination of a list of two pages or more; return the index of the page's first."""
+    pages = -(-length // size)
+    return size * (st.pagination(pages, key=key, bind=bind) - 1) if pages > 1 else 0
+
+
 def _rows(
     gallery: Gallery, view: MatchView, lists: Sequence[Sequence[Match]]
 ) -> tuple[list[Group], list[list[Match]]]:
     """Return a page of captions, each with the images that fit into one row."""
-    pages = -(-len(lists) // _LISTS_A_PAGE)
-    page = st.pagination(pages, key="match_page", bind="query-params") if pages > 1 else 1
-    first = (page - 1) * _LISTS_A_PAGE
+    first = _first(len(lists), _LISTS_A_PAGE, "match_page", "query-params")
     groups, drawn = [], []
     for number, matches in enumerate(lists[first : first + _LISTS_A_PAGE], first + 1):
         shown = _select(gallery, view, matches)
@@ -230,9 +222,8 @@ def _whole_list(
     number = max(_opened(len(lists)), 1)
     matches = lists[number - 1]
     passing = _select(gallery, view, matches)
-    pages = -(-len(passing) // view.top)
-    page = st.pagination(pages, key=f"match_images_{number}_{view.top}") if pages > 1 else 1
-    shown = passing[(page - 1) * view.top : page * view.top]
+    first = _first(len(passing), view.top, f"match_images_{number}_{view.top}")
+    shown = passing[first : first + view.top]
     return [replace(_group(gallery, view, matches, shown), key=str(number))], [shown]
 
 
@@ -242,7 +233,7 @@ def _group(
     notice = ""
     if not shown:
         notice = _none_reaches(gallery, view, matches)
-    elif matches[0].band in {"no match", "weak"}:
+    elif matches[0].percentile < FAIR:
         notice = _no_good_match(matches[0])
     tiles = [image_tile(gallery, match) for match in shown]
     return Group("", tiles, title=shorten(matches[0].caption, 120), notice=notice)
@@ -286,9 +277,8 @@ def _caption_groups(
         for column in columns
     ]
     shown = [matches for matches in passing if matches]
-    pages = -(-len(shown) // view.top)
-    page = st.pagination(pages, key=f"match_images_{view.top}") if pages > 1 else 1
-    drawn = shown[(page - 1) * view.top : page * view.top]
+    first = _first(len(shown), view.top, f"match_images_{view.top}")
+    drawn = shown[first : first + view.top]
     notice = "" if shown else _none_reaches(gallery, view, [each[0] for each in lists])
     tiles = [caption_tile(gallery, matches) for matches in drawn]
     return [Group("images", tiles, notice=notice)], drawn

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from components.encoder import Encoded, Encoder
-from components.scores import Cell, Heatmap, Mode, Scores, distinct, values
+from components.scores import Cell, Heatmap, Mode, Scores, values
 from components.ui.grid import Group, Look, Tile, grid
 from components.ui.pictures import small_picture
 from components.ui.text import plain
@@ -57,15 +57,6 @@ def choose_image(heatmap: Heatmap, scores: Scores, images: Sequence[Encoded], ce
     many = len(tiles) > _WITHOUT_SCROLLING
     with st.container(height=3 * _ROW if many else "content", border=False):
         grid(_GRID, [Group("images", tiles)], lambda name, _: _select_image(name), look=look)
-
-
-def show_images(images: Sequence[Encoded]) -> None:
-    """Draw the images of a page without captions, which have no scores."""
-    names = distinct([item.photo.name for item in images])
-    tiles = [
-        Tile(name, small_picture(item, name)) for name, item in zip(names, images, strict=True)
-    ]
-    grid("matrix_unscored", [Group("unscored", tiles)], lambda *_: None)
 
 
 def _select_image(name: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import textwrap
-from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from components.images import data_url
 from components.output.matrix_figure import legend
 from components.scores import Cell, Heatmap, Scores, band
 from components.ui.pictures import small_square
@@ -235,7 +235,7 @@ def _images(heatmap: Heatmap, thumbnails: Sequence[bytes], y: alt.Y) -> alt.Char
         {
             "r": _IMAGES,
             "c": range(len(thumbnails)),
-            "url": [_url(small_square(jpeg, side)) for jpeg in thumbnails],
+            "url": [data_url(small_square(jpeg, side)) for jpeg in thumbnails],
             "image": heatmap.images,
         }
     )
@@ -250,7 +250,3 @@ def _images(heatmap: Heatmap, thumbnails: Sequence[bytes], y: alt.Y) -> alt.Char
         .encode(x=_x(heatmap), y=y, url="url:N", tooltip=[alt.Tooltip("image:N", title="Image")])
     )
     return drawn
-
-
-def _url(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"

@@ -11,7 +11,8 @@ from components.collection.query import Query
 from components.collection.search import score_sample
 from components.collection.store import Collection
 from components.ui.charts import histogram
-from components.ui.grid import ROW_HEIGHTS
+from components.ui.grid import Look
+from components.ui.looks import choose_look
 from components.ui.reading import READING
 from components.ui.search import query as search_query
 from components.ui.text import plain
@@ -30,8 +31,7 @@ class SearchView:
     """How the results are shown; every field is part of the page's link."""
 
     page_size: int
-    height: int  # of a row of images, in pixels
-    names: bool
+    look: Look
     scores: bool  # the contribution of each term below each image
     fold: float
 
@@ -114,20 +114,12 @@ def _view(presenting: bool) -> SearchView:
         bind="query-params",
         on_change=search_query.first_page,
     )
-    tile = st.segmented_control(
-        "Image size",
-        list(ROW_HEIGHTS),
-        default="Medium",
-        required=True,
-        key="search_size",
-        bind="query-params",
-    )
-    names = st.toggle("File names", key="search_names", bind="query-params")
+    look = choose_look("search", presenting)
     scores = st.toggle(
         "Contribution of each term",
         key="search_scores",
         bind="query-params",
-        help="Below each image: how much each term of a query of several adds to its cosine",
+        help="Shows below each image how much each term of the query adds to its cosine",
     )
     search_query.templates_toggle()
     fold = st.slider(
@@ -141,5 +133,4 @@ def _view(presenting: bool) -> SearchView:
         on_change=search_query.first_page,
         help="An image this similar to a better result is not shown separately. 1.00 shows all.",
     )
-    height = ROW_HEIGHTS["Large" if presenting else str(tile)]
-    return SearchView(int(size), height, bool(names), bool(scores), float(fold))
+    return SearchView(int(size), look, bool(scores), float(fold))

@@ -11,18 +11,19 @@ import streamlit as st
 from components.collection.manifest import CollectionError
 from components.collection.query import Query
 from components.collection.records import Record
-from components.collection.search import Limits, search
+from components.collection.search import Limits, SearchResult, search
 from components.collection.store import Collection
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import Source, enlarge, source_of
+from components.scores import Floats
 from components.ui import tray
 from components.ui.charts import contributions
 from components.ui.grid import ROW_HEIGHTS, Group, Look, Picture, Tile, grid, stage
 from components.ui.reading import read_query, reading
 from components.ui.search.query import more_like
 from components.ui.setup import MATCH, page
-from components.ui.text import plain
+from components.ui.text import linked, plain
 from components.words import count, shorten
 
 PHOTO = "search_photo"  # in the link: the id of the open image
@@ -49,18 +50,10 @@ def _credit_line(collection: Collection, record: Record) -> str:
     """Return the credit as Markdown, with the licence and a link to the photograph's page."""
     name = record.get("photographer")
     by = credit(collection, record) or (((f"By {name}", ""),) if name else ())
-    pieces = [f"[{plain(text)}]({url})" if url else plain(text) for text, url in by]
     licence, page_url = record.get("licence"), record.get("page_url")
     more = [plain(str(licence))] if licence else []
-    more += [f"[Photo page]({page_url})"] if page_url else []
-    return " · ".join(filter(None, ["".join(pieces), *more]))
-
-
-def plain_credit(collection: Collection, record: Record) -> str:
-    """Return an Unsplash photograph's credit as plain text; empty for other collections."""
-    name = record.get("photographer")
-    unsplash = collection.manifest.source.kind == "unsplash"
-    return f"Photo by {name or 'an unknown photographer'} on Unsplash" if unsplash else ""
+    more += [linked("Photo page", str(page_url))] if page_url else []
+    return " · ".join(filter(None, ["".join(linked(*piece) for piece in by), *more]))
 
 
 def alt(record: Record) -> str:
@@ -95,11 +88,15 @@ def original(collection: Collection, record: Record) -> Source:
 
 @st.dialog("Image", width="large", on_dismiss=_close)
 def photo_view(
-    encoder: Encoder, collection: Collection, query: Query | None, order: Sequence[str]
+    encoder: Encoder,
+    collection: Collection,
+    query: Query | None,
+    result: SearchResult,
+    order: Sequence[str],
 ) -> None:
     """Draw the open image, large, with its actions, score, metadata and similar images.
 
-    ``order``: the ids of the images on the page.
+    ``order``: the ids of the images on the page, which shows a part of ``result``.
     """
     try:
         row = collection.row_of(st.query_params.get(PHOTO, ""))
@@ -116,7 +113,7 @@ def photo_view(
             st.markdown(line)
         _actions(collection, row, record)
         if query:
-            _score(encoder, collection, row, query)
+            _score(encoder, query, collection.vectors.rows(_one(row)), result)
         _metadata(record)
     _similar(collection, row)
 
@@ -150,7 +147,7 @@ def _actions(collection: Collection, row: int, record: Record) -> None:
             more_like(str(record["id"]))
             st.rerun()
         if st.button("Use in Match", icon=":material/image_search:"):
-            _add_to_tray(collection, row, record)
+            add_to_tray(collection, row, record)
             # Not None: in a dialog, Streamlit then refuses while widgets are bound to the link.
             st.switch_page(page(MATCH), query_params={})
         if st.button(
@@ -158,31 +155,24 @@ def _actions(collection: Collection, row: int, record: Record) -> None:
             icon=":material/playlist_add:",
             help="Adds it to the tray, whose images Match, Matrix and Train use",
         ):
-            _add_to_tray(collection, row, record)
+            add_to_tray(collection, row, record)
             st.toast(f"{count(len(tray.tray()), 'image')} in the tray.", icon=":material/check:")
 
 
-def _add_to_tray(collection: Collection, row: int, record: Record) -> None:
-    """Add the image to the tray, with its credit in its name."""
-    name = " · ".join(filter(None, [str(record["image"]), plain_credit(collection, record)]))
-    source = original(collection, record)
+def add_to_tray(collection: Collection, row: int, record: Record) -> None:
+    """Add the image to the tray, with its credit in its name; where it cannot be read, as small."""
+    cited = "".join(text for text, _ in credit(collection, record))
+    name = " · ".join(filter(None, [str(record["image"]), cited]))
+    key = f"{collection.manifest.name}/{record['id']}"
     try:
-        data = source.data.read_bytes() if isinstance(source.data, Path) else _bytes(source)
-    except (CaptionLensError, OSError):
-        data = collection.thumbnail(row)
-    tray.add(f"{collection.manifest.name}/{record['id']}", source_of(data, name))
+        tray.add(key, source_of(original(collection, record).data, name))
+    except CaptionLensError:
+        tray.add(key, source_of(collection.thumbnail(row), name))
 
 
-def _bytes(source: Source) -> bytes:
-    assert callable(source.data)  # noqa: S101 - neither a path nor bytes
-    return source.data()
-
-
-def _score(encoder: Encoder, collection: Collection, row: int, query: Query) -> None:
-    vectors = collection.vectors.rows(_one(row))
+def _score(encoder: Encoder, query: Query, vectors: Floats, result: SearchResult) -> None:
     shares = query.contributions(vectors)[0]
-    results = search(collection, query.vector, Limits()).cosines  # what the image competes with
-    read = read_query(encoder, query, vectors, results)
+    read = read_query(encoder, query, vectors, result.cosines)
     readings = "".join(f" ({reading(*each)})" for each in read)
     st.markdown(f"Cosine with the query: **{shares.sum():.3f}**{readings}")
     if len(shares) < 2:

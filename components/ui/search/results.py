@@ -23,13 +23,14 @@ from components.collection.vectors import Rows
 from components.encoder import Encoder
 from components.images import Source
 from components.output.export import provenance, rows_to_csv, rows_to_json
-from components.scores import Floats, band
+from components.scores import FAIR, Floats, band
 from components.ui import selection
-from components.ui.grid import Group, Line, Look, Tile, grid
+from components.ui.grid import Group, Line, Tile, grid
+from components.ui.links import linked_number
 from components.ui.reading import read_query, standing
 from components.ui.search import query as search_query
 from components.ui.search.controls import NO_FOLD, SearchView
-from components.ui.search.photo import credit, open_photo, original, picture
+from components.ui.search.photo import add_to_tray, credit, open_photo, original, picture
 from components.ui.thumbnails import sharpened
 from components.words import count
 
@@ -53,8 +54,7 @@ def find(
 
 
 def _seed() -> int:
-    seed = st.query_params.get("search_seed", "1")
-    return int(seed) if seed.isdecimal() and len(seed) < 10 else 1
+    return linked_number("search_seed", 1, digits=9)
 
 
 def _shuffle() -> None:
@@ -108,17 +108,21 @@ def show(
         if view.scores:
             shares = query.contributions(vectors)
             tiles = [_by_term(tile, query, each) for tile, each in zip(tiles, shares, strict=True)]
-        if first == 0 and readings and band(readings[0][0], readings[0][2]) in {"no match", "weak"}:
+        if first == 0 and readings and readings[0][0] < FAIR:
             notice = _no_good_match(readings[0][0])
     groups = [Group("results", tiles, notice=notice)] if tiles else []
-    look = Look(view.height, view.names, selectable=True)
-    local = {hit.id: source for hit in listed if (source := _local(collection, hit))}
-    groups = sharpened(GRID, groups, view.height, local)
+    found = {hit.id: (int(row), _record(hit)) for row, hit in zip(rows, listed, strict=True)}
+    groups = sharpened(
+        GRID, groups, view.look.height, lambda id_: _local(collection, found[id_][1])
+    )
     with place:
-        chosen = grid(GRID, groups, lambda id_, _: open_photo(id_), look=look)
-    sources = {hit.id: original(collection, _record(hit)) for hit in listed if hit.id in chosen}
-    selection.actions(GRID, sources)
-    return [hit.id for hit in listed]
+        chosen = grid(GRID, groups, lambda id_, _: open_photo(id_), look=view.look)
+    selection.actions(
+        GRID,
+        {id_: original(collection, found[id_][1]) for id_ in chosen},
+        lambda id_: add_to_tray(collection, *found[id_]),
+    )
+    return list(found)
 
 
 def _tile(collection: Collection, row: int, hit: Hit, of: int) -> Tile:
@@ -153,9 +157,9 @@ def _by_term(tile: Tile, query: Query, shares: Floats) -> Tile:
     return replace(tile, lines=tuple(lines))
 
 
-def _local(collection: Collection, hit: Hit) -> Source | None:
+def _local(collection: Collection, record: Record) -> Source | None:
     """Return a result's original if it is a file here: thumbnails of remote ones stay as stored."""
-    source = original(collection, _record(hit))
+    source = original(collection, record)
     return source if isinstance(source.data, Path) else None
 
 
@@ -167,8 +171,7 @@ def _page(pages: int) -> int:
     """Draw the pagination if there are two pages or more; return the current page."""
     if pages < 2:
         return 1
-    linked = st.query_params.get(search_query.PAGE, "1")
-    page = min(int(linked) if linked.isdecimal() and len(linked) < 6 else 1, pages)
+    page = min(linked_number(search_query.PAGE, 1), pages)
     # Not bound to the link: a bound widget would keep its page when the results change.
     key = f"search_pages_{search_query.listing()}"
     return st.pagination(pages, default=max(page, 1), key=key, on_change=_turn, args=(key,))
@@ -176,10 +179,9 @@ def _page(pages: int) -> int:
 
 def step(way: int) -> None:
     """Turn to the next page of results (1), or the one before (-1); a page too far is the last."""
-    linked = st.query_params.get(search_query.PAGE, "1")
-    page = int(linked) if linked.isdecimal() and len(linked) < 6 else 1
+    page = linked_number(search_query.PAGE, 1) + way
     search_query.first_page()
-    st.query_params[search_query.PAGE] = str(max(page + way, 1))
+    st.query_params[search_query.PAGE] = str(max(page, 1))
 
 
 def _turn(key: str) -> None:

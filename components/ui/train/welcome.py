@@ -16,15 +16,15 @@ _SHOWN = 24  # images
 def introduce() -> None:
     """Draw what training does, and the button that fills in everything for a short run."""
     st.markdown(
-        "Training moves each image closer to its own captions and away from the others. Images"
-        " that are held out show whether the model has improved."
+        "Training moves each image closer to its own captions and away from those of other images."
+        " Images that are held out show whether the model has improved."
     )
     st.button(
         "Try it with the sample pictures",
         type="primary",
         icon=":material/play_circle:",
         on_click=_try,
-        help="Chooses the sample images with their captions, and a short run",
+        help="Fills in the sample images with their captions, and the settings of a short run",
         key="train_try",
     )
 
