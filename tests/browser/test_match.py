@@ -43,6 +43,7 @@ def type_captions(page: Page, captions: list[str]) -> None:
 
 
 def upload(page: Page, files: list[Path]) -> None:
+    settled(page)  # a file chosen in the first instant of a visit was once lost on a busy machine
     page.locator("input[type=file]:not([webkitdirectory])").first.set_input_files(files)
     expect(page.get_by_text("An example with sample images")).to_have_count(0)
 
