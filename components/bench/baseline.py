@@ -1,4 +1,4 @@
-"""The baseline of each comparison: plain transformers in float32, on the same images."""
+"""The baselines of each comparison: plain transformers and ONNX Runtime, both in float32."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from components import models
 from components.encoder import batched
+from components.errors import CaptionLensError
 from components.images import sample_sources
 from components.models import Located
 
@@ -48,6 +50,54 @@ class Plain:
         for batch in batched(files, BATCH):
             images = [Image.open(file).convert("RGB") for file in batch]
             self.tower(self._processor(images=images, return_tensors="pt")["pixel_values"])
+
+
+def _tower(model: Any) -> Any:
+    """Return a module whose output is the model's normalised image embeddings."""
+    import torch
+
+    class Tower(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, values: Any) -> Any:
+            features = self.model.get_image_features(pixel_values=values)
+            return torch.nn.functional.normalize(getattr(features, "pooler_output", features))
+
+    return Tower()
+
+
+class Onnx(Plain):
+    """The same model's image tower on ONNX Runtime, as rclip and immich run it."""
+
+    def __init__(self, located: Located, folder: Path) -> None:
+        """Export the tower into ``folder``. Raises CaptionLensError without ONNX Runtime."""
+        super().__init__(located)
+        try:
+            import onnxruntime
+            import onnxscript  # noqa: F401 - torch's exporter needs it
+        except ImportError as error:
+            raise CaptionLensError(
+                "This benchmark compares with ONNX Runtime: pip install onnxruntime onnxscript."
+            ) from error
+        import torch
+
+        file = folder / "tower.onnx"
+        shape = (2, 3, *self.floats([np.zeros((64, 64, 3), np.uint8)]).shape[2:])
+        torch.onnx.export(
+            _tower(self._model),
+            (torch.zeros(shape),),
+            file,
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            verbose=False,
+        )
+        self._session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def tower(self, floats: Any) -> Any:
+        return self._session.run(None, {self._input: floats.numpy()})[0]
 
 
 def jpegs(folder: Path, size: tuple[int, int], number: int) -> list[Path]:

@@ -1,6 +1,6 @@
-"""Encoding speed against the usual way: plain transformers in float32.
+"""Encoding speed against the usual ways: plain transformers, and ONNX Runtime, in float32.
 
-Both alternate in one process on the same images. Speeds vary between runs; compare the ratio.
+All alternate in one process on the same images. Speeds vary between runs; compare the ratios.
 """
 
 import statistics
@@ -12,68 +12,71 @@ from pathlib import Path
 
 import numpy as np
 
-from components.bench.baseline import BATCH, Plain, jpegs, located
-from components.bench.measure import Say
+from components.bench.baseline import BATCH, Onnx, Plain, jpegs, located
+from components.bench.measure import Say, processor
 from components.encoder import Encoder, batched, encode, load
 from components.images import source_of
+
+Sides = dict[str, Callable[[], object]]  # ours first
 
 
 @dataclass(frozen=True)
 class _Job:
     name: str
     images: int
-    ours: Callable[[], object]
-    other: Callable[[], object]
+    sides: Sides
 
 
-def speed(model_id: str, rounds: int, say: Say) -> None:
-    """Print images a second of the bare image tower and from files, ours and the baseline's."""
+def speed(model_id: str, rounds: int, say: Say, precision: str | None = None) -> None:
+    """Print images a second of the bare image tower and from files, ours and the baselines'."""
     with located(model_id) as place, tempfile.TemporaryDirectory() as folder:
-        encoder, plain = load(place), Plain(place)
+        encoder, plain = load(place, precision), Plain(place)
+        baselines = {"torch f32": plain}
+        if encoder.runtime.device == "CPU":
+            baselines["ONNX Runtime f32"] = Onnx(place, Path(folder))
         runtime = encoder.runtime
         say(
             f"\n{model_id}: {runtime.library}, {runtime.device}, {runtime.precision},"
-            f" batch {encoder.batch}; plain torch: batch {BATCH}"
+            f" batch {encoder.batch}; the others: batch {BATCH}"
         )
-        say(f"{'images a second':<34}{'ours':>8}{'plain torch f32':>17}{'ratio':>8}")
-        bare = 0.0
-        for job in _jobs(encoder, plain, Path(folder)):
-            ours, other = _alternate(job, rounds)
-            bare = bare or ours
-            share = f"  ({ours / bare:.0%} of our bare tower)" if ours != bare else ""
-            say(f"{job.name:<34}{ours:>8.1f}{other:>17.1f}{ours / other:>7.1f}x{share}")
+        say(processor())
+        titles = "".join(f"{name:>20}{'ours is':>10}" for name in baselines)
+        say(f"{'images a second':<34}{'ours':>8}{titles}")
+        for job in _jobs(encoder, baselines, Path(folder)):
+            ours, *others = _alternate(job, rounds)
+            cells = "".join(f"{other:>20.1f}{ours / other:>9.1f}x" for other in others)
+            say(f"{job.name:<34}{ours:>8.1f}{cells}")
 
 
-def _jobs(encoder: Encoder, plain: Plain, folder: Path) -> Iterator[_Job]:
+def _jobs(encoder: Encoder, baselines: dict[str, Plain], folder: Path) -> Iterator[_Job]:
     recipe = encoder.recipe.pixels
     if recipe is not None:
         shape = (8 * BATCH, recipe.height, recipe.width, 3)
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        rows, floats = [(row,) for row in noise], plain.floats(noise)
-        yield _Job(
-            "bare image tower",
-            len(noise),
-            lambda: [encoder.vectors(batch) for batch in batched(rows, encoder.batch)],
-            lambda: [plain.tower(batch) for batch in floats.split(BATCH)],
-        )
+        rows = [(row,) for row in noise]
+        sides: Sides = {
+            "ours": lambda: [encoder.vectors(batch) for batch in batched(rows, encoder.batch)]
+        }
+        for name, plain in baselines.items():
+            floats = plain.floats(noise).split(BATCH)
+            sides[name] = lambda plain=plain, floats=floats: list(map(plain.tower, floats))  # type: ignore[misc]
+        yield _Job("bare image tower", len(noise), sides)
     for name, size, number in (("640 x 480", (640, 480), 128), ("12 megapixel", (4000, 3000), 64)):
         files = jpegs(folder / name.replace(" ", ""), size, number)
         sources = [source_of(file) for file in files]
-        yield _Job(
-            f"{name} JPEG files to vectors",
-            number,
-            lambda sources=sources: list(encode(encoder, sources)),  # type: ignore[misc]
-            lambda files=files: plain.files(files),  # type: ignore[misc]
-        )
+        sides = {"ours": lambda sources=sources: list(encode(encoder, sources))}  # type: ignore[misc]
+        for title, plain in baselines.items():
+            sides[title] = lambda plain=plain, files=files: plain.files(files)  # type: ignore[misc]
+        yield _Job(f"{name} JPEG files to vectors", number, sides)
 
 
-def _alternate(job: _Job, rounds: int) -> tuple[float, float]:
-    """Return the medians of images a second, ours and the baseline's, after one warm-up each."""
-    rates: dict[bool, list[float]] = {True: [], False: []}
+def _alternate(job: _Job, rounds: int) -> list[float]:
+    """Return the medians of images a second of each side, after one warm-up each."""
+    rates: dict[str, list[float]] = {name: [] for name in job.sides}
     for turn in range(rounds + 1):
-        for is_ours in (True, False):
+        for name, run in job.sides.items():
             start = time.perf_counter()
-            (job.ours if is_ours else job.other)()
+            run()
             if turn:
-                rates[is_ours].append(job.images / (time.perf_counter() - start))
-    return statistics.median(rates[True]), statistics.median(rates[False])
+                rates[name].append(job.images / (time.perf_counter() - start))
+    return [statistics.median(each) for each in rates.values()]

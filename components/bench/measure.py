@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+_INSTRUCTIONS = (
+    *("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
+)
 Say = Callable[[str], None]
 Result = TypeVar("Result")
 
@@ -24,6 +28,18 @@ def peak_memory() -> int:
     """Return the peak resident memory of this process in bytes (VmHWM, Linux only)."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
+
+
+def processor() -> str:
+    """Return the processor's name, and which of the instructions that matter it has."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    name = re.search(r"model name\s*:\s*(.+)", text)
+    flags = set((re.search(r"flags\s*:\s*(.+)", text) or [""])[0].split())
+    kinds = [kind for kind in _INSTRUCTIONS if kind in flags]
+    return f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores: {', '.join(kinds)}"
 
 
 @contextmanager

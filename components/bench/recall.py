@@ -28,7 +28,7 @@ def recall(model_id: str, folder: Path, say: Say) -> None:
     """
     located = models.locate(models.resolve(model_id))
     say(f"\n{model_id}: recall@1 / 5 / 10 in per cent, gallery of the split")
-    for precision in ("f32", "bf16"):
+    for precision in ("f32", "bf16", "int8"):
         encoder = load(located, precision)
         for name in ("dev", "test"):
             split = read_split(folder, name)

@@ -25,8 +25,11 @@ def speed(
         Path | None,
         typer.Option(help="A dataset with dev and test splits: measure recall instead."),
     ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="f32, bf16 or int8. Default: what the app would use.")
+    ] = None,
 ) -> None:
-    """Measure encoding in images a second, ours and plain torch float32."""
+    """Measure encoding in images a second: ours, plain torch and ONNX Runtime, both float32."""
     if context.invoked_subcommand:
         return
     from components.bench import baseline, encoding
@@ -37,7 +40,7 @@ def speed(
             measure_recall(model_id, recall, typer.echo)
         return
     for model_id in model or ["pocket", baseline.RANDOM_CLIP]:
-        encoding.speed(model_id, rounds, typer.echo)
+        encoding.speed(model_id, rounds, typer.echo, precision)
 
 
 @bench_app.command("search")

@@ -16,12 +16,18 @@ models_app = typer.Typer(no_args_is_help=True, help="List, download, prepare and
 @models_app.command("list")
 def list_models() -> None:
     """List the models of the catalogue and those on disk."""
+    from components.encoder.runtimes.prepared import int8_check
+
     on_disk = {spec.id for spec in models.on_disk()}
     for card in CATALOGUE:
         state = "on disk" if card.spec.id in on_disk else megabytes(card.size_mb * 1_000_000)
         typer.echo(f"{state:>10}  {card.spec.id}\n{'':>10}  {card.good_for}")
     for model_id in sorted(on_disk - {card.spec.id for card in CATALOGUE}):
         typer.echo(f"{'on disk':>10}  {model_id}")
+    for model_id in sorted(on_disk):
+        check = int8_check(models.locate(models.resolve(model_id)))
+        if check:
+            typer.echo(f"{'':>10}  {model_id}: {check.sentence()}")
 
 
 @models_app.command()

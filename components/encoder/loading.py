@@ -39,9 +39,10 @@ def load(
     >>> [photos[row].name for row in cosines.argsort()[::-1]][0]
     'chelsea.jpg'
 
-    ``precision`` is "f32", "bf16" or "f16", by default the fastest that keeps the checkpoint's
-    ranking; ``device`` is "cuda" or "cpu", by default the GPU where there is one. A CPU runs
-    OpenVINO, or torch where OpenVINO cannot run the checkpoint: ``note`` then gives the reason.
+    ``precision`` is "f32", "bf16", "f16" or "int8" (the image tower alone, on a CPU), by default
+    the fastest that keeps the checkpoint's ranking; ``device`` is "cuda" or "cpu", by default the
+    GPU where there is one. A CPU runs OpenVINO, or torch where OpenVINO cannot run the checkpoint:
+    ``note`` then gives the reason.
     Raises ModelError where no such model is on disk, and RuntimeUnavailable where its files are
     damaged or inconsistent.
     """
@@ -49,7 +50,7 @@ def load(
     precision = precision or default_precision(located)
     if family(located) in MATCHERS:
         return _on_torch(located, device or best_device(), precision)
-    if (device or best_device()) == "cuda":
+    if precision != "int8" and (device or best_device()) == "cuda":
         return _on_torch(located, "cuda", precision)
     try:
         return _on_openvino(located, precision)
@@ -86,10 +87,14 @@ def best_device() -> Literal["cuda", "cpu"]:
 
 
 def _on_openvino(located: Located, precision: str | None) -> Encoder:
-    from components.encoder.runtimes.openvino import OpenVinoRuntime
-    from components.encoder.runtimes.prepared import prepare
+    from components.encoder.runtimes.openvino import OpenVinoRuntime, prefers_int8
+    from components.encoder.runtimes.prepared import prepare, prepare_int8
 
     folder = prepare(located)
+    if precision == "int8":
+        prepare_int8(located)
+    elif precision is None and prefers_int8() and prepare_int8(located).passed:
+        precision = "int8"
     runtime = OpenVinoRuntime(folder, precision)
     recipe = runtime.recipe
     return Encoder(

@@ -160,7 +160,7 @@ def _describe(encoder: Encoder) -> None:
     kind = "scores pairs, has no vectors" if encoder.head else f"{encoder.recipe.width} dimensions"
     st.caption(
         f"{runtime.device} · {runtime.library} · {runtime.precision} · {kind} · revision"
-        f" {plain(encoder.revision[:12])}  \nf32 is exact; bf16 and f16 are faster."
+        f" {plain(encoder.revision[:12])}  \nf32 is exact; bf16, f16 and int8 are faster."
     )
     if encoder.note:
         st.caption(f":material/info: {plain(encoder.note)} It runs on PyTorch, more slowly.")

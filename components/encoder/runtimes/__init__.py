@@ -23,7 +23,7 @@ class Runtime(Protocol):
 
     library: str  # such as "OpenVINO 2026.4"
     device: str  # such as "CPU", or the GPU's name
-    precision: str  # "f32", "bf16" or "f16"
+    precision: str  # "f32", "bf16", "f16" or "int8"
 
     def images(self, *inputs: Array) -> NDArray[np.float32]:
         """Return (n, width) raw image embeddings of (n, height, width, 3) bytes."""

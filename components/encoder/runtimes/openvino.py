@@ -19,19 +19,21 @@ class OpenVinoRuntime:
     device = "CPU"
 
     def __init__(self, folder: Path, precision: str | None = None) -> None:
-        """Compile a folder of `prepare`; precision "f32" or "bf16", by default the fastest."""
+        """Compile a folder of `prepare`; precision "f32", "bf16" or "int8" (of `prepare_int8`)."""
         import openvino
 
         core = openvino.Core()
         self.precision = precision or best_precision()
         self.recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
-        options = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY"}
+        is_int8 = self.precision == "int8"
+        hint = "f32" if is_int8 else self.precision
+        options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         # One infer request per tower, used by one thread at a time: it uses every core.
         self._image, self._text = (
             core.compile_model(
                 core.read_model(folder / file), "CPU", options
             ).create_infer_request()
-            for file in ("image.xml", "text.xml")
+            for file in ("image-int8.xml" if is_int8 else "image.xml", "text.xml")
         )
         self._lock = threading.Lock()
 
@@ -53,7 +55,15 @@ class OpenVinoRuntime:
 
 def best_precision() -> str:
     """Return "bf16" where the CPU supports it, else "f32"."""
+    return "bf16" if "BF16" in _capabilities() else "f32"
+
+
+def prefers_int8() -> bool:
+    """Return whether int8 is the CPU's fastest precision: it has no bf16."""
+    return "INT8" in _capabilities() and "BF16" not in _capabilities()
+
+
+def _capabilities() -> list[str]:
     import openvino
 
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bf16" if "BF16" in capabilities else "f32"
+    return list(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from components.encoder.runtimes import RuntimeUnavailable
+from components.encoder.runtimes.quantize import Int8Check, read_check
 from components.models import Located
 from components.settings import ROOT, Settings
 
@@ -61,8 +62,33 @@ def prepare(located: Located) -> Path:
     return folder
 
 
+def int8_check(located: Located) -> Int8Check | None:
+    """Return the check of a checkpoint's int8 image tower, None where it was not made."""
+    return read_check(prepared_folder(located))
+
+
+def prepare_int8(located: Located) -> Int8Check:
+    """Return how well a checkpoint's int8 image tower follows float32, after making it once.
+
+    Takes seconds to minutes. Raises RuntimeUnavailable where it cannot be converted or quantised.
+    """
+    folder = prepare(located)
+    with _preparing:
+        check = read_check(folder)
+        if check is None:
+            _run(located.spec.id, "quantize", str(folder))
+            check = read_check(folder)
+    assert check is not None  # noqa: S101 - for the type checker: written last
+    return check
+
+
 def _convert(model_id: str, folder: Path) -> None:
-    command = [sys.executable, "-m", "components.encoder.runtimes.convert", model_id, str(folder)]
+    _run(model_id, "convert", model_id, str(folder))
+
+
+def _run(model_id: str, module: str, *arguments: str) -> None:
+    """Run a module beside this one in a process of its own."""
+    command = [sys.executable, "-m", f"components.encoder.runtimes.{module}", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["the converter was killed"])[-1]

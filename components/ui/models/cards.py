@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from components import models
+from components.encoder.runtimes.prepared import int8_check
 from components.models import CATALOGUE, ModelCard, ModelSpec
 from components.ui.models import downloads
 from components.ui.setup import MATCH, page
@@ -92,8 +93,12 @@ def describe(spec: ModelSpec) -> None:
         if card:
             size = f"{card.size_mb:,} MB, vectors of {card.width} dimensions"
             st.caption(f"{size}. {plain(card.languages)}. Licence: {plain(card.licence)}.")
+        is_on_disk = models.is_on_disk(spec)
+        check = int8_check(models.locate(spec)) if is_on_disk else None
+        if check:
+            st.caption(check.sentence())
         with st.container(horizontal=True, vertical_alignment="center"):
-            if models.is_on_disk(spec):
+            if is_on_disk:
                 on_disk(spec)
             elif st.button("Download…", icon=":material/download:", key="download_ask"):
                 downloads.ask(spec)
