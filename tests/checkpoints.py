@@ -140,6 +140,21 @@ def write_sentence_tower(folder: Path, width: int = 24) -> Path:
     return folder
 
 
+def write_bert(folder: Path) -> Path:
+    """Write a tiny BERT with its tokenizer."""
+    torch.manual_seed(0)
+    config = hf.BertConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        vocab_size=80,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(folder, hf.BertModel(config), _bert_tokenizer(512))
+    return folder
+
+
 def _sentence_files(width: int) -> dict[str, Any]:
     kinds = ["Transformer", "Pooling", "Dense"]
     paths = ["", "1_Pooling", "2_Dense"]

@@ -73,7 +73,7 @@ def names(encoder: Encoder, folder: Path, say: Say) -> None:
         raise DataError(f"{folder.name} holds images that cannot be read.")
     texts = encoder.texts([_TEMPLATE.format(called[0]) for called in named.names])
     correct = (np.stack(vectors) @ texts.T).argmax(axis=1) == np.arange(len(sources))
-    trained = np.isin(np.arange(len(sources)), named.shown)
+    trained = np.isin(np.arange(len(sources)), named.even)
     say(f"{encoder.spec.id}: top-1 among {len(sources):,} names")
     for name, half in (("even classes", trained), ("odd classes", ~trained)):
         say(f"{name:<14}{correct[half].mean():>8.1%}  of {half.sum()} images")

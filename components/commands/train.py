@@ -141,20 +141,22 @@ def dual(
 
 @train_app.command()
 def pocket(
-    flickr8k: Annotated[Path, typer.Option(help="Flickr8k's folder, with splits.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="Captioned images with splits train and dev; may be repeated."),
+    ],
     imagenet: Annotated[
         Path, typer.Option(help="A folder with one image of each class, and labels.csv.")
     ],
     backbone: Annotated[Path, typer.Option(help="MobileNetV2's folder.")],
     minilm: Annotated[Path, typer.Option(help="all-MiniLM-L6-v2's folder.")],
-    starter: Annotated[Path, typer.Option(help="The starter's folder.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the model is in its pocket/.")],
 ) -> None:
     """Train Pocket, the model that ships with the app, as its model card describes."""
     from components.training.pocket.make import make
     from components.training.pocket.material import Sources
 
-    _show(make(Sources(flickr8k, imagenet, backbone, minilm, starter), out))
+    _show(make(Sources(tuple(data), imagenet, backbone, minilm), out))
 
 
 def _check(option: str, value: str, choices: tuple[str, ...]) -> None:

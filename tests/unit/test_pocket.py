@@ -16,11 +16,11 @@ from components.bench.training import names
 from components.datasets.captioned import DataError
 from components.encoder import load
 from components.images import sample_sources
-from components.models.catalogue import POCKET
-from components.training.loop import Step
-from components.training.pocket import learner, material
-from components.training.pocket.make import PLAN, Mixed, make
+from components.training.loop import Ended, Step
+from components.training.pocket import learner
+from components.training.pocket.make import TEXT_PLAN, TOWERS_PLAN, make
 from components.training.pocket.material import Sources, read_named
+from components.training.run import Message
 from tests import checkpoints
 from tests.pairs import write_pairs
 
@@ -29,14 +29,13 @@ pytestmark = pytest.mark.slow  # converts or trains a model
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
-    """Tiny random checkpoints as backbone and MiniLM; the starter is Pocket itself."""
-    monkeypatch.setattr(learner, "BATCH", 8)
-    monkeypatch.setattr(learner, "NAMED", 2)
-    monkeypatch.setattr(learner, "NAMES", 5)
+    """Tiny random checkpoints as backbone and MiniLM, and two datasets of a few images."""
+    sizes = learner.Sizes(batch=8, named=2, names=5, naming=0.3)
+    monkeypatch.setattr(learner.TextLearner, "sizes", sizes)
+    monkeypatch.setattr(learner.TowersLearner, "sizes", sizes)
     monkeypatch.setattr(learner, "CROP", 64)
     monkeypatch.setattr(learner, "PASSES", 2)
-    monkeypatch.setattr(material, "WIDTH", 32)
-    flickr = write_pairs(tmp_path / "flickr8k", splits=True)
+    captioned = tuple(write_pairs(tmp_path / name, splits=True) for name in ("one", "two"))
     named = tmp_path / "imagenet"
     (named / "images").mkdir(parents=True)
     with (named / "labels.csv").open("w", encoding="utf-8", newline="") as file:
@@ -48,30 +47,26 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     backbone = hf.MobileNetV2Config(depth_multiplier=0.35)
     backbone.num_labels = 11  # background, and ten things
     hf.MobileNetV2ForImageClassification(backbone).save_pretrained(tmp_path / "backbone")
-    checkpoints.write_sentence_tower(tmp_path / "minilm")
-    return Sources(flickr, named, tmp_path / "backbone", tmp_path / "minilm", POCKET)
+    checkpoints.write_bert(tmp_path / "minilm")
+    return Sources(captioned, named, tmp_path / "backbone", tmp_path / "minilm")
 
 
 def test_it_makes_a_checkpoint_that_plain_transformers_loads(
     sources: Sources, tmp_path: Path
 ) -> None:
-    plan = replace(PLAN, epochs=1, precision="f32", checkpoint_every=2)
+    text = replace(TEXT_PLAN, epochs=1, precision="f32", checkpoint_every=2)
+    towers = replace(TOWERS_PLAN, epochs=1, precision="f32", checkpoint_every=2)
     work, killed = tmp_path / "work", tmp_path / "killed"
-    events = make(sources, work, plan)
-    last = list(itertools.islice(events, 5))[-1]  # in the second pass
-    shutil.copytree(work, killed)  # as a kill leaves it: the fourth step is kept
-    again = next(make(sources, killed, plan))
-    assert isinstance(last, Step)
-    assert isinstance(again, Step)
-    assert (again.number, again.loss) == (last.number, last.loss)
-    del events
-    rest = list(make(sources, work, plan))
-    mixed = rest[-1]
-    assert isinstance(mixed, Mixed)
-    assert len(mixed.recalls) == 6
-    means = {share: float(np.mean(recall)) for share, recall in mixed.recalls.items()}
-    assert means[mixed.share] >= max(means.values()) - 0.1
-    assert all(mean < max(means.values()) - 0.1 for s, mean in means.items() if s < mixed.share)
+    events = make(sources, work, text, towers)
+    begun = list(itertools.takewhile(lambda event: not isinstance(event, Ended), events))
+    first = list(itertools.islice(events, 3))[-1]
+    shutil.copytree(work, killed)  # as a kill leaves it: the second step of the towers is kept
+    again = next(event for event in make(sources, killed, text, towers) if isinstance(event, Step))
+    assert isinstance(begun[0], Message) and "images with captions" in begun[0].text
+    assert isinstance(first, Step)
+    assert (again.number, again.loss) == (first.number, first.loss)
+    *_, last = events
+    assert isinstance(last, Ended)
     made = tmp_path / "work" / "pocket"
     model = hf.AutoModel.from_pretrained(made, dtype=torch.float32)
     processor = hf.AutoProcessor.from_pretrained(made)
@@ -90,7 +85,7 @@ def test_it_makes_a_checkpoint_that_plain_transformers_loads(
 
 def test_half_of_the_classes_are_held_out_of_training(sources: Sources) -> None:
     named = read_named(sources.imagenet)
-    assert named.shown == (0, 2, 4, 6, 8)
+    assert named.even == (0, 2, 4, 6, 8)
     assert named.names[3] == ("thing 3", "other name")
 
 

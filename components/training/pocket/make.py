@@ -1,110 +1,125 @@
-"""Making Pocket from the starter: teacher outputs, training, interpolation, the checkpoint."""
+"""Making Pocket from public parts: teachers' outputs, two stages of training, the checkpoint."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
-from transformers import AutoModel, AutoProcessor
+from transformers import (
+    AutoTokenizer,
+    BertModel,
+    MobileNetV2ImageProcessorPil,
+    MobileNetV2Model,
+    VisionTextDualEncoderConfig,
+    VisionTextDualEncoderModel,
+    VisionTextDualEncoderProcessor,
+)
+from transformers.image_utils import PILImageResampling
 
 from components.datasets.captioned import read
 from components.files import write_bytes
 from components.training.loader import DecodedExamples, decode_once
 from components.training.loop import BEST, Dev, Ended, Step, train
 from components.training.plan import Plan
-from components.training.pocket.learner import PocketLearner, dev_recall
+from components.training.pocket.learner import TextLearner, TowersLearner
 from components.training.pocket.material import (
     SIDE,
+    WIDTH,
     Material,
     Sources,
+    Taught,
     Texts,
     read_named,
-    teacher_outputs,
+    taught,
 )
+from components.training.run import Message
 from components.training.weights import load_learned
 
-PLAN = Plan(
-    epochs=4, rate=1e-4, warmup=0.1, decay=0.05, average=0.99, clip=5.0, checkpoint_every=31
+TEXT_PLAN = Plan(epochs=2, rate=3e-4, warmup=0.1, decay=0.05, clip=5.0)
+TOWERS_PLAN = Plan(
+    epochs=4, rate=3e-4, warmup=0.1, decay=0.05, average=0.99, clip=5.0, checkpoint_every=58
 )
-_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the tuned weights, the rest being the starter's
-_NOISE = 0.1  # per cent of dev's mean recall: within it, the share nearest to the starter is taken
+_SCALE = 3.0  # the logarithm of the initial logit scale
+_Event = Message | Step | Dev | Ended
 
 
-@dataclass(frozen=True)
-class Mixed:
-    """The chosen share of the tuned weights, and dev's R@1/5/10 both ways at each share."""
+def make(
+    sources: Sources, work: Path, text_plan: Plan = TEXT_PLAN, towers_plan: Plan = TOWERS_PLAN
+) -> Iterator[_Event]:
+    """Yield both stages' events; at the end the checkpoint is in ``work/pocket``.
 
-    share: float
-    recalls: dict[float, tuple[float, ...]]
+    A run that was interrupted resumes when it is called again with the same ``work``.
+    """
+    material, reader = _material(sources, work), Texts(sources.minilm)
+    sizes = [f"{len(each.images.examples):,} images" for each in material.train]
+    yield Message(f"Training on {' and '.join(sizes)} with captions, and on ImageNet's names.")
+    torch.manual_seed(text_plan.seed)  # of the new projections
+    model = _untrained(sources)
+    for stage, learner, plan in (
+        ("text", TextLearner, text_plan),
+        ("towers", TowersLearner, towers_plan),
+    ):
+        yield from train(learner(model, material, reader, plan), plan, work / stage)
+        load_learned(model, load_file(work / stage / BEST))
+    _save(model, sources, work / "pocket")
 
 
-_Event = Step | Dev | Ended | Mixed
+def _material(sources: Sources, work: Path) -> Material:
+    data = [read(folder) for folder in sources.captioned]
+    named = read_named(sources.imagenet)
+
+    def decoded(examples: Any) -> DecodedExamples:
+        return decode_once(examples, SIDE, "squeeze", work / "images")
+
+    def with_outputs(images: DecodedExamples) -> Taught:
+        file = work / "teachers" / f"{images.key}.safetensors"
+        return Taught(images, **_once(file, lambda: taught(sources, images)))
+
+    return Material(
+        train=tuple(with_outputs(decoded(each.split("train"))) for each in data),
+        dev=tuple(decoded(each.split("dev")) for each in data),
+        sample=with_outputs(decoded(named.examples)),
+        named=named,
+    )
 
 
 def _once(file: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """Return the tensors of ``file``, which is written first where it is missing."""
     if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(file, to_bytes(make()))
     return load_file(file)
 
 
-def make(sources: Sources, work: Path, plan: Plan = PLAN) -> Iterator[_Event]:
-    """Yield the loop's events; at the end the checkpoint is in ``work/pocket``.
-
-    A run that was interrupted resumes when it is called again with the same ``work``.
-    """
-    flickr, named = read(sources.flickr8k), read_named(sources.imagenet)
-    cache = work / "images"
-    learn = decode_once(flickr.split("train"), SIDE, "squeeze", cache)
-    dev = decode_once(flickr.split("dev"), SIDE, "squeeze", cache)
-    sample = decode_once(named.examples, SIDE, "crop", cache)
-    outputs = _once(work / "known.safetensors", lambda: teacher_outputs(sources, learn, sample))
-    material = Material(learn, dev, sample, named, **outputs)
-    model: Any = AutoModel.from_pretrained(
-        sources.starter, dtype=torch.float32, use_safetensors=True
+def _untrained(sources: Sources) -> Any:
+    """Return the backbone and MiniLM as one dual encoder, with random projections."""
+    vision: Any = MobileNetV2Model.from_pretrained(sources.backbone, dtype=torch.float32)
+    text: Any = BertModel.from_pretrained(sources.minilm, dtype=torch.float32)
+    vision.config.hidden_size = vision.conv_1x1.convolution.out_channels
+    vision.config.id2label = {}  # names of the classes that the tower no longer has
+    for part in (vision, text):
+        part.config.name_or_path = ""  # the folders of this computer are not part of the model
+    config = VisionTextDualEncoderConfig.from_vision_text_configs(
+        vision.config, text.config, projection_dim=WIDTH, logit_scale_init_value=_SCALE
     )
-    reader = Texts(sources.starter)
-    yield from train(PocketLearner(model, material, reader, plan), plan, work / "pairs")
-    load_learned(model, load_file(work / "pairs" / BEST))
-    yield _interpolate(sources, model, dev, reader)
-    save(model, sources.starter, work / "pocket")
+    return VisionTextDualEncoderModel(config, vision_model=vision, text_model=text)
 
 
-def _interpolate(sources: Sources, model: Any, dev: DecodedExamples, reader: Texts) -> Mixed:
-    """Leave in ``model`` the weights between the starter's and its own that are best on dev.
+def _save(model: Any, sources: Sources, out: Path) -> None:
+    """Write the checkpoint in float16, with its processor, as `AutoModel` loads it.
 
-    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models". Of shares that are equal on dev
-    within `_NOISE`, the smallest keeps most of what the starter can classify.
+    Whole images are resized to a square, as in training: nothing at their edges is lost.
     """
-    start = load_file(sources.starter / "model.safetensors")
-    tuned = {name: value.clone() for name, value in model.state_dict().items()}
-    recalls: dict[float, tuple[float, ...]] = {}
-    model.eval()
-
-    def mix(share: float) -> None:
-        mixed = {
-            name: torch.lerp(start[name].float(), value, share)
-            for name, value in tuned.items()
-            if value.is_floating_point()
-        }
-        model.load_state_dict(mixed, strict=False)
-
-    for share in _SHARES:
-        mix(share)
-        with torch.inference_mode():
-            recalls[share] = dev_recall(model, dev, reader)
-    means = {share: float(np.mean(recall)) for share, recall in recalls.items()}
-    chosen = min(share for share, mean in means.items() if mean >= max(means.values()) - _NOISE)
-    mix(chosen)
-    return Mixed(chosen, recalls)
-
-
-def save(model: Any, starter: Path, out: Path) -> None:
-    """Write the checkpoint in float16, with the starter's processor, as `AutoModel` loads it."""
     model.to(memory_format=torch.contiguous_format).half().save_pretrained(out)
-    AutoProcessor.from_pretrained(starter).save_pretrained(out)
+    image_processor = MobileNetV2ImageProcessorPil(
+        size={"height": SIDE, "width": SIDE},
+        do_center_crop=False,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+        resample=PILImageResampling.BICUBIC,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(sources.minilm)
+    VisionTextDualEncoderProcessor(image_processor, tokenizer).save_pretrained(out)
