@@ -141,10 +141,11 @@ def _folded(tile: Tile, twins: Rows) -> Tile:
 
 
 def _read(tile: Tile, standing_of: tuple[float, float, float]) -> Tile:
-    """Return a tile with its band, percentile and z."""
+    """Return a tile with its band, percentile and z; a weak first place is not marked as best."""
     share, zscore, prominence = standing_of
     detail = " · ".join(filter(None, [standing(share, zscore), tile.detail]))
-    return replace(tile, band=band(share, prominence), detail=detail)
+    best = tile.best and share >= FAIR
+    return replace(tile, best=best, band=band(share, prominence), detail=detail)
 
 
 def _by_term(tile: Tile, query: Query, shares: Floats) -> Tile:
