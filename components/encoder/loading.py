@@ -2,6 +2,7 @@
 
 import ctypes.util
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -93,8 +94,9 @@ def _on_openvino(located: Located, precision: str | None) -> Encoder:
     folder = prepare(located)
     if precision == "int8":
         prepare_int8(located)
-    elif precision is None and prefers_int8() and prepare_int8(located).passed:
-        precision = "int8"
+    elif precision is None and prefers_int8():
+        with suppress(RuntimeUnavailable):  # what cannot be quantised runs in float32
+            precision = "int8" if prepare_int8(located).passed else None
     runtime = OpenVinoRuntime(folder, precision)
     recipe = runtime.recipe
     return Encoder(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.encoder import load
-from components.encoder.runtimes import openvino, quantize
+from components.encoder.runtimes import RuntimeUnavailable, int8, openvino, prepared
 from components.encoder.runtimes.prepared import int8_check, prepare_int8, prepared_folder
 from components.images import decode, sample_sources
 from components.models import Located, locate, resolve
@@ -30,7 +30,7 @@ def test_the_image_tower_is_quantised_once_and_measured(located: Located) -> Non
     load(located, precision="f32")
     assert int8_check(located) is None
     check = prepare_int8(located)
-    graph = prepared_folder(located) / quantize.GRAPH
+    graph = prepared_folder(located) / int8.GRAPH
     made = graph.stat().st_mtime_ns
     assert check == int8_check(located) == prepare_int8(located)
     assert graph.stat().st_mtime_ns == made
@@ -51,9 +51,22 @@ def test_int8_is_the_default_of_a_cpu_without_bf16_where_the_ranking_is_kept(
 ) -> None:
     prepare_int8(located)
     for limit, expected in ((0.0, "int8"), (1.1, "f32")):
-        monkeypatch.setattr(quantize, "MIN_CORRELATION", limit)
-        monkeypatch.setattr(quantize, "MIN_COSINE", 0.0)
+        monkeypatch.setattr(int8, "MIN_CORRELATION", limit)
+        monkeypatch.setattr(int8, "MIN_COSINE", 0.0)
         assert load(located).runtime.precision == expected
+
+
+@pytest.mark.usefixtures("without_bf16")
+def test_what_cannot_be_quantised_runs_in_float32_on_openvino(
+    located: Located, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Located) -> int8.Int8Check:
+        raise RuntimeUnavailable("NNCF cannot quantise it")
+
+    monkeypatch.setattr(prepared, "prepare_int8", refuse)
+    encoder = load(located)
+    assert (encoder.runtime.precision, encoder.note) == ("f32", "")
+    assert encoder.runtime.library.startswith("OpenVINO")
 
 
 def test_a_convolutional_model_stays_in_float32(without_bf16: None) -> None:
@@ -61,7 +74,7 @@ def test_a_convolutional_model_stays_in_float32(without_bf16: None) -> None:
 
 
 def test_the_check_is_told_in_words(tmp_path: Path) -> None:
-    assert quantize.read_check(tmp_path) is None
-    kept, lost = quantize.Int8Check(0.999, 0.995), quantize.Int8Check(0.98, 0.995)
+    assert int8.read_check(tmp_path) is None
+    kept, lost = int8.Int8Check(0.999, 0.995), int8.Int8Check(0.98, 0.995)
     assert kept.sentence().startswith("int8 kept: rank correlation with f32 0.9990 (at least")
     assert lost.sentence().startswith("int8 not used by default: ")

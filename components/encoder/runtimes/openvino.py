@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.encoder.recipe import Recipe
 from components.encoder.runtimes import Array
+from components.encoder.runtimes.int8 import GRAPH
 
 
 class OpenVinoRuntime:
@@ -33,7 +34,7 @@ class OpenVinoRuntime:
             core.compile_model(
                 core.read_model(folder / file), "CPU", options
             ).create_infer_request()
-            for file in ("image-int8.xml" if is_int8 else "image.xml", "text.xml")
+            for file in (GRAPH if is_int8 else "image.xml", "text.xml")
         )
         self._lock = threading.Lock()
 
@@ -59,7 +60,7 @@ def best_precision() -> str:
 
 
 def prefers_int8() -> bool:
-    """Return whether int8 is the CPU's fastest precision: it has no bf16."""
+    """Return whether the CPU supports int8 and not bf16: int8 is its fastest precision."""
     return "INT8" in _capabilities() and "BF16" not in _capabilities()
 
 

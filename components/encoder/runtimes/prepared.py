@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from components.encoder.runtimes import RuntimeUnavailable
-from components.encoder.runtimes.quantize import Int8Check, read_check
+from components.encoder.runtimes.int8 import Int8Check, read_check
 from components.models import Located
 from components.settings import ROOT, Settings
 
@@ -55,7 +55,7 @@ def prepare(located: Located) -> Path:
             _drop_stale(located)
             draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_MAKING))
             try:
-                _convert(located.spec.id, draft)
+                _run(located.spec.id, "convert", located.spec.id, str(draft))
                 _publish(draft, folder)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -63,7 +63,7 @@ def prepare(located: Located) -> Path:
 
 
 def int8_check(located: Located) -> Int8Check | None:
-    """Return the check of a checkpoint's int8 image tower, None where it was not made."""
+    """Return the check of a checkpoint's int8 image tower, None where there is no such tower."""
     return read_check(prepared_folder(located))
 
 
@@ -82,12 +82,8 @@ def prepare_int8(located: Located) -> Int8Check:
     return check
 
 
-def _convert(model_id: str, folder: Path) -> None:
-    _run(model_id, "convert", model_id, str(folder))
-
-
 def _run(model_id: str, module: str, *arguments: str) -> None:
-    """Run a module beside this one in a process of its own."""
+    """Run a module of this package in a process of its own. Raises RuntimeUnavailable."""
     command = [sys.executable, "-m", f"components.encoder.runtimes.{module}", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
