@@ -26,9 +26,9 @@ class Plain:
         import torch
         from transformers import AutoImageProcessor, AutoModel
 
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model = AutoModel.from_pretrained(located.image, dtype=torch.float32)
-        self._model = self._model.to(self._device).eval()
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = AutoModel.from_pretrained(located.image, dtype=torch.float32)
+        self.module = _image_tower(model.to(self.device).eval())
         self._processor = AutoImageProcessor.from_pretrained(located.image)
 
     def floats(self, pixels: Any) -> Any:
@@ -41,9 +41,7 @@ class Plain:
         import torch
 
         with torch.inference_mode():
-            features = self._model.get_image_features(pixel_values=floats.to(self._device))
-            vectors = getattr(features, "pooler_output", features)
-            return torch.nn.functional.normalize(vectors, dim=-1).cpu()
+            return self.module(floats.to(self.device)).cpu()
 
     def files(self, files: Sequence[Path]) -> None:
         """Encode image files batch by batch."""
@@ -52,42 +50,44 @@ class Plain:
             self.tower(self._processor(images=images, return_tensors="pt")["pixel_values"])
 
 
-def _tower(model: Any) -> Any:
-    """Return a module whose output is the model's normalised image embeddings."""
+def _image_tower(model: Any) -> Any:
+    """Return a module that maps pixel values to the model's normalised image embeddings."""
     import torch
 
-    class Tower(torch.nn.Module):
+    class ImageTower(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, values: Any) -> Any:
             features = self.model.get_image_features(pixel_values=values)
-            return torch.nn.functional.normalize(getattr(features, "pooler_output", features))
+            vectors = getattr(features, "pooler_output", features)
+            return torch.nn.functional.normalize(vectors, dim=-1)
 
-    return Tower()
+    return ImageTower()
 
 
 class Onnx(Plain):
-    """The same model's image tower on ONNX Runtime, as rclip and immich run it."""
+    """The same image tower on ONNX Runtime, as rclip and immich run it."""
 
     def __init__(self, located: Located, folder: Path) -> None:
         """Export the tower into ``folder``. Raises CaptionLensError without ONNX Runtime."""
-        super().__init__(located)
         try:
             import onnxruntime
             import onnxscript  # noqa: F401 - torch's exporter needs it
         except ImportError as error:
             raise CaptionLensError(
-                "This benchmark compares with ONNX Runtime: pip install onnxruntime onnxscript."
+                "This benchmark compares with ONNX Runtime, which is not installed: run"
+                " `pip install onnxruntime onnxscript`."
             ) from error
         import torch
 
+        super().__init__(located)
         file = folder / "tower.onnx"
-        shape = (2, 3, *self.floats([np.zeros((64, 64, 3), np.uint8)]).shape[2:])
+        example = self.floats(np.zeros((2, 64, 64, 3), np.uint8)).to(self.device)
         torch.onnx.export(
-            _tower(self._model),
-            (torch.zeros(shape),),
+            self.module,
+            (example,),
             file,
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),

@@ -17,21 +17,21 @@ from components.bench.measure import Say, processor
 from components.encoder import Encoder, batched, encode, load
 from components.images import source_of
 
-Sides = dict[str, Callable[[], object]]  # ours first
+_Sides = dict[str, Callable[[], object]]  # ours first
 
 
 @dataclass(frozen=True)
 class _Job:
     name: str
     images: int
-    sides: Sides
+    sides: _Sides
 
 
 def speed(model_id: str, rounds: int, say: Say, precision: str | None = None) -> None:
-    """Print images a second of the bare image tower and from files, ours and the baselines'."""
+    """Print images per second of the bare image tower and from files, ours and the baselines'."""
     with located(model_id) as place, tempfile.TemporaryDirectory() as folder:
-        encoder, plain = load(place, precision), Plain(place)
-        baselines = {"torch f32": plain}
+        encoder = load(place, precision)
+        baselines = {"torch f32": Plain(place)}
         if encoder.runtime.device == "CPU":
             baselines["ONNX Runtime f32"] = Onnx(place, Path(folder))
         runtime = encoder.runtime
@@ -54,12 +54,12 @@ def _jobs(encoder: Encoder, baselines: dict[str, Plain], folder: Path) -> Iterat
         shape = (8 * BATCH, recipe.height, recipe.width, 3)
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         rows = [(row,) for row in noise]
-        sides: Sides = {
+        floats = next(iter(baselines.values())).floats(noise).split(BATCH)  # the same for all
+        sides: _Sides = {
             "ours": lambda: [encoder.vectors(batch) for batch in batched(rows, encoder.batch)]
         }
         for name, plain in baselines.items():
-            floats = plain.floats(noise).split(BATCH)
-            sides[name] = lambda plain=plain, floats=floats: list(map(plain.tower, floats))  # type: ignore[misc]
+            sides[name] = lambda plain=plain: list(map(plain.tower, floats))  # type: ignore[misc]
         yield _Job("bare image tower", len(noise), sides)
     for name, size, number in (("640 x 480", (640, 480), 128), ("12 megapixel", (4000, 3000), 64)):
         files = jpegs(folder / name.replace(" ", ""), size, number)
@@ -71,7 +71,7 @@ def _jobs(encoder: Encoder, baselines: dict[str, Plain], folder: Path) -> Iterat
 
 
 def _alternate(job: _Job, rounds: int) -> list[float]:
-    """Return the medians of images a second of each side, after one warm-up each."""
+    """Return each side's median of images per second, after one warm-up."""
     rates: dict[str, list[float]] = {name: [] for name in job.sides}
     for turn in range(rounds + 1):
         for name, run in job.sides.items():

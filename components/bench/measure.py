@@ -1,4 +1,4 @@
-"""Fresh processes, their peak memory, and a temporary data folder for the benchmarks."""
+"""What the benchmarks share: fresh processes, peak memory, the processor, temporary data."""
 
 import multiprocessing
 import os
@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-_INSTRUCTIONS = (
-    *("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
+_EXTENSIONS = (
+    *("avx2", "avx512f", "avx_vnni", "avx512_vnni"),
+    *("avx512_bf16", "amx_int8", "amx_bf16"),
 )
 Say = Callable[[str], None]
 Result = TypeVar("Result")
@@ -31,14 +32,14 @@ def peak_memory() -> int:
 
 
 def processor() -> str:
-    """Return the processor's name, and which of the instructions that matter it has."""
+    """Return the processor's name, its number of cores, and its vector and matrix extensions."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:  # not Linux
         return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     name = re.search(r"model name\s*:\s*(.+)", text)
     flags = set((re.search(r"flags\s*:\s*(.+)", text) or [""])[0].split())
-    kinds = [kind for kind in _INSTRUCTIONS if kind in flags]
+    kinds = [kind for kind in _EXTENSIONS if kind in flags]
     return f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores: {', '.join(kinds)}"
 
 

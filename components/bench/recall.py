@@ -35,7 +35,7 @@ def recall(model_id: str, folder: Path, say: Say) -> None:
             cosines = encoder.texts(split.captions) @ vectors(encoder, split.images).T
             text_to_image, image_to_text = recall_both_ways(cosines, split.known)
             say(
-                f"{precision:>5} {name:<5}"
+                f"{encoder.runtime.precision:>5} {name:<5}"
                 f" caption to image {text_to_image} of {len(split.images):,} images;"
                 f" image to caption {image_to_text} of {len(split.captions):,} captions"
             )

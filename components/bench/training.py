@@ -63,8 +63,8 @@ def _steps(model_id: str, data: Path, keeps: bool) -> tuple[float, int]:
 def names(encoder: Encoder, folder: Path, say: Say) -> None:
     """Print zero-shot top-1 accuracy among all classes of ``folder``'s ``labels.csv``.
 
-    Even and odd classes apart: only images of even ones are in Pocket's training. The caption of
-    a class is its first name in a template. Raises DataError.
+    Even and odd classes apart: the last stage of Pocket's training saw images of even ones only.
+    The caption of a class is its first name in a template. Raises DataError.
     """
     named = read_named(folder)
     sources = [source_of(example.image) for example in named.examples]

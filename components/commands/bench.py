@@ -29,7 +29,7 @@ def speed(
         str | None, typer.Option(help="f32, bf16 or int8. Default: what the app would use.")
     ] = None,
 ) -> None:
-    """Measure encoding in images a second: ours, plain torch and ONNX Runtime, both float32."""
+    """Measure encoding speed against plain torch and ONNX Runtime, both in float32."""
     if context.invoked_subcommand:
         return
     from components.bench import baseline, encoding
