@@ -143,7 +143,9 @@ def dual(
 def pocket(
     data: Annotated[
         list[Path],
-        typer.Option(help="Captioned images with splits train and dev; may be repeated."),
+        typer.Option(
+            help="Captioned images with train and dev splits. Repeat it for several datasets."
+        ),
     ],
     imagenet: Annotated[
         Path, typer.Option(help="A folder with one image of each class, and labels.csv.")

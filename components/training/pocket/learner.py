@@ -75,6 +75,7 @@ class _PocketLearner(ABC):
     """What both stages share: batches, losses and the dev figure."""
 
     sizes: Sizes
+    scales: tuple[float, float, float]  # of the rates of image tower, text tower, projections
 
     def __init__(self, module: Any, material: Material, reader: Texts, plan: Plan) -> None:
         self.module, self.material, self.reader, self.plan = module, material, reader, plan
@@ -85,12 +86,8 @@ class _PocketLearner(ABC):
         for part in (tower.conv_stem, *tower.layer[:_FROZEN]):
             part.requires_grad_(False)
 
-    @abstractmethod
-    def scales(self) -> tuple[float, float, float]:
-        """Return the learning rates of image tower, text tower and projections, as factors."""
-
     def shown(self) -> tuple[int, ...]:
-        """Return the classes of ImageNet whose images are used."""
+        """Return the ImageNet classes whose images this stage uses."""
         return tuple(range(len(self.material.named.names)))
 
     @abstractmethod
@@ -102,11 +99,11 @@ class _PocketLearner(ABC):
         heads = [model.visual_projection.weight, model.text_projection.weight, model.logit_scale]
         image = [p for p in model.vision_model.parameters() if p.requires_grad]
         text = [p for p in model.text_model.parameters() if p.requires_grad]
-        scaled = zip((image, text, heads), self.scales(), strict=True)
+        scaled = zip((image, text, heads), self.scales, strict=True)
         return [{"params": weights, "scale": scale} for weights, scale in scaled if weights]
 
     def identity(self) -> dict[str, Any]:
-        sizes = (*vars(self.sizes).values(), CROP, SIDE, VIEWS, *self.scales())
+        sizes = (*vars(self.sizes).values(), CROP, SIDE, VIEWS, *self.scales)
         weights = (_SOFT, _TEMPERATURE, _TEACHER_TEMPERATURE, _DROPPED, _FROZEN, _FROZEN_TEXT)
         return {
             "data": [data.images.key for data in self.material.train],
@@ -217,13 +214,11 @@ class TextLearner(_PocketLearner):
     """The first stage: the text tower and both projections, on the backbone's own features."""
 
     sizes = Sizes(batch=384, named=64, names=192, naming=0.5)
+    scales = (0.0, 1.0, 10.0)
 
     def __init__(self, module: Any, material: Material, reader: Texts, plan: Plan) -> None:
         super().__init__(module, material, reader, plan)
         module.vision_model.requires_grad_(False)
-
-    def scales(self) -> tuple[float, float, float]:
-        return 0.0, 1.0, 10.0
 
     def images(self, draw: _Draw) -> Tensor:
         rows = torch.cat([draw.examples.rows, torch.from_numpy(draw.rows)])
@@ -240,15 +235,14 @@ class TowersLearner(_PocketLearner):
     """
 
     sizes = Sizes(batch=256, named=24, names=64, naming=0.3)
+    scales = (1.0, 0.2, 2.0)
 
     def __init__(self, module: Any, material: Material, reader: Texts, plan: Plan) -> None:
         super().__init__(module, material, reader, plan)
         self.norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
         tower = module.vision_model.eval()
-        self.first = compiled(_First(tower), plan.precision)
-
-    def scales(self) -> tuple[float, float, float]:
-        return 1.0, 0.2, 2.0
+        first = nn.Sequential(tower.conv_stem, *tower.layer[:_FROZEN])
+        self.first = compiled(first, plan.precision)
 
     def shown(self) -> tuple[int, ...]:
         return self.material.named.even
@@ -263,17 +257,6 @@ class TowersLearner(_PocketLearner):
         for block in tower.layer[_FROZEN:]:
             hidden = block(hidden)
         return tower.conv_1x1(hidden).mean(dim=(2, 3))  # type: ignore[no-any-return]
-
-
-class _First(nn.Module):
-    """The image tower's frozen part."""
-
-    def __init__(self, tower: Any) -> None:
-        super().__init__()
-        self.blocks = nn.Sequential(tower.conv_stem, *tower.layer[:_FROZEN])
-
-    def forward(self, values: Tensor) -> Tensor:
-        return self.blocks(values * 2 - 1)  # type: ignore[no-any-return]
 
 
 def _fewer_words(caption: str, rng: np.random.Generator, share: float = 0.1) -> str:

@@ -99,7 +99,7 @@ def _untrained(sources: Sources) -> Any:
     vision: Any = MobileNetV2Model.from_pretrained(sources.backbone, dtype=torch.float32)
     text: Any = BertModel.from_pretrained(sources.minilm, dtype=torch.float32)
     vision.config.hidden_size = vision.conv_1x1.convolution.out_channels
-    vision.config.id2label = {}  # names of the classes that the tower no longer has
+    vision.config.id2label = vision.config.label2id = {}  # the tower no longer names classes
     for part in (vision, text):
         part.config.name_or_path = ""  # the folders of this computer are not part of the model
     config = VisionTextDualEncoderConfig.from_vision_text_configs(

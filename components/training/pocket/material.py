@@ -25,7 +25,7 @@ ClassNames = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Sources:
-    """Folders: captioned images with splits train and dev, the ImageNet sample, two models."""
+    """Folders: captioned images with train and dev splits, the ImageNet sample, two models."""
 
     captioned: tuple[Path, ...]
     imagenet: Path
@@ -42,7 +42,7 @@ class Named:
 
     @property
     def even(self) -> tuple[int, ...]:
-        """Every second class."""
+        """The classes with even numbers."""
         return tuple(range(0, len(self.names), 2))
 
 
@@ -95,7 +95,7 @@ class Taught:
 
 @dataclass(frozen=True)
 class Material:
-    """All that both stages are trained on."""
+    """The training data of both stages."""
 
     train: tuple[Taught, ...]  # of each captioned dataset
     dev: tuple[DecodedExamples, ...]
@@ -133,7 +133,9 @@ def _sentence_vectors(sources: Sources, texts: Sequence[str]) -> Tensor:
 def _backbone_outputs(sources: Sources, images: DecodedExamples) -> tuple[Tensor, Tensor]:
     """Return the backbone's features (n, VIEWS, 1280) and class logits (n, 1000)."""
     model = MobileNetV2ForImageClassification.from_pretrained(sources.backbone, dtype=torch.float32)
-    pooled = compiled(_Pooled(model).eval())
+    tower = model.mobilenet_v2.eval()
+    layers = (tower.conv_stem, *tower.layer, tower.conv_1x1, tower.pooler, nn.Flatten())
+    pooled = compiled(nn.Sequential(*layers))
     features, logits = [], []
     torch.manual_seed(0)  # of the crops
     with torch.inference_mode():
@@ -145,26 +147,27 @@ def _backbone_outputs(sources: Sources, images: DecodedExamples) -> tuple[Tensor
     return torch.cat(features).clone(), torch.cat(logits).clone()
 
 
-class _Pooled(nn.Module):
-    def __init__(self, model: MobileNetV2ForImageClassification) -> None:
+class _Scaled(nn.Module):
+    """MobileNetV2's layers on values in [0, 1]: they take values in [-1, 1]."""
+
+    def __init__(self, layers: nn.Module) -> None:
         super().__init__()
-        self.tower = model.mobilenet_v2
+        self.layers = layers
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return pooled features (n, 1280) of values (n, 3, side, side) in [0, 1]."""
-        return self.tower(values * 2 - 1).pooler_output  # type: ignore[no-any-return]
+        return self.layers(values * 2 - 1)  # type: ignore[no-any-return]
 
 
-def compiled(module: nn.Module, precision: str = "f32") -> Callable[[Tensor], Tensor]:
-    """Return ``module``'s function of values (n, 3, side, side), without gradients, on OpenVINO.
+def compiled(layers: nn.Module, precision: str = "f32") -> Callable[[Tensor], Tensor]:
+    """Return MobileNetV2's ``layers`` as a function without gradients, on OpenVINO.
 
-    It is several times as fast as torch on a CPU, which does not fuse convolution and activation.
+    It takes values (n, 3, side, side) in [0, 1]. On a CPU it is several times as fast as torch,
+    which does not fuse convolution and activation.
     """
+    example = torch.zeros(2, 3, SIDE, SIDE)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # tracing warns of fixed padding, which is the same for all even sides
-        graph = openvino.convert_model(module, example_input=torch.zeros(2, 3, SIDE, SIDE))
+        warnings.simplefilter("ignore")  # of fixed padding, which is the same at CROP and SIDE
+        graph = openvino.convert_model(_Scaled(layers), example_input=example)
     options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     request = openvino.compile_model(graph, "CPU", options).create_infer_request()
     return lambda values: torch.from_numpy(request.infer([values.numpy()])[0].copy())
