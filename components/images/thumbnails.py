@@ -29,5 +29,5 @@ def enlarge(source: Source, side: int = 1600) -> bytes:
 
 
 def data_url(data: bytes, kind: str = "jpeg") -> str:
-    """Return an encoded image of the format ``kind`` as a URL that contains it."""
+    """Return an encoded image as a data URL; ``kind`` is its format, such as "png"."""
     return f"data:image/{kind};base64,{b64encode(data).decode()}"

@@ -4,6 +4,6 @@ import streamlit as st
 
 
 def linked_number(name: str, default: int, digits: int = 5) -> int:
-    """Return a whole number of at most ``digits`` digits from the link; ``default`` for others."""
+    """Return the link's value if it is a number of at most ``digits`` digits, else ``default``."""
     text = st.query_params.get(name, "")
     return int(text) if text.isdecimal() and len(text) <= digits else default

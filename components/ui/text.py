@@ -11,5 +11,5 @@ def plain(text: str) -> str:
 
 
 def linked(text: str, url: str) -> str:
-    """Return ``text`` as Markdown that leads to ``url``; the plain text without an address."""
+    """Return ``text`` as a Markdown link to ``url``, or as plain text if ``url`` is empty."""
     return f"[{plain(text)}]({url})" if url else plain(text)

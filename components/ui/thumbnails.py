@@ -37,7 +37,7 @@ def _replaced(tile: Tile, made: Mapping[bytes, bytes]) -> Tile:
 
 
 def _made(side: int, sources: Mapping[bytes, Source | None]) -> dict[bytes, bytes]:
-    """Return larger thumbnails by the stored ones, kept in the session; b"" where there is none."""
+    """Return larger thumbnails by the stored ones, b"" where none can be made; kept in session."""
     kept: dict[tuple[int, bytes], bytes] = st.session_state.setdefault("sharper", {})
     new = [small for small in sources if (side, small) not in kept]
     with ThreadPoolExecutor() as pool:

@@ -120,7 +120,7 @@ def explain_score(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
     ranked_by = "each pair's probability" if encoder.head else "cosine"
     reading = f"Ranked by {ranked_by}.\n\n{READING}"
     if kind == "percentile":
-        return f"**Percentile**: the caption's place among chance scores. {reading}"
+        return f"**Percentile**: how many everyday captions fit the image less well. {reading}"
     if kind == "cosine":
         return (
             "**Cosine**: how closely the two vectors point the same way, from -1 to 1. Compare it"
@@ -129,14 +129,14 @@ def explain_score(kind: ScoreKind, encoder: Encoder, captions: int) -> str:
     if rule.kind == "sigmoid":
         return (
             "**Probability** that a caption and an image belong together, each pair on its own"
-            f" (a sigmoid, as this model was trained). {reading}"
+            f" (a sigmoid, as in this model's training). {reading}"
         )
     single = (
         " With one caption it is always 100%; add captions to compare." if captions == 1 else ""
     )
     return (
         "**Probability** of each caption for an image, among the captions present: they sum to"
-        f" 100% for every image (a softmax, as this model was trained).{single} {reading}"
+        f" 100% for every image (a softmax, as in this model's training).{single} {reading}"
     )
 
 
@@ -195,7 +195,7 @@ def _way_back(view: MatchView, lists: int) -> None:
 
 
 def _first(length: int, size: int, key: str, bind: Literal["query-params"] | None = None) -> int:
-    """Draw the pagination of a list of two pages or more; return the index of the page's first."""
+    """Draw the pagination of a longer list; return the index of the first item on the page."""
     pages = -(-length // size)
     return size * (st.pagination(pages, key=key, bind=bind) - 1) if pages > 1 else 0
 

@@ -97,12 +97,12 @@ def explain_score(mode: Mode, encoder: Encoder) -> str:
         Mode.by_row: "**Probability by row**: each caption's 100% spread over the images (a softmax"
         " along the row).",
         Mode.by_column: "**Probability by column**: each image's 100% spread over the captions (a"
-        " softmax along the column, as this model was trained).",
+        " softmax along the column, as in this model's training).",
     }
     if sigmoid and mode in {Mode.by_row, Mode.by_column}:
         return (
             "**Probability** that a caption and an image belong together, each pair on its own (a"
-            " sigmoid, as this model was trained). By row and by column are the same."
+            " sigmoid, as in this model's training). By row and by column are the same."
         )
     return explanations[mode]
 

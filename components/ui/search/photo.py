@@ -160,7 +160,7 @@ def _actions(collection: Collection, row: int, record: Record) -> None:
 
 
 def add_to_tray(collection: Collection, row: int, record: Record) -> None:
-    """Add the image to the tray, with its credit in its name; where it cannot be read, as small."""
+    """Add the image to the tray, its credit in its name; its thumbnail if it cannot be read."""
     cited = "".join(text for text, _ in credit(collection, record))
     name = " · ".join(filter(None, [str(record["image"]), cited]))
     key = f"{collection.manifest.name}/{record['id']}"
