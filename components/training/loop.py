@@ -10,11 +10,13 @@ import math
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -32,7 +34,9 @@ from components.training.weights import (
 )
 
 CHECKPOINT, BEST, LOG = "checkpoint.safetensors", "best.safetensors", "log.csv"
-_MAX_UNSAVED = 30.0  # seconds after which an epoch's end writes a checkpoint
+LOCK = "lock"
+_MAX_UNSAVED = 30.0  # seconds after which a step writes a checkpoint
+_SAVING = 0.05  # share of the time that writing checkpoints may take: those of CLIP have gigabytes
 _RECENT = 20  # steps whose mean duration gives the time left
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt's parameters, from malloc.h
 
@@ -71,16 +75,43 @@ def train(learner: Learner, plan: Plan, out: Path) -> Iterator[Step | Dev | Ende
     """Yield each step, each epoch's dev figure, and finally how the run ended.
 
     Resumes from the checkpoint in ``out`` where there is one. Closing the iterator stops the run
-    after writing a checkpoint. Raises TrainingError where ``out`` holds another run, and at the
-    first loss or gradient that is not finite, naming the batch.
+    after writing a checkpoint. Raises TrainingError where ``out`` holds another run, is in use by
+    another process or cannot be written, and at the first loss or gradient that is not finite,
+    naming the batch.
     """
     keep_freed_memory()
-    run = _Run(learner, plan, out)
+    with _writing(out), _locked(out):
+        run = _Run(learner, plan, out)
+        try:
+            yield from run.events()
+        except GeneratorExit:
+            run.save()
+            raise
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Turn the error of a full or read-only disk into a sentence."""
     try:
-        yield from run.events()
-    except GeneratorExit:
-        run.save()
-        raise
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{out.name} cannot be written: {error.strerror or error}. The last checkpoint, if"
+            " there is one, is kept: the run can be resumed from it."
+        ) from error
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Hold a run's folder. Raises TrainingError where another process has it."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise TrainingError(
+            f"{out.name} is in use by another training run. Wait for it, or use another folder."
+        ) from None
 
 
 def keep_freed_memory() -> None:
@@ -122,7 +153,7 @@ class _Run:
         if (out / CHECKPOINT).is_file():
             self._load()
         self.times: list[float] = []
-        self.saved = time.monotonic()
+        self.saved, self.saving = time.monotonic(), 0.0  # the last checkpoint: when, how long
 
     def events(self) -> Iterator[Step | Dev | Ended]:
         """Yield the remaining events of the run."""
@@ -130,13 +161,17 @@ class _Run:
         while not self._is_over(epoch):
             for batch in self.learner.batches(epoch, first):
                 yield self._take(batch, epoch)
-                if self.step % self.plan.checkpoint_every == 0:
+                if self.step % self.plan.checkpoint_every == 0 or self._is_due():
                     self.save()
             yield self._measure(epoch)
             epoch, first = epoch + 1, 0
-            if time.monotonic() - self.saved > _MAX_UNSAVED or self._is_over(epoch):
+            if self._is_due() or self._is_over(epoch):
                 self.save()
         yield Ended("finished" if self.step == self.total else "stopped early", self.best)
+
+    def _is_due(self) -> bool:
+        """Return whether a kill would now lose too much."""
+        return time.monotonic() - self.saved > max(_MAX_UNSAVED, self.saving / _SAVING)
 
     def _is_over(self, epoch: int) -> bool:
         return self.ended or epoch == self.plan.epochs
@@ -213,6 +248,7 @@ class _Run:
 
     def save(self) -> None:
         """Write the checkpoint atomically, then the log."""
+        began = time.monotonic()
         learned = learned_weights(self.learner.module)
         tensors = {f"module.{name}": value for name, value in learned.items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
@@ -224,6 +260,7 @@ class _Run:
         write_bytes(self.out / CHECKPOINT, save(copied(tensors), metadata))
         self.log.write()
         self.saved = time.monotonic()
+        self.saving = self.saved - began
 
     def _load(self) -> None:
         try:

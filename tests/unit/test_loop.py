@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from components.settings import ROOT
+from components.training import loop
 from components.training.learner import TrainingError
-from components.training.loop import BEST, CHECKPOINT, LOG, Dev, Ended, Step, train
+from components.training.loop import BEST, CHECKPOINT, LOG, Dev, Ended, Step, read_state, train
 from components.training.plan import Plan
 from tests.pairs import write_pairs
 
@@ -187,8 +188,47 @@ def test_frozen_weights_are_neither_written_nor_changed(tmp_path: Path) -> None:
     assert set(load_file(tmp_path / BEST)) == {"2.weight", "2.bias"}
 
 
-def test_the_command_killed_and_repeated_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
-    """SIGKILL, in the middle of real training of the pair matcher on real images."""
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    first = train(Line(), PLAN, tmp_path)
+    next(first)
+    with pytest.raises(TrainingError, match="is in use by another training run"):
+        next(train(Line(), PLAN, tmp_path))
+    first.close()
+    assert isinstance(list(train(Line(), PLAN, tmp_path))[-1], Ended)
+
+
+def test_a_long_epoch_writes_checkpoints_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_MAX_UNSAVED", 0.0)
+    monkeypatch.setattr(loop, "_SAVING", 1e9)
+    events = train(Line(), replace(PLAN, checkpoint_every=250), tmp_path)
+    next(events), next(events)  # the first step is saved before the second begins
+    assert read_state(tmp_path)["step"] == 1
+
+
+def test_slow_checkpoints_are_written_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_MAX_UNSAVED", 0.0)
+    monkeypatch.setattr(loop, "_SAVING", 1e-9)
+    events = train(Line(), replace(PLAN, checkpoint_every=1000), tmp_path)
+    taken = [next(events) for _ in range(4)]
+    assert read_state(tmp_path)["step"] == 1  # the time of the first is the measure of the next
+    assert len(taken) == 4
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).mkdir()  # nothing can replace it
+    with pytest.raises(TrainingError, match="cannot be written: Is a directory"):
+        list(train(Line(), PLAN, tmp_path))
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_the_command_killed_and_repeated_ends_as_an_uninterrupted_one(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    """In the middle of real training of the pair matcher on real images."""
     data = write_pairs(tmp_path / "pairs", splits=True)
 
     def start(out: str) -> subprocess.Popen[bytes]:
@@ -208,8 +248,11 @@ def test_the_command_killed_and_repeated_ends_as_an_uninterrupted_one(tmp_path: 
     deadline = time.monotonic() + 120
     while not (tmp_path / "killed" / BEST).is_file() and time.monotonic() < deadline:
         time.sleep(0.05)  # its first epoch is over
-    process.send_signal(signal.SIGKILL)
+    process.send_signal(number)
     process.communicate()
+    assert process.returncode == status
+    if number == signal.SIGTERM:
+        assert read_state(tmp_path / "killed")["step"]
     finish("killed")
     same(tmp_path / "whole", tmp_path / "killed")
     whole, killed = (
