@@ -10,6 +10,7 @@ import typer
 from components import models
 from components.commands.console import SKIPPED, ProgressLine, say
 from components.commands.evaluate import say_missing
+from components.commands.stopping import Stop, stopping
 from components.errors import CaptionLensError
 from components.words import duration
 
@@ -153,12 +154,16 @@ def pocket(
     backbone: Annotated[Path, typer.Option(help="MobileNetV2's folder.")],
     minilm: Annotated[Path, typer.Option(help="all-MiniLM-L6-v2's folder.")],
     out: Annotated[Path, typer.Option(help="The run's folder; the model is in its pocket/.")],
+    base: Annotated[
+        Path | None,
+        typer.Option(help="An earlier Pocket to continue from, in place of the first stage."),
+    ] = None,
 ) -> None:
     """Train Pocket, the model that ships with the app, as its model card describes."""
     from components.training.pocket.make import make
     from components.training.pocket.material import Sources
 
-    _show(make(Sources(tuple(data), imagenet, backbone, minilm), out))
+    _show(make(Sources(tuple(data), imagenet, backbone, minilm, base), out))
 
 
 def _check(option: str, value: str, choices: tuple[str, ...]) -> None:
@@ -207,7 +212,14 @@ def _decoded(examples: "Sequence[Example]", decoding: "Decoding", out: Path) -> 
 
 
 def _show(events: Iterator[object]) -> None:
-    """Report a run's events; an interrupt writes a checkpoint."""
+    """Report a run's events; Ctrl-C or SIGTERM ends it after writing a checkpoint."""
+    with stopping("Run the command again to resume.") as stop:
+        _report(events, stop)
+    if stop.is_set():
+        raise typer.Exit(stop.status)
+
+
+def _report(events: Iterator[object], stop: Stop) -> None:
     from components.training.loop import Dev, Ended, Step
     from components.training.run import Comparison, Message
 
@@ -219,6 +231,8 @@ def _show(events: Iterator[object]) -> None:
                     f"Step {event.number:,} of {event.total:,}  loss {event.loss:.4f}"
                     f"  {duration(event.seconds_left)} left"
                 )
+                if stop.is_set():
+                    return  # closing the events writes a checkpoint
                 continue
             line.end()
             if isinstance(event, Dev):

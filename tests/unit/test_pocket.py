@@ -81,6 +81,9 @@ def test_it_makes_a_checkpoint_that_plain_transformers_loads(
     }
     encoder = load(made)
     assert encoder.texts(["a cat"]).shape == (1, 384)
+    continued = list(make(replace(sources, base=made), tmp_path / "next", text, towers))
+    assert [type(event) for event in continued].count(Ended) == 1  # the towers' stage alone
+    assert hf.AutoModel.from_pretrained(tmp_path / "next" / "pocket").config.projection_dim == 384
 
 
 def test_half_of_the_classes_are_held_out_of_training(sources: Sources) -> None:

@@ -3,7 +3,8 @@
 Both minimise the contrastive loss on captioned images, its targets softened by the captions'
 similarity in all-MiniLM-L6-v2 (Andonian et al. 2022), and the classification loss on names of
 ImageNet's classes, whose targets are the class probabilities of MobileNetV2's own classifier
-(distillation, Hinton et al. 2015). Each batch is of one captioned dataset: images of different
+(distillation, Hinton et al. 2015), or, where an earlier Pocket is continued from, of that Pocket:
+it then forgets less ("Learning without Forgetting", Li and Hoiem 2016). Each batch is of one captioned dataset: images of different
 datasets are told apart too easily to teach anything.
 
 Fifteen thousand images are soon overfitted. A strong remedy is dropping half of the image tower's
@@ -43,7 +44,6 @@ from components.training.pocket.material import (
 
 PASSES = 4  # over the images, in an epoch
 _SOFT, _TEMPERATURE = 0.2, 0.05  # the weight of MiniLM's targets, and their temperature
-_TEACHER_TEMPERATURE = 1.5  # of the backbone's class distribution
 _DROPPED = 0.5  # share of the image tower's 1,280 features dropped before its projection
 _FROZEN = 6  # the image tower's first blocks, after its stem: edges and colours need no tuning
 _FROZEN_TEXT = 3  # the text tower's first layers, of six, and its word embeddings
@@ -104,7 +104,7 @@ class _PocketLearner(ABC):
 
     def identity(self) -> dict[str, Any]:
         sizes = (*vars(self.sizes).values(), CROP, SIDE, VIEWS, *self.scales)
-        weights = (_SOFT, _TEMPERATURE, _TEACHER_TEMPERATURE, _DROPPED, _FROZEN, _FROZEN_TEXT)
+        weights = (_SOFT, _TEMPERATURE, _DROPPED, _FROZEN, _FROZEN_TEXT)
         return {
             "data": [data.images.key for data in self.material.train],
             "recipe": (*sizes, *weights),
@@ -180,13 +180,13 @@ class _PocketLearner(ABC):
     def _name(self, images: Tensor, names: Tensor, scale: Tensor, batch: _Draw) -> Tensor:
         """Return the cross-entropy of classifying images among the step's classes.
 
-        The target is the backbone's own distribution over them; for images of ImageNet it is
+        The target is the teacher's distribution over them; for images of ImageNet it is
         averaged with the label.
         """
         own, sample = batch.data.classes[batch.examples.rows], self.material.sample.classes
         n = len(own)
         logits = torch.cat([own, sample[batch.rows]])[:, batch.names]
-        target = (logits / _TEACHER_TEMPERATURE).softmax(dim=1)
+        target = logits.softmax(dim=1)
         label = torch.from_numpy(batch.rows)[:, None] == torch.from_numpy(batch.names)[None]
         target[n:] = (target[n:] + label.float()) / 2
         losses = nn.functional.cross_entropy(scale * images @ names.T, target, reduction="none")

@@ -1,6 +1,7 @@
 """Making Pocket from public parts: teachers' outputs, two stages of training, the checkpoint."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 from transformers import (
+    AutoModel,
     AutoTokenizer,
     BertModel,
     MobileNetV2ImageProcessorPil,
@@ -42,29 +44,46 @@ TEXT_PLAN = Plan(epochs=2, rate=3e-4, warmup=0.1, decay=0.05, clip=5.0)
 TOWERS_PLAN = Plan(
     epochs=4, rate=3e-4, warmup=0.1, decay=0.05, average=0.99, clip=5.0, checkpoint_every=58
 )
+CONTINUED_PLAN = replace(TOWERS_PLAN, epochs=3, rate=2e-4)  # from a base
 _SCALE = 3.0  # the logarithm of the initial logit scale
 _Event = Message | Step | Dev | Ended
 
 
 def make(
-    sources: Sources, work: Path, text_plan: Plan = TEXT_PLAN, towers_plan: Plan = TOWERS_PLAN
+    sources: Sources,
+    work: Path,
+    text_plan: Plan = TEXT_PLAN,
+    towers_plan: Plan | None = None,
 ) -> Iterator[_Event]:
-    """Yield both stages' events; at the end the checkpoint is in ``work/pocket``.
+    """Yield the stages' events; at the end the checkpoint is in ``work/pocket``.
 
-    A run that was interrupted resumes when it is called again with the same ``work``.
+    From a base, the second stage alone. A run that was interrupted resumes when it is called again
+    with the same ``work``.
     """
     material, reader = _material(sources, work), Texts(sources.minilm)
     sizes = [f"{len(each.images.examples):,} images" for each in material.train]
     yield Message(f"Training on {' and '.join(sizes)} with captions, and on ImageNet's names.")
-    torch.manual_seed(text_plan.seed)  # of the new projections
-    model = _untrained(sources)
-    for stage, learner, plan in (
-        ("text", TextLearner, text_plan),
-        ("towers", TowersLearner, towers_plan),
-    ):
-        yield from train(learner(model, material, reader, plan), plan, work / stage)
-        load_learned(model, load_file(work / stage / BEST))
+    model = _start(sources, text_plan.seed)
+    if not sources.base:
+        learner = TextLearner(model, material, reader, text_plan)
+        yield from _stage(learner, text_plan, work / "text")
+    plan = towers_plan or (CONTINUED_PLAN if sources.base else TOWERS_PLAN)
+    yield from _stage(TowersLearner(model, material, reader, plan), plan, work / "towers")
     _save(model, sources, work / "pocket")
+
+
+def _start(sources: Sources, seed: int) -> Any:
+    """Return the base, or the public parts with new projections."""
+    if sources.base:
+        return AutoModel.from_pretrained(sources.base, dtype=torch.float32)
+    torch.manual_seed(seed)  # of the new projections
+    return _untrained(sources)
+
+
+def _stage(learner: TextLearner | TowersLearner, plan: Plan, folder: Path) -> Iterator[_Event]:
+    """Train, and load the weights that were best on dev."""
+    yield from train(learner, plan, folder)
+    load_learned(learner.module, load_file(folder / BEST))
 
 
 def _material(sources: Sources, work: Path) -> Material:
@@ -76,7 +95,7 @@ def _material(sources: Sources, work: Path) -> Material:
 
     def with_outputs(images: DecodedExamples) -> Taught:
         file = work / "teachers" / f"{images.key}.safetensors"
-        return Taught(images, **_once(file, lambda: taught(sources, images)))
+        return Taught(images, **_once(file, lambda: taught(sources, images, named.names)))
 
     return Material(
         train=tuple(with_outputs(decoded(each.split("train"))) for each in data),
