@@ -193,7 +193,7 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     next(first)
     with pytest.raises(TrainingError, match="is in use by another training run"):
         next(train(Line(), PLAN, tmp_path))
-    first.close()
+    del first  # as an ended process
     assert isinstance(list(train(Line(), PLAN, tmp_path))[-1], Ended)
 
 

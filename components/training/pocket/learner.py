@@ -2,10 +2,10 @@
 
 Both minimise the contrastive loss on captioned images, its targets softened by the captions'
 similarity in all-MiniLM-L6-v2 (Andonian et al. 2022), and the classification loss on names of
-ImageNet's classes, whose targets are the class probabilities of MobileNetV2's own classifier
-(distillation, Hinton et al. 2015), or, where an earlier Pocket is continued from, of that Pocket:
-it then forgets less ("Learning without Forgetting", Li and Hoiem 2016). Each batch is of one captioned dataset: images of different
-datasets are told apart too easily to teach anything.
+ImageNet's classes. Its targets are the class probabilities of MobileNetV2's own classifier
+(distillation, Hinton et al. 2015) or, where an earlier Pocket is continued from, of that Pocket: it
+then forgets less (Li and Hoiem 2016, "Learning without Forgetting"). Each batch is of one captioned
+dataset: images of different datasets are told apart too easily to teach anything.
 
 Fifteen thousand images are soon overfitted. A strong remedy is dropping half of the image tower's
 features at every step (Srivastava et al. 2014). The weights are averaged.

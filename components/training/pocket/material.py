@@ -119,7 +119,9 @@ def taught(
     vectors = _sentence_vectors(sources, images.captions)
     sums = torch.zeros(len(images.examples), vectors.shape[1])
     sums.index_add_(0, torch.from_numpy(images.owner), vectors)
-    tower, classify = _base(sources, names) if sources.base else _backbone(sources)
+    tower, classify = (
+        _base(sources.base, Texts(sources.minilm), names) if sources.base else _backbone(sources)
+    )
     features, classes = _outputs(tower, classify, images)
     return {
         "meaning": nn.functional.normalize(sums, dim=1),
@@ -149,17 +151,21 @@ def _backbone(sources: Sources) -> tuple[Any, Callable[[Tensor], Tensor]]:
     return model.mobilenet_v2, lambda features: own(features)[:, 1:] / _TEACHER_TEMPERATURE
 
 
-def _base(sources: Sources, names: Sequence[ClassNames]) -> tuple[Any, Callable[[Tensor], Tensor]]:
+def _base(
+    folder: Path, reader: Texts, names: Sequence[ClassNames]
+) -> tuple[Any, Callable[[Tensor], Tensor]]:
     """Return the base's image tower, and a classifier that compares its features with names."""
-    model: Any = AutoModel.from_pretrained(sources.base, dtype=torch.float32)
+    model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32)
 
     def forward(ids: Tensor, mask: Tensor) -> Tensor:
         return unit(unwrap(model.get_text_features(input_ids=ids, attention_mask=mask)))
 
     called = [_TEMPLATE.format(name) for own in names for name in own]
     with torch.inference_mode():
-        rows = Texts(sources.minilm).encode(called, forward, 256).split([len(own) for own in names])
-        means = unit(torch.stack([own.mean(dim=0) for own in rows]))  # (1000, WIDTH)
+        vectors = reader.encode(called, forward, 256)
+    of = torch.repeat_interleave(torch.tensor([len(own) for own in names]))  # each name's class
+    sums = torch.zeros(len(names), vectors.shape[1]).index_add_(0, of, vectors)
+    means = unit(sums)  # (classes, WIDTH)
 
     def classify(features: Tensor) -> Tensor:
         return model.logit_scale.exp() * unit(model.visual_projection(features)) @ means.T  # type: ignore[no-any-return]
