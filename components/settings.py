@@ -26,6 +26,15 @@ def _count(variable: str, default: int) -> int:
     return int(text)
 
 
+def _folders(variable: str) -> tuple[Path, ...]:
+    """Return the folders of a list such as PATH's."""
+    return tuple(
+        Path(folder).resolve()
+        for folder in os.environ.get(variable, "").split(os.pathsep)
+        if folder
+    )
+
+
 @dataclass(frozen=True)
 class Settings:
     """Limits and folders, read from the environment when an instance is created."""
@@ -52,6 +61,10 @@ class Settings:
     private_addresses: bool = field(
         default_factory=lambda: _switch("CAPTIONLENS_PRIVATE_ADDRESSES")
     )
-    # Disables building and removing collections on the pages, for public installations.
+    # For public installations: no page makes or removes anything, and no folder is a model unless
+    # it is one of ``model_folders`` or inside one.
     read_only: bool = field(default_factory=lambda: _switch("CAPTIONLENS_READ_ONLY"))
+    model_folders: tuple[Path, ...] = field(
+        default_factory=lambda: _folders("CAPTIONLENS_MODEL_FOLDERS")
+    )
     samples: Path = ROOT / "sample_images"

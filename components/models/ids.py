@@ -20,7 +20,8 @@ class ModelError(CaptionLensError):
 def resolve(id: str) -> ModelSpec:  # noqa: A002 - the name that users know
     """Return the model of an id: of the catalogue, the Hub, a folder, or "TEXT + IMAGE".
 
-    Does not check that it is on disk. Raises ModelError where the id is invalid.
+    Does not check that it is on disk. Raises ModelError where the id is invalid, or a folder that
+    a read-only installation does not allow.
     """
     id = " + ".join(re.split(r"\s+\+\s+", id.strip()))  # noqa: A001
     for card in CATALOGUE:
@@ -34,9 +35,10 @@ def resolve(id: str) -> ModelSpec:  # noqa: A002 - the name that users know
     if " + " in id:
         return _pair(id)
     if not HUB_ID.fullmatch(id):
+        folders = "this server allows" if Settings().read_only else "exists"
         raise ModelError(
             f"{_shown(id)} is not a model: give a Hub id such as {OPENAI}, a folder that"
-            " exists, or pocket."
+            f" {folders}, or pocket."
         )
     return ModelSpec(id, id.split("/")[1], id)
 
@@ -66,10 +68,16 @@ def _shown(text: str) -> str:
 
 def _folder(text: str) -> Path | None:
     try:
-        folder = Path(text).expanduser()
-        return folder.resolve() if text and folder.is_dir() else None
+        folder = Path(text).expanduser().resolve()
+        return folder if text and _is_allowed(folder) and folder.is_dir() else None
     except (OSError, ValueError, RuntimeError):  # too long, a null byte, an unknown ~user
         return None
+
+
+def _is_allowed(folder: Path) -> bool:
+    settings = Settings()
+    allowed = settings.model_folders
+    return not settings.read_only or any(folder.is_relative_to(each) for each in allowed)
 
 
 def _pair(id: str) -> ModelSpec:  # noqa: A002

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from components.settings import ROOT
 from components.ui.grid import ROW_HEIGHTS
 from components.words import shorten
 from tests import checkpoints
-from tests.app.helpers import components, done, groups, start, texts, tiles, uploads
+from tests.app.helpers import components, done, groups, open_page, start, texts, tiles, uploads
 
 COUNT = len(sample_captions())
 
@@ -312,3 +313,37 @@ def test_models_says_what_is_not_a_model() -> None:
     app = AppTest.from_file(str(ROOT / "pages/models.py"), default_timeout=60)
     app.query_params["models_id"] = "../no"
     assert "is not a model" in texts(done(app.run()))
+
+
+@pytest.fixture
+def own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A trained model in a model cache of its own."""
+    monkeypatch.setenv("CAPTIONLENS_MODEL_CACHE", str(tmp_path / "cache"))
+    folder = checkpoints.write("clip", tmp_path / "made")
+    return models.keep_trained(folder, "my cats").id
+
+
+def models_page(model: str) -> AppTest:
+    return open_page("models.py", models_id=model)
+
+
+def test_removing_a_model_asks_first(own_model: str) -> None:
+    app = models_page(own_model)
+    done(next(button for button in app.button if button.label == "Remove…").click().run())
+    assert models.is_on_disk(models.resolve(own_model))
+    assert "it cannot be downloaded again" in texts(app)
+
+
+def test_a_read_only_installation_keeps_its_models(
+    own_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPTIONLENS_READ_ONLY", "1")
+    for model in (own_model, "openai/clip-vit-base-patch32"):
+        app = models_page(model)
+        assert not {"Remove…", "Download…"} & {button.label for button in app.button}
+        assert "This installation is read-only" in texts(app)
+    sentences = [texts(models_page(str(place))) for place in (tmp_path, tmp_path / "no", "~")]
+    assert all("is not a model" in sentence for sentence in sentences)
+    assert "is not a model" in texts(start(model=str(tmp_path / "made")))
+    monkeypatch.setenv("CAPTIONLENS_MODEL_FOLDERS", str(tmp_path))
+    assert names(start(model=str(tmp_path / "made")))

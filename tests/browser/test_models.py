@@ -54,6 +54,10 @@ def test_a_download_is_confirmed_stopped_resumed_and_used(
     expect(page.get_by_role("button", name=re.compile("^Rank 1 of")).first).to_be_visible()
     expect(page.get_by_test_id("stPopover").filter(has_text="clip").first).to_be_visible()
     assert "model=tiny" in page.url
+    page.goto(f"{online.url}/models?models_id=tiny/clip")
+    page.get_by_role("button", name="Remove…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove from disk").click()
+    expect(page.get_by_role("button", name="Download…")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import streamlit as st
 
 from components import models
 from components.encoder.runtimes.prepared import int8_check
+from components.errors import CaptionLensError
 from components.models import CATALOGUE, ModelCard, ModelSpec
+from components.settings import Settings
 from components.ui.models import downloads
 from components.ui.setup import MATCH, page
 from components.ui.text import plain
@@ -68,10 +70,11 @@ def _recall(published: tuple[float, float] | None, direction: int) -> str:
 
 
 def choose() -> str:
-    """Draw the choice of a model, and return it: one of the table, a Hub id, or a folder."""
+    """Draw the choice of a model, and return it: one on disk, of the table, or what was typed."""
+    known = [card.spec.id for card in CATALOGUE]
     chosen = st.selectbox(
         "Model",
-        [card.spec.id for card in CATALOGUE],
+        [*known, *(spec.id for spec in models.on_disk() if spec.id not in known)],
         key="models_id",
         bind="query-params",
         accept_new_options=True,
@@ -99,19 +102,25 @@ def describe(spec: ModelSpec) -> None:
             st.caption(check.sentence())
         with st.container(horizontal=True, vertical_alignment="center"):
             if is_on_disk:
-                on_disk(spec)
-            elif st.button("Download…", icon=":material/download:", key="download_ask"):
-                downloads.ask(spec)
+                st.page_link(page(MATCH), label="Use in Match", query_params={"model": spec.id})
+            if Settings().read_only:
+                st.caption("This installation is read-only: models stay as they are.")
+            elif not is_on_disk:
+                if st.button("Download…", icon=":material/download:", key="download_ask"):
+                    downloads.ask(spec)
+            elif spec.id != "pocket" and st.button("Remove…", icon=":material/delete:"):
+                _ask_to_remove(spec)
 
 
-def on_disk(spec: ModelSpec) -> None:
-    """Draw the link that uses a model on disk, and the button that removes it."""
-    st.page_link(
-        page(MATCH),
-        label="Use in Match",
-        query_params={"model": spec.id},
-    )
-    if spec.id != "pocket" and st.button("Remove from disk", icon=":material/delete:"):
-        freed = models.remove(spec)
-        st.toast(f"{megabytes(freed)} freed.")
-        st.rerun()
+@st.dialog("Remove this model?")
+def _ask_to_remove(spec: ModelSpec) -> None:
+    st.markdown(f"**{plain(spec.name)}** will be deleted from this computer's disk.")
+    if spec.id.startswith("trained:"):
+        st.caption("It was trained here: it cannot be downloaded again.")
+    if st.button("Remove from disk", type="primary", icon=":material/delete:", key="remove"):
+        try:
+            st.toast(f"{megabytes(models.remove(spec))} freed.")
+        except CaptionLensError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            st.rerun()
