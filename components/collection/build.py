@@ -15,6 +15,7 @@ from components.collection.manifest import (
     PUBLISHED,
     UNDER_WAY,
     CollectionError,
+    Damaged,
     Manifest,
     folder_of,
     read_manifest,
@@ -29,7 +30,7 @@ from components.encoder import Encoded, Encoder, Skipped, encode
 from components.images import Source
 from components.rate import Rate
 from components.scores import Floats
-from components.words import count, duration
+from components.words import and_more, count, duration
 
 Stage = Literal["Reading the source", "Encoding", "Indexing"]
 COMMIT = 64  # images stored at a time: the most that a kill can lose
@@ -62,13 +63,17 @@ class BuildProgress:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """The result of a build, and how many images it added, kept, dropped and skipped."""
+    """The result of a build, and how many images it added, kept, dropped and skipped.
+
+    ``damaged`` names files found damaged, whose images were encoded again.
+    """
 
     manifest: Manifest
     added: int
     kept: int
     dropped: int
     skipped: int
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,8 @@ def build(
         keep = frozenset((listed & writer.stored.keys()) - run.skipped.keys())
         skipped = list(run.skipped.values())
         manifest = writer.publish(keep, skipped, partial(_queries, encoder), not run.stop.is_set())
-    return BuildReport(manifest, run.added, len(keep) - run.added, len(stored - keep), len(skipped))
+    counts = run.added, len(keep) - run.added, len(stored - keep), len(skipped)
+    return BuildReport(manifest, *counts, writer.damaged)
 
 
 def describe(now: BuildProgress) -> str:
@@ -122,9 +128,11 @@ def summary(report: BuildReport) -> str:
     """Return what a build did, in a sentence or two."""
     manifest = report.manifest
     stopped = "" if manifest.complete else " The build was stopped. Run it again to resume."
+    names = and_more(report.damaged, 3)
+    damaged = f" Damaged files, whose images were encoded again: {names}." if names else ""
     return (
         f"{manifest.name}: {count(manifest.rows, 'image')} ({report.added:,} new,"
-        f" {report.dropped:,} dropped, {report.skipped:,} skipped).{stopped}"
+        f" {report.dropped:,} dropped, {report.skipped:,} skipped).{damaged}{stopped}"
     )
 
 
@@ -156,10 +164,10 @@ def _check_source(job: BuildJob) -> None:
     for file in (PUBLISHED, UNDER_WAY):
         try:
             manifest = read_manifest(folder_of(job.name), file)
-        except CollectionError:
-            if not job.rebuild:
+        except Damaged:
+            if file == PUBLISHED and not job.rebuild:
                 raise
-            continue
+            continue  # it is made again
         if manifest and replace(manifest.source, limit=job.source.limit) != job.source:
             source = f"{manifest.source.kind} {manifest.source.location}".strip()
             raise CollectionError(

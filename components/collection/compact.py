@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components.collection.manifest import Shard, write_file
+from components.collection.manifest import Shard, read_checked, write_file
 from components.collection.open_shard import write_parquet
 from components.collection.records import joined, read_table
 from components.scores import Floats
@@ -79,10 +79,13 @@ class Compactor:
         )
 
     def _read(self, shard: Shard, mask: Mask) -> tuple[Floats, bytes, pa.Table]:
-        """Return the vectors, thumbnails and metadata of a shard's rows where ``mask`` is True."""
-        table = read_table(self.folder / shard.metadata.name)
-        vectors = np.fromfile(self.folder / shard.vectors.name, dtype="<f4")
-        thumbnails = (self.folder / shard.thumbnails.name).read_bytes()
+        """Return the vectors, thumbnails and metadata of a shard's rows where ``mask`` is True.
+
+        Raises Damaged where a file is: damage would get a valid checksum in the new shard.
+        """
+        table = read_table(pa.BufferReader(read_checked(self.folder, shard.metadata)))
+        vectors = np.frombuffer(read_checked(self.folder, shard.vectors), dtype="<f4")
+        thumbnails = read_checked(self.folder, shard.thumbnails)
         ends = np.cumsum(table["thumbnail_bytes"].to_numpy())
         starts = np.concatenate([[0], ends[:-1]])
         kept = [thumbnails[starts[row] : ends[row]] for row in np.flatnonzero(mask)]

@@ -1,5 +1,6 @@
 """The manifest: one small JSON file, replaced in one step, with model, source and shards."""
 
+import errno
 import hashlib
 import json
 import re
@@ -25,6 +26,10 @@ class CollectionError(CaptionLensError):
     """A collection that cannot be used, and what to do about it."""
 
 
+class Damaged(CollectionError):  # noqa: N818 - a state of files, which an update mends
+    """A file that is not what was written."""
+
+
 class OtherModel(CollectionError):  # noqa: N818 - named for what the person decides
     """A collection whose vectors were made by another model."""
 
@@ -38,9 +43,17 @@ class File:
     sha256: str
 
     def is_whole(self, folder: Path) -> bool:
-        """Return whether the file is there with this size and digest; reads all of it."""
+        """Return whether the file is there with this size and digest; reads all of it.
+
+        Raises OSError where it may be whole and cannot be read.
+        """
         path = folder / self.name
-        return has_size(path, self.bytes) and digest_of(path) == self.sha256
+        try:
+            return has_size(path, self.bytes) and digest_of(path) == self.sha256
+        except OSError as error:
+            if error.errno != errno.EIO:  # a bad sector
+                raise
+            return False
 
 
 @dataclass(frozen=True)
@@ -129,6 +142,14 @@ class Manifest:
             )
 
 
+def damaged(collection: str, file: str) -> Damaged:
+    """Return the error that names a damaged file and says what to do."""
+    return Damaged(
+        f"{collection} is damaged: {file} is not as it was written. Update the collection to encode"
+        " again what is damaged."
+    )
+
+
 def collections_folder() -> Path:
     """Return the folder of all collections."""
     return Settings().data / "collections"
@@ -159,21 +180,27 @@ def new_manifest(name: str, source: SourceSpec, encoder: Encoder) -> Manifest:
 def read_manifest(folder: Path, file: str = PUBLISHED) -> Manifest | None:
     """Return a manifest, None where there is none.
 
-    Raises CollectionError where the file is damaged or of another version.
+    Raises Damaged where the file is damaged or of another version, and CollectionError where it
+    cannot be read.
     """
     try:
         data = json.loads((folder / file).read_text(encoding="utf-8"))
-        if data.pop("format") != _FORMAT:
-            raise CollectionError(
-                f"{folder.name} was made by another version of CaptionLens. Rebuild it."
-            )
+        if data.get("format") != _FORMAT:
+            raise Damaged(f"{folder.name} was made by another version of CaptionLens. Rebuild it.")
+        if data.pop("sha256", None) not in (_digest_of(data), None):  # None: up to version 0.1
+            raise ValueError("not the text that was written")
+        del data["format"]
         return _manifest(data)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise CollectionError(f"{folder.name} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CollectionError(f"{folder.name} has a damaged {file}. Rebuild it.") from error
+        raise Damaged(f"{folder.name} has a damaged {file}. Rebuild it.") from error
+
+
+def _digest_of(data: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def _manifest(data: dict[str, Any]) -> Manifest:
@@ -202,7 +229,8 @@ def _shard(data: dict[str, Any]) -> Shard:
 def write_manifest(folder: Path, manifest: Manifest, file: str = PUBLISHED) -> Manifest:
     """Replace a manifest in one step; return it with the time of the update."""
     stamped = replace(manifest, updated=datetime.now(UTC).isoformat(timespec="seconds"))
-    text = json.dumps({"format": _FORMAT, **asdict(stamped)}, indent=1, ensure_ascii=False)
+    data = {"format": _FORMAT, **asdict(stamped)}
+    text = json.dumps({**data, "sha256": _digest_of(data)}, indent=1, ensure_ascii=False)
     write_bytes(folder / file, text.encode())
     return stamped
 
@@ -211,6 +239,18 @@ def write_file(path: Path, write: Callable[[Path], object]) -> File:
     """Have ``write(draft)`` write a file of a collection, in one step; return its entry."""
     write_whole(path, write)
     return file_entry(path)
+
+
+def read_checked(folder: Path, file: File) -> bytes:
+    """Return a file's bytes. Raises Damaged where they are not those that were written."""
+    return checked(folder, file, (folder / file.name).read_bytes())
+
+
+def checked(folder: Path, file: File, data: bytes) -> bytes:
+    """Return ``data``, read from ``file``. Raises Damaged where it has another digest."""
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise damaged(folder.name, file.name)
+    return data
 
 
 def file_entry(path: Path) -> File:

@@ -18,9 +18,11 @@ from components.collection.index import FaissIndex, remake_index
 from components.collection.manifest import (
     UNDER_WAY,
     CollectionError,
+    Damaged,
     File,
     Manifest,
     collections_folder,
+    damaged,
     folder_of,
     read_manifest,
     write_manifest,
@@ -59,8 +61,13 @@ class Collection:
 
     @cached_property
     def table(self) -> pa.Table:
-        """The metadata: a row for each image, in the vectors' order."""
-        return joined([read_table(file) for file in self._metadata])
+        """The metadata: a row for each image, in the vectors' order. Raises Damaged."""
+        shards = zip(self.manifest.shards, self._metadata, strict=True)
+        return joined([self._parquet(shard.metadata, opened) for shard, opened in shards])
+
+    def _parquet(self, file: File, opened: pa.OSFile) -> pa.Table:
+        data = files.checked(self.folder, file, opened.read_at(file.bytes, 0))
+        return read_table(pa.BufferReader(data))
 
     @property
     def columns(self) -> list[str]:
@@ -108,18 +115,17 @@ class Collection:
         return jpeg
 
     def skipped(self) -> list[dict[str, Any]]:
-        """Return the images that were skipped: id, and the reason in a sentence."""
-        if self._skipped is None:
+        """Return the images that were skipped: id, and the reason in a sentence. Raises Damaged."""
+        if self._skipped is None or self.manifest.skipped is None:
             return []
-        self._skipped.seek(0)
-        rows: list[dict[str, Any]] = read_table(self._skipped).to_pylist()
+        rows: list[dict[str, Any]] = self._parquet(self.manifest.skipped, self._skipped).to_pylist()
         return rows
 
 
 def open_collection(name: str) -> Collection:
     """Return a collection as last published; a damaged index is made again from the vectors.
 
-    Raises CollectionError where there is none of this name, or other files are damaged.
+    Raises CollectionError where there is none of this name, and Damaged where other files are.
     """
     folder = folder_of(name)
     manifest = read_manifest(folder)
@@ -127,13 +133,13 @@ def open_collection(name: str) -> Collection:
         raise CollectionError(_missing(name, folder))
     try:
         return _opened(folder, manifest)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Damaged) as error:
         again = read_manifest(folder)
         if again and again.generation != manifest.generation:  # published in between
             return open_collection(name)
-        raise CollectionError(
-            f"{name} is damaged. Run `index verify {name}` to see which files are; then rebuild it."
-        ) from error
+        if isinstance(error, Damaged):
+            raise
+        raise CollectionError(f"{name} cannot be opened: {error}.") from error
 
 
 def _missing(name: str, folder: Path) -> str:
@@ -143,10 +149,10 @@ def _missing(name: str, folder: Path) -> str:
 
 
 def _opened(folder: Path, manifest: Manifest) -> Collection:
-    for shard in manifest.shards:
-        for file in shard.files:
-            if not files.has_size(folder / file.name, file.bytes):
-                raise ValueError(f"{file.name} is missing or cut off")
+    skipped_file = (manifest.skipped,) if manifest.skipped else ()
+    for file in (*(file for shard in manifest.shards for file in shard.files), *skipped_file):
+        if not files.has_size(folder / file.name, file.bytes):
+            raise damaged(manifest.name, file.name)
     named = [(folder / shard.vectors.name, shard.rows) for shard in manifest.shards]
     vectors = open_vectors(named, manifest.width)
     index = _index(folder, manifest, vectors)

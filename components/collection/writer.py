@@ -20,9 +20,11 @@ from components.collection.manifest import (
     PUBLISHED,
     UNDER_WAY,
     CollectionError,
+    Damaged,
     File,
     IndexInfo,
     Manifest,
+    Shard,
     folder_of,
     new_manifest,
     read_manifest,
@@ -53,8 +55,9 @@ def writing(
 ) -> Iterator["Writer"]:
     """Lock a collection for writing; an interrupted build by the same model is resumed.
 
-    ``rebuild`` replaces the rows that are there once the new state is published. Raises OtherModel
-    where another model made them, CollectionBusy, and CollectionError where files are damaged.
+    ``rebuild`` replaces the rows that are there once the new state is published; where nothing is
+    published it starts from nothing. Raises OtherModel where another model made the rows,
+    CollectionBusy, and Damaged where the published manifest is.
     """
     folder = folder_of(name)
     with locked(folder):
@@ -73,15 +76,13 @@ def writing(
 def _start(folder: Path, empty: Manifest, rebuild: bool) -> tuple[Manifest, Manifest | None]:
     """Return the state to resume from, and the published one; remove leftover files."""
     published = _published(folder, rebuild)
-    under_way = read_manifest(folder, UNDER_WAY)
     if published and not rebuild:
         published.check_maker(empty)
-    old = set(published.shards) if published and rebuild else set()
-    if under_way and under_way.same_maker(empty) and not old & set(under_way.shards):
-        state = under_way
-    else:
+    state = _under_way(folder, published, empty, rebuild)
+    if state is None:
         state = published if published and not rebuild else empty
-        _clean(folder, {file.name for file in published.files} if published else set())
+        keep = {PUBLISHED, *(file.name for file in published.files)} if published else set()
+        _clean(folder, keep)
     generation = published.generation if published else 0
     return replace(state, generation=generation, source=empty.source), published
 
@@ -89,24 +90,56 @@ def _start(folder: Path, empty: Manifest, rebuild: bool) -> tuple[Manifest, Mani
 def _published(folder: Path, rebuild: bool) -> Manifest | None:
     try:
         return read_manifest(folder)
-    except CollectionError:
+    except Damaged:
         if not rebuild:
             raise
         return None
 
 
+def _under_way(
+    folder: Path, published: Manifest | None, empty: Manifest, rebuild: bool
+) -> Manifest | None:
+    """Return the state of an interrupted build that can be resumed, None where there is none."""
+    try:
+        state = read_manifest(folder, UNDER_WAY)
+    except Damaged:
+        return None
+    if state is None or not state.same_maker(empty):
+        return None
+    if rebuild and (published is None or set(published.shards) & set(state.shards)):
+        return None
+    return state
+
+
 def _clean(folder: Path, keep: Collection[str]) -> None:
     for file in folder.iterdir():
-        if file.name not in {*keep, PUBLISHED, "lock"}:
+        if file.name not in {*keep, "lock"}:
             file.unlink(missing_ok=True)
 
 
+def _sound(folder: Path, shards: Sequence[Shard]) -> tuple[tuple[Shard, ...], tuple[str, ...]]:
+    """Return the shards whose files are whole, and the names of the other files; reads them all."""
+    sound: list[Shard] = []
+    damaged: list[str] = []
+    for shard in shards:
+        broken = [file.name for file in shard.files if not file.is_whole(folder)]
+        damaged += broken
+        if not broken:
+            sound.append(shard)
+    return tuple(sound), tuple(damaged)
+
+
 class Writer:
-    """Changes a collection. Created by `writing`, which holds the lock."""
+    """Changes a collection. Created by `writing`, which holds the lock.
+
+    A shard with a damaged file is left out: its images count as not stored. ``damaged`` are the
+    names of such files.
+    """
 
     def __init__(self, folder: Path, state: Manifest, published: Manifest | None) -> None:
         self.folder = folder
-        self.state = state
+        sound, self.damaged = _sound(folder, state.shards)
+        self.state = replace(state, shards=sound)
         self._published = published
         shards = (*state.shards, *(published.shards if published else ()))
         number = max((shard.number for shard in shards), default=0) + 1
@@ -159,9 +192,8 @@ class Writer:
         """
         self._seal()
         self._drop(keep)
-        published, generation = self._published, self.state.generation + 1
-        same = published and published.shards == self.state.shards
-        index = published.index if published and same else self._index(generation, queries)
+        generation = self.state.generation + 1
+        index = self._published_index() or self._index(generation, queries)
         state = replace(
             self.state,
             index=index,
@@ -188,6 +220,13 @@ class Writer:
         number, self._open = self._open.number, self._open.moved()
         return number
 
+    def _published_index(self) -> IndexInfo | None:
+        """Return the published index where it is whole and of the same rows."""
+        published = self._published
+        if published and published.index and published.shards == self.state.shards:
+            return published.index if published.index.file.is_whole(self.folder) else None
+        return None
+
     def _index(self, generation: int, queries: Queries) -> IndexInfo:
         named = [(self.folder / shard.vectors.name, shard.rows) for shard in self.state.shards]
         index, recall = build_index(open_vectors(named, self.state.width), queries)
@@ -202,7 +241,7 @@ class Writer:
     def _tidy(self) -> None:
         """Remove files that the state does not list: replaced ones, and leftovers of a kill."""
         self._open.close()
-        _clean(self.folder, {file.name for file in self.state.files})
+        _clean(self.folder, {PUBLISHED, *(file.name for file in self.state.files)})
 
     def close(self) -> None:
         """Close the open shard's files; added rows stay on disk for the next build."""
