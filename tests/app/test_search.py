@@ -1,7 +1,10 @@
 """The Search page in its full, empty and broken states, without a browser."""
 
 import shutil
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,12 @@ from streamlit.testing.v1 import AppTest
 from components.collection.build import BuildJob, build
 from components.collection.manifest import folder_of
 from components.collection.sources.source import SourceSpec
+from components.collection.store import locked
 from components.encoder import Encoder, load
 from components.images import sample_captions, sample_sources
 from components.settings import ROOT
+from components.ui.search import builds
+from components.ui.tasks import Task
 from tests import checkpoints
 from tests.app.helpers import SAMPLES, components, done, groups, open_page, texts, tiles
 
@@ -184,11 +190,66 @@ def test_another_model_has_a_sentence_and_both_ways_out(encoder: Encoder, tmp_pa
     assert any(label.startswith("Rebuild with") for label in labels)
 
 
-def test_a_damaged_collection_has_a_sentence(encoder: Encoder) -> None:
+@pytest.mark.parametrize("file", ["000001.vectors", "000001.parquet", "manifest.json"])
+def test_a_damaged_collection_has_a_sentence_and_is_mended_by_a_click(
+    encoder: Encoder, file: str
+) -> None:
     build(BuildJob("samples", SourceSpec("samples")), encoder)
-    folder = folder_of("samples")
-    next(folder.glob("*.vectors")).write_bytes(b"short")
-    assert "samples is damaged" in shown(search())
+    place = folder_of("samples") / file
+    middle = place.stat().st_size // 2
+    data = place.read_bytes()
+    place.write_bytes(b"short" if file.endswith("vectors") else data[:middle] + b"~" * middle)
+    app = search()
+    assert f"damaged {file}" in shown(app) or f"samples is damaged: {file}" in shown(app)
+    next(b for b in app.button if b.label == "Index it again").click()
+    wait_for_results(done(app.run()), PAGE)
+
+
+def wait_for_results(app: AppTest, number: int) -> None:
+    """Run a page until it has so many results, for ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while len(results(app)) != number and time.monotonic() < deadline:
+        time.sleep(0.1)
+        done(app.run())
+    assert len(results(app)) == number
+
+
+def test_a_first_visitor_waits_until_another_process_has_indexed_the_samples(
+    encoder: Encoder,
+) -> None:
+    """The page opens the samples by itself: it once said that they are being written."""
+    begun = threading.Event()
+
+    def index_slowly() -> None:
+        with locked(folder_of("samples")):
+            begun.set()
+            time.sleep(1)
+        build(BuildJob("samples", SourceSpec("samples")), encoder)
+
+    other = threading.Thread(target=index_slowly)
+    other.start()
+    begun.wait()
+    app = search()
+    other.join()
+    assert len(results(app)) == PAGE
+
+
+def test_a_stopped_rebuild_is_resumed_without_encoding_again(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[BuildJob] = []
+    source = SourceSpec("samples")
+    report = build(BuildJob("samples", source), encoder)
+    stopped = replace(report, manifest=replace(report.manifest, complete=False))
+    task = Task((BuildJob("samples", source, rebuild=True), encoder), lambda *_: None)
+    task.ended, task.result = True, stopped
+    with monkeypatch.context() as patch:
+        patch.setattr(builds, "running", lambda: {"samples": task})
+        patch.setattr(builds, "start", lambda job, encoder: jobs.append(job))
+        app = search()
+        app.button(key="resume samples").click()
+        app.run()
+    assert jobs == [BuildJob("samples", source)]
 
 
 def test_a_read_only_installation_makes_no_collections(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -66,7 +67,9 @@ def _draw_ended(name: str, task: Task) -> None:
         st.info(plain(summary(report)), icon=":material/pause:")
     unfinished = report is None or not report.manifest.complete
     if unfinished and st.button("Resume", icon=":material/play_arrow:", key=f"resume {name}"):
-        start(*task.subject)
+        job, encoder = task.subject
+        # A stopped rebuild has published its images: rebuilding again would discard them.
+        start(job if report is None else replace(job, rebuild=False), encoder)
         st.rerun()  # the whole page, so that it draws the progress again
     tasks.close_button(running(), name)
 

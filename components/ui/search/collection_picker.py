@@ -1,14 +1,27 @@
 """The collection picker, and what to do where the chosen collection cannot be searched."""
 
+import time
 from typing import NoReturn
 
 import streamlit as st
 
-from components.collection.build import BuildJob, build
-from components.collection.manifest import CollectionError, Manifest, OtherModel, read_manifest
+from components.collection.build import BuildJob, BuildProgress, build
+from components.collection.build import describe as describe_progress
+from components.collection.manifest import (
+    CollectionError,
+    Damaged,
+    Manifest,
+    OtherModel,
+    read_manifest,
+)
 from components.collection.manifest import folder_of as _folder_of
 from components.collection.sources.source import SourceSpec
-from components.collection.store import Collection, collections, open_collection
+from components.collection.store import (
+    Collection,
+    CollectionBusy,
+    collections,
+    open_collection,
+)
 from components.encoder import Encoder
 from components.images import sample_captions
 from components.settings import Settings
@@ -19,11 +32,17 @@ from components.words import count
 
 SAMPLES = "samples"
 _KEPT = 4  # open collections
+_BEING_INDEXED = (
+    "The sample images are being indexed. This page opens them as soon as they are ready."
+)
+_POLL = 0.5  # seconds between two looks at whether another process has indexed the samples
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Opening the collection")
 def _opened(name: str, generation: int, updated: str) -> Collection:
-    return open_collection(name)
+    collection = open_collection(name)
+    collection.columns  # noqa: B018 - reads the metadata, so that damage of it is met here
+    return collection
 
 
 def pick() -> Manifest | None:
@@ -60,9 +79,9 @@ def _follow_model() -> None:
 def open_or_stop(encoder: Encoder, manifest: Manifest | None) -> Collection:
     """Return the opened collection, or stop the page with a sentence and the ways out."""
     name = str(st.session_state["search_in"])
-    if name == SAMPLES and (manifest is None or _outdated(manifest, encoder)):
-        manifest = _index_samples(encoder)
     try:
+        if name == SAMPLES and (manifest is None or _outdated(manifest, encoder)):
+            manifest = _index_samples(encoder)
         if manifest is None:
             return open_collection(name)  # raises, with the reason
         try:
@@ -71,13 +90,31 @@ def open_or_stop(encoder: Encoder, manifest: Manifest | None) -> Collection:
             _offer_and_stop(encoder, manifest, str(error))
         return _opened(manifest.name, manifest.generation, manifest.updated)
     except CollectionError as error:
-        _warn_and_stop(str(error))
+        st.warning(plain(str(error)), icon=":material/folder_off:")
+        with st.container(horizontal=True):
+            if isinstance(error, Damaged):
+                _offer_to_mend(encoder, name, manifest)
+            if name != SAMPLES:
+                st.button(
+                    "Go to the samples", icon=":material/photo_library:", on_click=_to_samples
+                )
+        st.stop()
 
 
-def _warn_and_stop(sentence: str) -> NoReturn:
-    st.warning(plain(sentence), icon=":material/folder_off:")
-    st.button("Go to the samples", icon=":material/photo_library:", on_click=_to_samples)
-    st.stop()
+def _offer_to_mend(encoder: Encoder, name: str, manifest: Manifest | None) -> None:
+    """Draw the button that encodes again what is damaged: everything, without a manifest."""
+    source = manifest.source if manifest else SourceSpec("samples") if name == SAMPLES else None
+    task = builds.running().get(name)
+    begun = task is not None and not task.ended
+    if source is None or begun or (Settings().read_only and name != SAMPLES):
+        return
+    st.button(
+        "Index it again",
+        type="primary",
+        icon=":material/replay:",
+        on_click=builds.start,
+        args=(BuildJob(name, source, rebuild=manifest is None), encoder),
+    )
 
 
 def _outdated(manifest: Manifest, encoder: Encoder) -> bool:
@@ -87,8 +124,26 @@ def _outdated(manifest: Manifest, encoder: Encoder) -> bool:
 
 
 def _index_samples(encoder: Encoder) -> Manifest:
-    with st.spinner("Indexing the sample images. This happens once.", show_time=True):
-        return build(BuildJob(SAMPLES, SourceSpec("samples")), encoder).manifest
+    """Return the samples' manifest once they are indexed: here, or by whoever began first."""
+    with st.empty():
+        while True:
+            try:
+                return _build_samples(encoder)
+            except CollectionBusy:
+                st.info(_BEING_INDEXED, icon=":material/hourglass_top:")
+                time.sleep(_POLL)
+            manifest = read_manifest(_folder_of(SAMPLES))
+            if manifest and not _outdated(manifest, encoder):
+                return manifest
+
+
+def _build_samples(encoder: Encoder) -> Manifest:
+    title = "Indexing the sample images. This happens once"
+
+    def show(now: BuildProgress) -> None:
+        st.progress(now.done / max(now.total, 1), f"{title}: {describe_progress(now)}")
+
+    return build(BuildJob(SAMPLES, SourceSpec("samples")), encoder, show).manifest
 
 
 def _to_samples() -> None:
