@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from components.datasets.parquet import read_parquet
 from components.errors import CaptionLensError
 
 IMAGE_COLUMNS = ("image", "path", "file", "file_name", "filename", "filepath", "image_path", "url")
@@ -31,7 +32,8 @@ def read_rows(file: Path, data: bytes | None = None) -> Iterator[dict[str, Value
     """Yield the rows of a CSV or Parquet file, or of ``data`` under its name. Raises TableError."""
     try:
         if file.suffix.lower() in {".parquet", ".pq"}:
-            yield from _read_parquet(file if data is None else io.BytesIO(data))
+            for row in read_parquet(file if data is None else io.BytesIO(data)):
+                yield {name: _plain(value) for name, value in row.items()}
         else:
             yield from _read_csv(file.open("rb") if data is None else io.BytesIO(data))
     except FileNotFoundError as error:
@@ -47,9 +49,12 @@ def _read_csv(file: BinaryIO) -> Iterator[dict[str, Value]]:
         head = lines.readline()
         lines.seek(0)
         delimiter = max(",;\t|", key=head.count)
-        rows = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
-        for row in rows:
-            yield {name.strip(): _number(value) for name, value in row.items() if name and value}
+        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        # Not DictReader: it fills up short rows, so many columns and many rows would take for ever.
+        names = [name.strip() for name in next(rows, [])]
+        for cells in filter(None, rows):
+            row = zip(names, cells, strict=False)
+            yield {name: _number(value) for name, value in row if name and value}
 
 
 def _number(text: str) -> Value:
@@ -62,15 +67,6 @@ def _number(text: str) -> Value:
         if str(value) == text.strip():
             return value
     return text.strip()
-
-
-def _read_parquet(file: Path | BinaryIO) -> Iterator[dict[str, Value]]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(file) as table:
-        for batch in table.iter_batches(1024):
-            for row in batch.to_pylist():
-                yield {name: _plain(value) for name, value in row.items()}
 
 
 def _plain(value: Any) -> Value:
