@@ -5,21 +5,20 @@ import hashlib
 import io
 import logging
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError, _imaging
+from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 
+from components.images.memory import check_load, reduction
+from components.images.rgb import to_rgb
 from components.images.source import ImageError, Photo, Source, read_source
 from components.settings import Settings
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # The content decides, not the file name. Formats that run other programs, such as EPS, are out.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
@@ -32,7 +31,8 @@ _SIGNATURES = re.compile(
 
 DECODE_SIDE = 320  # pixels of the shorter side: enough for a thumbnail and most models
 _DATE = re.compile(r"(?:18|19|20)\d\d:\d\d:\d\d \d\d:\d\d:\d\d")  # EXIF 2.32, 4.6.5
-_MAX_PAGES = 1000  # of a TIFF that are counted: the time grows with their square
+_MAX_PAGES = 1000  # pages or frames that are counted
+_COUNTING = 1.0  # seconds: one page of a TIFF may take long to read
 
 # The transposition that undoes each EXIF orientation; 5 to 8 exchange width and height.
 _TURNS = {
@@ -59,8 +59,8 @@ def decode(
 
     The shorter side has at least ``side`` pixels, unless the original is smaller. A JPEG is
     decoded at 1/2, 1/4 or 1/8 of its size, which takes a quarter of the time at 12 megapixels.
-    Raises ImageError where the file cannot be decoded or has more than ``max_pixels`` pixels, by
-    default the setting.
+    Raises ImageError where the file cannot be decoded, has more than ``max_pixels`` pixels, by
+    default the setting, or would take far more memory than a photograph of its bytes.
     """
     limit = Settings().max_pixels if max_pixels is None else max_pixels
     data = read_source(source)
@@ -68,25 +68,26 @@ def decode(
         image = _open(data)
         _check_size(source.name, *image.size, limit)
         note = _note(image, data)
-        size = _load(image, side)
+        size = _load(source.name, image, side, data)
         exif = _exif(image)
         turn = _TURNS.get(_whole(exif.get(ExifTags.Base.Orientation)))
         taken = _taken(exif)
         kind = "JPEG" if image.format == "MPO" else str(image.format)
-        rgb = _turned(_rgb(image), turn)
+        factor = reduction(source.name, image, turn is not None, side, data)
+        rgb = _turned(to_rgb(image, factor), turn)
     digest = hashlib.sha256(data).hexdigest()
     return Photo(source, digest, *_turned_size(size, turn), note, kind, taken), rgb
 
 
-def _load(image: Image.Image, side: int) -> tuple[int, int]:
+def _load(name: str, image: Image.Image, side: int, data: bytes) -> tuple[int, int]:
     """Decode an image, a JPEG at a reduced scale, and return its full (width, height)."""
     size = image.size
     # HEIF's draft is an embedded thumbnail, which may show a different image.
-    if image.format in {"JPEG", "MPO"} and image.draft(image.mode, (side, side)):
-        image.load()
-        return size
+    is_jpeg = image.format in {"JPEG", "MPO"}
+    is_reduced = is_jpeg and image.draft(image.mode, (side, side)) is not None
+    check_load(name, image, size, data)
     image.load()  # Pillow applies a TIFF's orientation here
-    return image.size
+    return size if is_reduced else image.size
 
 
 def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
@@ -190,64 +191,58 @@ def _note(image: Image.Image, data: bytes) -> str:
     kind = image.format or ""
     many = {"TIFF": "pages", "HEIF": "images"}.get(kind, "frames")
     try:
-        count = 1 if kind == "MPO" else _count(image, data)
+        count, is_all = (1, True) if kind == "MPO" else _count(image, data)
     except Exception:  # noqa: BLE001 - damage after the first image must not prevent decoding
         return f"First of several {many}; the others are damaged."
-    at_least = " or more" if count == _MAX_PAGES else ""
+    at_least = "" if is_all else " or more"
     return f"First of {count:,}{at_least} {many}." if count > 1 else ""
 
 
-def _count(image: Image.Image, data: bytes) -> int:
-    """Return how many images a file holds. GIF and TIFF are read to the end, by a second reader."""
+def _count(image: Image.Image, data: bytes) -> tuple[int, bool]:
+    """Return how many images a file holds, and whether these are all."""
     if image.format == "GIF":
-        return int(getattr(_open(data), "n_frames", 1))
-    if image.format != "TIFF":
-        return int(getattr(image, "n_frames", 1))
-    pages, reader = 1, _open(data)
-    with suppress(EOFError):
-        while pages < _MAX_PAGES:
+        frames = sum(1 for _ in islice(_gif_frames(data), _MAX_PAGES))
+    elif image.format == "TIFF":
+        return _count_pages(data)
+    else:
+        frames = int(getattr(image, "n_frames", 1))
+    return frames, frames != _MAX_PAGES
+
+
+def _count_pages(data: bytes) -> tuple[int, bool]:
+    """Return how many pages of a TIFF could be read in a second, and whether these are all."""
+    pages, reader, end = 1, _open(data), time.monotonic() + _COUNTING
+    while pages < _MAX_PAGES and time.monotonic() < end:
+        try:
             reader.seek(pages)
-            pages += 1
-    return pages
+        except EOFError:
+            return pages, True
+        pages += 1
+    return pages, False
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Return an image of any mode as 8-bit RGB: colours in sRGB, transparency over white."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
-    if not image.has_transparency_data:
-        return _srgb(image)
-    clear = image.convert("RGBA")
-    white = Image.new("RGB", clear.size, "white")
-    white.paste(_srgb(clear), mask=clear.getchannel("A"))
-    return white
+def _gif_frames(data: bytes) -> Iterator[int]:
+    """Yield where each frame of a GIF begins (GIF89a, sections 17 to 27), without decoding it.
+
+    Raises IndexError where a frame is cut off.
+    """
+    place = 13 + _table(data[10])
+    while place < len(data) and data[place : place + 1] != b";":
+        block, start = data[place : place + 1], place
+        if block == b",":
+            place += 11 + _table(data[place + 9])
+        elif block == b"!":
+            place += 2
+        else:  # as Pillow does, a stray byte is passed over
+            place += 1
+            continue
+        while size := data[place]:
+            place += 1 + size
+        place += 1
+        if block == b",":
+            yield start
 
 
-def _eight_bits(values: "NDArray[np.generic]") -> "NDArray[np.uint8]":
-    """Return (height, width) bytes: 16-bit values scaled by their range, others by min and max."""
-    with np.errstate(invalid="ignore"):  # a signalling NaN; set for this thread only
-        floats = values.astype(np.float64)
-    finite = floats[np.isfinite(floats)] if values.dtype.kind == "f" else floats
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    if values.dtype.kind in "iu" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
-    np.nan_to_num(floats, copy=False, nan=low, posinf=high, neginf=low)
-    floats -= low
-    floats *= 255 / ((high - low) or 1)
-    return floats.round(out=floats).astype(np.uint8)
-
-
-def _srgb(image: Image.Image) -> Image.Image:
-    """Return an image as RGB, converted from its embedded colour profile where it has one."""
-    plain = image if image.mode in {"RGB", "L", "CMYK"} else image.convert("RGB")
-    embedded = image.info.get("icc_profile")
-    if not embedded:
-        return plain.convert("RGB")
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
-        if ImageCms.getProfileDescription(profile).startswith("sRGB"):
-            return plain.convert("RGB")
-        srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(plain, profile, srgb, outputMode="RGB") or plain
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return plain.convert("RGB")  # a damaged profile: the plain conversion is close
+def _table(flags: int) -> int:
+    """Return the bytes of the colour table that a GIF's flags announce."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

@@ -298,6 +298,13 @@ def test_what_follows_the_first_image_does_not_cost_it(kind: str, many: str) -> 
     assert all(note.startswith("First of ") for note in notes if note)
 
 
+def test_the_frames_of_an_endless_gif_are_not_counted_through() -> None:
+    whole = encoded(Image.new("P", (1, 1)), "GIF")
+    frame = b",\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"
+    data = whole[: whole.rindex(b",")] + frame * 5000 + b";"
+    assert decode(source_of(data, "x.gif"))[0].note == "First of 1,000 or more frames."
+
+
 def test_a_tiff_of_endless_pages_is_not_counted_through() -> None:
     page = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (279, 1)]
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in page)
