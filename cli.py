@@ -1,11 +1,12 @@
 """The command line of CaptionLens: ``python cli.py --help``."""
 
 import sys
+from contextlib import suppress
 
 import typer
 
 from components.commands.bench import bench_app
-from components.commands.console import MISUSE, VersionOption, say
+from components.commands.console import MISUSE, VersionOption, failure, open_streams, say
 from components.commands.evaluate import evaluate
 from components.commands.explain import explain
 from components.commands.index import index_app
@@ -39,12 +40,23 @@ def options(version: VersionOption = False) -> None:
 
 
 def main() -> None:
-    """Run a command; a CaptionLensError becomes one sentence on standard error and status 2."""
+    """Run a command; an error becomes one sentence on standard error and status 2."""
     try:
-        app()
+        open_streams()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except CaptionLensError as error:
-        say(str(error))
-        sys.exit(MISUSE)
+        _end(str(error))
+    except OSError as error:
+        _end(failure(error))
+
+
+def _end(sentence: str) -> None:
+    with suppress(OSError):  # standard error may be lost as well
+        say(sentence)
+    sys.exit(MISUSE)
 
 
 if __name__ == "__main__":

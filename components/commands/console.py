@@ -61,6 +61,26 @@ def say(sentence: str) -> None:
     typer.echo(sentence, err=True)
 
 
+def open_streams() -> None:
+    """Open closed standard streams on nothing: files opened later would take their numbers.
+
+    Raises CaptionLensError where standard output is closed: results would be lost.
+    """
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:
+        mode = "r" if name == "stdin" else "w"
+        setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays
+    if "stdout" in closed:
+        raise CaptionLensError("Standard output is closed: there is nowhere to write results.")
+
+
+def failure(error: OSError) -> str:
+    """Return the sentence for an error of the system; without a file's name it is of a stream."""
+    reason = error.strerror or str(error)
+    named = isinstance(error.filename, str | os.PathLike)
+    return f"{error.filename}: {reason}." if named else f"The output cannot be written: {reason}."
+
+
 def load_encoder(model: str, pairs: bool = False) -> Encoder:
     """Return a model's encoder; write its precision, runtime and device to standard error.
 

@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from components.settings import ROOT
 from components.version import version
 from tests import checkpoints
 from tests.hub_server import HubServer
@@ -121,3 +124,37 @@ def test_a_model_is_pulled_after_a_yes_used_and_removed(tmp_path: Path) -> None:
         assert "tiny/clip" not in run("models", "list", environment=place).stdout
         message = run("models", "pull", "-y", "no/body", status=2, environment=place).stderr
         assert "The Hub has no model no/body" in message
+
+
+def _shell(redirected: str) -> "subprocess.CompletedProcess[str]":
+    line = f"exec '{sys.executable}' cli.py {redirected}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is of Linux")
+@pytest.mark.parametrize("command", ["models list", "--help"])
+def test_results_that_cannot_be_written_are_an_error(command: str) -> None:
+    done = _shell(f"{command} > /dev/full")
+    assert done.returncode == 2
+    assert done.stderr == "The output cannot be written: No space left on device.\n"
+
+
+def test_a_closed_standard_output_is_an_error() -> None:
+    done = _shell("models list >&-")
+    assert done.returncode == 2
+    assert done.stderr == "Standard output is closed: there is nowhere to write results.\n"
+
+
+def test_a_question_without_a_standard_input_is_answered_by_no(tmp_path: Path) -> None:
+    done = _shell(f"index remove none --data-dir {tmp_path} <&-")
+    assert done.returncode == 1
+    assert "Remove the collection none?" in done.stderr
+    assert "Aborted" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    assert _shell("models list | head -1").stderr == ""
