@@ -11,10 +11,12 @@ import streamlit as st
 
 from components.settings import ROOT
 from components.ui.errors import show_error
+from components.ui.memory import collect_garbage
 
 _SCRIPT = ROOT / "components" / "ui" / "shell" / "session.py"
 # Streamlit puts a script's folder on sys.path for as long as a session runs it, unless it is there.
 # If that changes sys.path, an import or metadata lookup in another session may miss an entry.
 sys.path.append(str(_SCRIPT.parent))
 
+collect_garbage()
 app = st.App(_SCRIPT, on_script_error=show_error)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from components.errors import CaptionLensError
 from components.settings import Settings
 
 bench_app = typer.Typer(
@@ -140,3 +141,24 @@ def train(
     from components.bench.training import steps
 
     steps(model, data or Settings().samples, rounds, typer.echo)
+
+
+@bench_app.command("sessions")
+def sessions(
+    count: Annotated[
+        list[int] | None, typer.Option(min=1, help="Sessions at once. Repeatable.")
+    ] = None,
+    page: Annotated[
+        list[str] | None, typer.Option(help="match, search or matrix. Repeatable.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Full runs of each session.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Repeats all of it: does memory grow?")] = 1,
+) -> None:
+    """Measure the pages' runs while many people use one server, and the server's memory."""
+    from components.bench.sessions import PAGES
+    from components.bench.sessions import sessions as measure
+
+    pages = page or list(PAGES)
+    if unknown := set(pages) - set(PAGES):
+        raise CaptionLensError(f"--page is one of {', '.join(PAGES)}, not {min(unknown)!r}.")
+    measure(count or [10, 25, 50], pages, runs, rounds, typer.echo)

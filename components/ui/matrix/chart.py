@@ -13,6 +13,7 @@ from components.images import data_url
 from components.output.matrix_figure import legend
 from components.scores import Cell, Heatmap, Scores, band
 from components.ui.pictures import small_square
+from components.ui.vega import data
 from components.words import count
 
 _MAX_VALUES = 1_600  # cells: with more, no screen has room for the numbers
@@ -41,7 +42,7 @@ def chart(
 
     ``thumbnails`` are JPEG bytes in drawn order, ``chosen`` is the drawn cell to frame.
     """
-    cells = alt.Chart(_cells(heatmap, scores)).transform_calculate(
+    cells = alt.Chart(data(_cells(heatmap, scores))).transform_calculate(
         caption=f"{_names(heatmap.captions)}[datum.r]", image=f"{_names(heatmap.images)}[datum.c]"
     )
     step = _step(heatmap, presenting)
@@ -226,7 +227,7 @@ def _frames(heatmap: Heatmap, chosen: Cell | None, y: alt.Y) -> list[alt.Chart]:
 
 
 def _places(cells: Sequence[Cell]) -> alt.Chart:
-    return alt.Chart(pd.DataFrame(cells, columns=["r", "c"]))
+    return alt.Chart(data(pd.DataFrame(cells, columns=["r", "c"])))
 
 
 def _images(heatmap: Heatmap, thumbnails: Sequence[bytes], y: alt.Y) -> alt.Chart:
@@ -241,7 +242,7 @@ def _images(heatmap: Heatmap, thumbnails: Sequence[bytes], y: alt.Y) -> alt.Char
     )
     size = f"min(bandwidth('x'), {_image_rows(heatmap)} * bandwidth('y'))"
     drawn: alt.Chart = (
-        alt.Chart(frame)
+        alt.Chart(data(frame))
         .mark_image(
             width=alt.expr(size),
             height=alt.expr(size),

@@ -1,8 +1,10 @@
 """The image and caption to explain, and the session's cache of their explanations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
@@ -13,6 +15,7 @@ from components.explain import Curves, Occlusion
 from components.scores import Floats
 
 Kept = TypeVar("Kept")
+_OCCLUSIONS, _CURVES = 16, 64  # cached; an occlusion has 0.3 MB
 _WAITING = 360  # pixels: about the height of an explanation
 
 
@@ -41,24 +44,53 @@ def waiting(sentence: str) -> Iterator[None]:
 
 
 def occlusion_of(encoder: Encoder, item: Encoded) -> Occlusion:
-    """Return an image's occlusion; the session caches the last sixteen."""
-    kept: dict[object, Occlusion] = st.session_state.setdefault("occlusions", {})
+    """Return an image's occlusion; the session caches the last sixteen.
+
+    Those of files on this computer, such as the samples, are shared by all sessions.
+    """
     key = (encoder.key, item.photo.digest)
-    occlusion = kept.pop(key, None) or explain.occlude(
-        encoder, decode_for(encoder, item.photo.source)[1]
-    )
-    return remember(kept, key, occlusion, 16)  # 0.3 MB each
+    if _is_file(item):
+        return _occlusion_of_file(key, encoder, item)
+    kept: dict[object, Occlusion] = st.session_state.setdefault("occlusions", {})
+    occlusion = kept.pop(key, None) or _occlusion(encoder, item)
+    return remember(kept, key, occlusion, _OCCLUSIONS)
+
+
+def _is_file(item: Encoded) -> bool:
+    return isinstance(item.photo.source.data, Path)
+
+
+def _occlusion(encoder: Encoder, item: Encoded) -> Occlusion:
+    return explain.occlude(encoder, decode_for(encoder, item.photo.source)[1])
+
+
+@st.cache_resource(max_entries=_OCCLUSIONS, show_spinner=False)
+def _occlusion_of_file(key: object, _encoder: Encoder, _item: Encoded) -> Occlusion:
+    return _occlusion(_encoder, _item)
 
 
 def checked_curves(subject: Subject, occlusion: Occlusion, salient: Floats, text: Floats) -> Curves:
-    """Return the deletion and insertion curves of a map; the session caches the last 64."""
-    kept: dict[object, Curves] = st.session_state.setdefault("curves", {})
+    """Return the deletion and insertion curves of a map; the session caches the last 64.
+
+    Those of files on this computer are shared by all sessions.
+    """
     key = (subject.encoder.key, subject.item.photo.digest, salient.tobytes(), text.tobytes())
-    curves = kept.pop(key, None)
-    if curves is None:
-        with st.spinner("Checking the map", show_time=True):
-            curves = explain.curves(subject.encoder, occlusion, salient, text)
-    return remember(kept, key, curves, 64)
+    made = partial(explain.curves, subject.encoder, occlusion, salient, text)
+    if _is_file(subject.item):
+        return _curves_of_file(key, made)
+    kept: dict[object, Curves] = st.session_state.setdefault("curves", {})
+    curves = kept.pop(key, None) or _checked(made)
+    return remember(kept, key, curves, _CURVES)
+
+
+def _checked(made: Callable[[], Curves]) -> Curves:
+    with st.spinner("Checking the map", show_time=True):
+        return made()
+
+
+@st.cache_resource(max_entries=_CURVES, show_spinner="Checking the map")
+def _curves_of_file(key: object, _made: Callable[[], Curves]) -> Curves:
+    return _made()
 
 
 def remember(kept: dict[object, Kept], key: object, value: Kept, size: int) -> Kept:

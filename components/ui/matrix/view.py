@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -24,6 +25,7 @@ from components.ui.matrix import cell as matrix_cell
 from components.ui.matrix import chart as screen
 from components.ui.reading import READING
 from components.ui.vectors import bank, sample_images
+from components.ui.vega import spec_of
 
 _MODES = {
     "Cosine": Mode.cosine,
@@ -139,14 +141,22 @@ def draw(heatmap: Heatmap, scores: Scores, images: Sequence[Encoded], place: Dra
     row = int(np.flatnonzero(heatmap.rows == chosen[0])[0])
     column = int(np.flatnonzero(heatmap.columns == chosen[1])[0])
     thumbnails = [images[i].thumbnail for i in heatmap.columns]
-    st.altair_chart(
-        screen.chart(heatmap, scores, thumbnails, (row, column), place.presenting),
+    st.vega_lite_chart(
+        _spec(heatmap, scores, thumbnails, (row, column), place.presenting),
         width="stretch" if place.presenting else screen.width(heatmap),
         key=key,
         on_select=lambda: _clicked(key, heatmap),
         selection_mode="cell",
     )
     st.caption(f"{legend(heatmap)} The dashed frame is the selected cell.")
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _spec(
+    heatmap: Heatmap, scores: Scores, thumbnails: Sequence[bytes], chosen: Cell, presenting: bool
+) -> dict[str, Any]:
+    """Return the chart, made once for all sessions that show the same."""
+    return spec_of(screen.chart(heatmap, scores, thumbnails, chosen, presenting))
 
 
 def _clicked(key: str, heatmap: Heatmap) -> None:

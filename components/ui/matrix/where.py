@@ -1,5 +1,7 @@
 """Saliency maps: where in an image a caption matches, and where more than another caption."""
 
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from components.explain import Occlusion
 from components.scores import Floats
 from components.ui.matrix.subject import Subject, checked_curves, occlusion_of, waiting
 from components.ui.text import plain
+from components.ui.vega import data, spec_of
 
 
 def where(subject: Subject) -> None:
@@ -113,12 +116,13 @@ def _overlay(
 
 def _faithfulness(subject: Subject, occlusion: Occlusion, salient: Floats) -> None:
     checked = checked_curves(subject, occlusion, salient, subject.text)
-    st.altair_chart(_curves("hidden", checked.deletion, checked.random_deletion), width="stretch")
-    st.altair_chart(_curves("shown", checked.insertion, checked.random_insertion), width="stretch")
+    st.vega_lite_chart(_curves("hidden", checked.deletion, checked.random_deletion))
+    st.vega_lite_chart(_curves("shown", checked.insertion, checked.random_insertion))
     st.caption(f"Faithfulness check: {explain.verdict(checked)}")
 
 
-def _curves(what: str, by_map: Floats, at_random: Floats) -> alt.Chart:
+@st.cache_data(max_entries=256, show_spinner=False)
+def _curves(what: str, by_map: Floats, at_random: Floats) -> dict[str, Any]:
     """Return the chart of two curves (11,), which differ in dashes as well as in colour."""
     orders = ["by the map", "random order"]
     frame = pd.DataFrame(
@@ -131,8 +135,8 @@ def _curves(what: str, by_map: Floats, at_random: Floats) -> alt.Chart:
     line = alt.Legend(title=None, orient="top", symbolType="stroke")
     colours = alt.Scale(domain=orders, range=["#d97706", "#64748b"])
     dashes = alt.Scale(domain=orders, range=[[1, 0], [5, 4]])
-    chart: alt.Chart = (
-        alt.Chart(frame)
+    chart = (
+        alt.Chart(data(frame))
         .mark_line(strokeWidth=2.5)
         .encode(
             x=alt.X("share:Q", title=f"share {what}", axis=alt.Axis(format=".0%", tickCount=5)),
@@ -150,7 +154,7 @@ def _curves(what: str, by_map: Floats, at_random: Floats) -> alt.Chart:
             description=f"The cosine as the image is {what} by tenths, {' and '.join(orders)}",
         )
     )
-    return chart
+    return spec_of(chart)
 
 
 def versus(subject: Subject) -> None:
