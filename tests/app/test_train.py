@@ -90,6 +90,12 @@ def test_one_click_fills_in_a_run_on_the_samples() -> None:
     assert app.number_input(key="train_rate_0.0001").value == 1e-5
     assert [button for button in app.button if button.key == "train_estimate"]
     assert not [button for button in app.button if button.key == "train_try"]
+    (learn, _), *_ = app.session_state["train_split"].values()
+    done(app.number_input(key="train_epochs").set_value(5).run())
+    (again, _), *_ = app.session_state["train_split"].values()
+    assert again.pixels is learn.pixels  # not copied at each click
+    done(app.number_input(key="train_seed").set_value(1).run())
+    assert len(app.session_state["train_split"]) == 1
 
 
 def test_the_last_finished_run_is_shown_from_disk(trained: Path) -> None:

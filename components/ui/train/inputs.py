@@ -174,7 +174,7 @@ def _ask_details(method: Method, trained: int) -> Details:
 
 def split(images: DecodedExamples, seed: int) -> TrainDev:
     """Return the images to train on, and those held out; draw how many they are."""
-    learn, dev = split_decoded(images, seed)
+    learn, dev = _split(images, seed)
     st.session_state["train_key"] = dev.key
     name = dev_split(images.examples)
     how = f"its split {plain(name)}" if name else "a tenth, drawn at random"
@@ -183,3 +183,13 @@ def split(images: DecodedExamples, seed: int) -> TrainDev:
         f" {count(len(dev.examples), 'image')} held out for evaluation: {how}."
     )
     return learn, dev
+
+
+def _split(images: DecodedExamples, seed: int) -> TrainDev:
+    """Return both parts; the session keeps the last, whose pixels may take 0.75 GB."""
+    kept: dict[tuple[str, int], TrainDev] = st.session_state.setdefault("train_split", {})
+    key = (images.key, seed)
+    if key not in kept:
+        kept.clear()
+        kept[key] = split_decoded(images, seed)
+    return kept[key]
