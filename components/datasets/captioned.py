@@ -23,6 +23,10 @@ _FOLDERS = ("images", "Images", "flickr30k_images", "flickr30k-images", "Flicker
 _COCO = re.compile(r"COCO_(?:train|val|test)\d{4}_")  # prefix of 2014's names, which 2017's lack
 
 
+# What reading damaged lists raises: JSON of a million brackets is too deep, 1e999 no whole number.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+
+
 class DataError(CaptionLensError):
     """A dataset that cannot be read, and why."""
 
@@ -70,7 +74,7 @@ def read(place: Path, images: Path | None = None) -> PairData:
     file = _file(place)
     try:
         rows = list(_reader(file)(file))
-    except (OSError, ValueError, KeyError, TypeError, TableError) as error:
+    except (*_DAMAGE, TableError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{file.name} cannot be read as images with captions: {reason}") from error
     captions: dict[str, list[str]] = {}
@@ -189,7 +193,7 @@ def _path(name: str, folders: list[Path]) -> Path | None:
     for folder in folders:
         for candidate in dict.fromkeys((name, bare)):
             path = folder / candidate
-            if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+            if _is_inside(path, folder):
                 return path
     if bare == name and name.removesuffix(".jpg").isdecimal():
         return _path_of_2014(name, folders)
@@ -200,6 +204,13 @@ def _path_of_2014(name: str, folders: list[Path]) -> Path | None:
     for folder in folders:
         for year in ("train2014", "val2014"):
             path = folder / f"COCO_{year}_{name}"
-            if path.is_file():
+            if _is_inside(path, folder):
                 return path
     return None
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    try:
+        return path.is_file() and path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # too long a name, a null byte, a circular link
+        return False

@@ -26,18 +26,26 @@ def read_parquet(file: Path | BinaryIO) -> Iterator[dict[str, Any]]:
 
     Raises OSError or ValueError where it cannot be read or expands to far more than its size.
     """
+    import pyarrow as pa
+
+    with file.open("rb") if isinstance(file, Path) else file as data:
+        try:
+            yield from _read(data)
+        except pa.ArrowException as error:
+            raise ValueError(str(error)) from error
+
+
+def _read(file: BinaryIO) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
-    if isinstance(file, Path):
-        file = io.BytesIO() if file.is_dir() else file.open("rb")
-    with file, pq.ParquetFile(file) as footer:
-        size = file.seek(0, io.SEEK_END)
-        _check_pages(file, footer.metadata, size)
-        leaves = [footer.metadata.schema.column(n) for n in range(footer.metadata.num_columns)]
-        text = [leaf.path for leaf in leaves if leaf.logical_type.type == "STRING"]
-        kept = [leaf.path for leaf in leaves if leaf.path in text or not _is_bytes(leaf)]
-        table = pq.ParquetFile(file, metadata=footer.metadata, read_dictionary=text)
-        yield from _rows(table, kept, _BYTES + 50 * size)
+    metadata = pq.read_metadata(file)
+    size = file.seek(0, io.SEEK_END)
+    _check_pages(file, metadata, size)
+    leaves = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+    text = [leaf.path for leaf in leaves if leaf.logical_type.type == "STRING"]
+    kept = [leaf.path for leaf in leaves if leaf.path in text or not _is_bytes(leaf)]
+    table = pq.ParquetFile(file, metadata=metadata, read_dictionary=text)
+    yield from _rows(table, kept, _BYTES + 50 * size)
 
 
 def _is_bytes(leaf: "pq.ColumnSchema") -> bool:

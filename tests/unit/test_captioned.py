@@ -100,6 +100,8 @@ def test_images_may_be_elsewhere_but_paths_stay_inside(tmp_path: Path) -> None:
         ("x.json", "{", "x.json cannot be read as images with captions"),
         ("x.json", '{"images": []}', "x.json cannot be read"),
         ("x.json", "[]", "x.json cannot be read"),
+        ("x.json", "[" * 100_000, "x.json cannot be read"),
+        ("x.json", '{"images": [], "annotations": [{"id": Infinity}]}', "x.json cannot be read"),
         ("x.csv", "name,text\n", "x.csv has no captions"),
         ("x.csv", "words,other\n1,2\n", "x.csv has no column of images"),
         ("x.txt", "nothing\n", "x.txt has no captions"),
@@ -118,3 +120,14 @@ def test_bad_lists_are_reported_by_name(
 def test_a_folder_without_a_list_says_what_it_looked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"contains none of captions\.csv"):
         read(tmp_path)
+
+
+def test_names_that_no_system_allows_are_missing(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg")
+    (tmp_path / "round.jpg").symlink_to(tmp_path / "round.jpg")
+    names = ["x" * 300 + ".jpg", "null\0byte.jpg", "round.jpg"]
+    lines = "".join(f"{name}\ta dog\n" for name in names)
+    (tmp_path / "captions.txt").write_text("a.jpg\ta cat\n" + lines)
+    data = read(tmp_path)
+    assert [example.image.name for example in data.examples] == ["a.jpg"]
+    assert data.missing == tuple(names)
