@@ -1,9 +1,5 @@
 """``index``: build, update, list, verify and remove collections."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -28,6 +24,7 @@ from components.commands.console import (
     load_encoder,
     say,
 )
+from components.commands.stopping import stopping
 from components.errors import CaptionLensError
 
 index_app = typer.Typer(
@@ -67,7 +64,8 @@ def build_command(
 ) -> None:
     """Build a collection from the sample images, a folder, a table, or Unsplash Lite.
 
-    Run it again to resume a build that was stopped. Status 1: some images were skipped.
+    Run it again to resume a build that was stopped. Status 1: some images were skipped; 130 or
+    143: it was stopped.
     """
     spec = _spec(kind, place, zip_file, images, limit)
     _run(BuildJob(name or _default_name(spec), spec, rebuild or fresh), model)
@@ -95,32 +93,16 @@ def _default_name(spec: SourceSpec) -> str:
 def _run(job: BuildJob, model: str) -> None:
     encoder = load_encoder(model)
     line = ProgressLine()
-    with _stopping() as stop:
+    with stopping("Finished images are kept.") as stop:
         report = build(job, encoder, lambda now: line.show(describe(now)), stop)
     line.end()
     say(summary(report))
+    if stop.is_set():
+        raise typer.Exit(stop.status)
     if report.skipped:
         for row in open_collection(job.name).skipped()[:20]:
             say(f"skipped: {row['reason']}")
         raise typer.Exit(SKIPPED)
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C stop the build, which keeps finished images; the second ends at once."""
-    stop = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-
-    def on_interrupt(*_: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)
-        say("\nStopping. Finished images are kept.")
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @index_app.command("list")

@@ -141,7 +141,7 @@ def test_control_c_keeps_finished_images(tmp_path: Path) -> None:
         pass
     process.send_signal(signal.SIGINT)
     _, log = process.communicate(timeout=60)
-    assert process.returncode == 0
+    assert process.returncode == 130
     assert "Stopping. Finished images are kept." in log
     assert "The build was stopped. Run it again to resume." in log
     assert "build not finished" in run(tmp_path / "data", "index", "list").stdout
