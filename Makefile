@@ -3,13 +3,14 @@
 
 PYTHON ?= python3
 PORT ?= 8501
+MINUTES ?= 10
 BIN := .venv/bin
 ENVIRONMENT := .venv/.app-installed
 TEST_ENVIRONMENT := .venv/.tests-installed
 # Two processes with a thread each: faster than one with two. A file stays in one process.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help app dev test quick lint fix unit ui browser chromium clean
+.PHONY: help app dev test quick lint fix unit ui browser trials chromium clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,12 @@ ui: $(TEST_ENVIRONMENT) ## every page without a browser
 
 browser: $(TEST_ENVIRONMENT) chromium ## the pages in a real browser
 	$(BIN)/python -m pytest tests/browser
+
+trials: $(TEST_ENVIRONMENT) ## fuzzing, and kills of real builds (MINUTES=10 for each)
+	for part in images tables queries; do \
+		OMP_NUM_THREADS=1 $(BIN)/python -m tests.trials.fuzzing $$part --minutes $(MINUTES) \
+			|| exit 1; done
+	$(BIN)/python -m tests.trials.kills --minutes $(MINUTES)
 
 chromium: $(TEST_ENVIRONMENT) ## install Chromium where it is missing
 	$(BIN)/python -m tests.browser.chromium
