@@ -22,7 +22,7 @@ def check_load(name: str, image: Image.Image, full: tuple[int, int], data: bytes
     stored = _pixels(image) * _stored(image.mode)
     rows = 16 * image.width  # two of 16 bits a channel, which matter where an image is one row
     _check(name, stored + pixels * _while_loading(image) + _block(image) + rows, data)
-    if image.format in {"JPEG", "MPO"} and data.count(b"\xff\xda") * pixels > _SCANS:
+    if "progressive" in image.info and data.count(b"\xff\xda") * pixels > _SCANS:
         raise ImageError(f"{name} has too many scans for an image of its size.")
 
 
