@@ -32,6 +32,7 @@ _SIGNATURES = re.compile(
 DECODE_SIDE = 320  # pixels of the shorter side: enough for a thumbnail and most models
 _DATE = re.compile(r"(?:18|19|20)\d\d:\d\d:\d\d \d\d:\d\d:\d\d")  # EXIF 2.32, 4.6.5
 _MAX_PAGES = 1000  # pages or frames that are counted
+_MAX_STRUCTURE = 200_000  # bytes of a HEIC or AVIF that say where its parts are; most have 1,000
 _COUNTING = 1.0  # seconds: one page of a TIFF may take long to read
 
 # The transposition that undoes each EXIF orientation; 5 to 8 exchange width and height.
@@ -65,6 +66,7 @@ def decode(
     limit = Settings().max_pixels if max_pixels is None else max_pixels
     data = read_source(source)
     with _named(source.name, data):
+        _check_structure(source.name, data)
         image = _open(data)
         _check_size(source.name, *image.size, limit)
         note = _note(image, data)
@@ -132,14 +134,27 @@ def _stops_short(data: bytes) -> bool:
 
 
 def _boxes_end(data: bytes) -> int:
-    """Return where the boxes of an ISO base media file (ISO/IEC 14496-12, 4.2) should end."""
-    end = 0
-    while end < len(data):
-        size = int.from_bytes(data[end : end + 4], "big")
+    """Return where the boxes of an ISO base media file should end."""
+    return max((end for _, _, end in _boxes(data)), default=0)
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind, start and end of each box of a file (ISO/IEC 14496-12, 4.2)."""
+    start = 0
+    while start < len(data):
+        size = int.from_bytes(data[start : start + 4], "big")
         if size == 1:  # the size follows the name, in eight bytes
-            size = int.from_bytes(data[end + 8 : end + 16], "big")
-        end += max(size, 8)
-    return end
+            size = int.from_bytes(data[start + 8 : start + 16], "big")
+        end = start + max(size, 8) if size else len(data)  # 0: to the end of the file
+        yield data[start + 4 : start + 8], start, end
+        start = end
+
+
+def _check_structure(name: str, data: bytes) -> None:
+    """Raise ImageError for a HEIC or AVIF of very many parts: reading goes with their square."""
+    structure = (box for box in _boxes(data) if box[0] in {b"meta", b"moov"})
+    if data[4:8] == b"ftyp" and sum(end - start for _, start, end in structure) > _MAX_STRUCTURE:
+        raise ImageError(f"{name} has more than {_MAX_STRUCTURE // 1000} KB beside its pixels.")
 
 
 def _open(data: bytes) -> Image.Image:

@@ -99,6 +99,20 @@ def _directories() -> bytes:
     return bytes(data)
 
 
+def _parts() -> bytes:
+    """Return an AVIF that lists 90,000 parts."""
+
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body) + 8) + kind + body
+
+    places = b"".join(struct.pack(">IHHH", number, 0, 0, 0) for number in range(1, 90_001))
+    kind = box(b"hdlr", bytes(8) + b"pict" + bytes(13))
+    first = box(b"pitm", bytes(4) + b"\0\1")
+    listed = box(b"iloc", b"\2" + bytes(5) + struct.pack(">I", 90_000) + places)
+    start = box(b"ftyp", b"avif" + bytes(4) + b"avifmif1miaf")
+    return start + box(b"meta", bytes(4) + kind + first + listed)
+
+
 def _scans(side: int, count: int) -> bytes:
     """Return a grey progressive JPEG whose scans say in a few bytes that nothing changes."""
 
@@ -144,6 +158,7 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "RGBA PNG of two rows": lambda: _png(SIDE**2 // 2, 2, 8, 6, 4),
     "WebP": lambda: b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0/\x0f\xe7\xc3\x09\7\x10\x11\xfd\x0fDD\xff\3",
     "AVIF": lambda: zlib.decompress(base64.b64decode(AVIF)),
+    "AVIF of very many parts": _parts,
     "JPEG of 4,000 scans": lambda: _scans(SIDE, 4000),
     "GIF of 60,000 frames": lambda: _gif(60_000),
     "BMP": _bmp,
