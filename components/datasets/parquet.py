@@ -5,6 +5,7 @@ pages (the footer may state less), text that many rows share from the dictionari
 """
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,6 +20,8 @@ _BYTES = 100_000_000  # that any file may expand to; a larger file 50 more for e
 _PAGE = 10  # values that a page counts as, beside its own: reading its header takes as long
 _HEADER = 16_384  # bytes: more than a page's header takes
 _BATCH = 1024  # rows
+# Writers of 2013 and before: for their sake Arrow reads 100 bytes beyond a column, maybe a page.
+_OLD_WRITERS = re.compile(r"\s*parquet-mr(?! version (1\.([3-9]|\d\d)|[2-9]|\d\d))", re.IGNORECASE)
 
 
 def read_parquet(file: Path | BinaryIO) -> Iterator[dict[str, Any]]:
@@ -94,6 +97,8 @@ def _check_pages(file: BinaryIO, metadata: "pq.FileMetaData", size: int) -> None
     """Raise ValueError where a file's pages hold far more than its ``size`` in bytes allows."""
     if metadata.num_columns > _COLUMNS:
         raise ValueError(f"it has more than {_COLUMNS:,} columns")
+    if _OLD_WRITERS.match(metadata.created_by or ""):
+        raise ValueError("it was written by a version of parquet-mr before 1.3")
     values = expanded = 0
     for group in range(metadata.num_row_groups):
         for number in range(metadata.num_columns):

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from components.datasets.table import TableError, read_rows
 from components.images import decode, source_of
 from components.settings import ROOT
 
@@ -276,7 +277,7 @@ TABLES: dict[str, Callable[[], bytes]] = {
         image=pa.array(map(str, range(2000))), caption=_repeated("x" * 900_000, 2000)
     ),
     "cell.parquet": lambda: _table(
-        image=pa.array(["a.jpg"]), caption=pa.array(["x" * 200_000_000])
+        image=pa.array(["a.jpg"]), caption=pa.array(["x" * 120_000_000])
     ),
     "columns.parquet": lambda: _table(
         image=pa.array(["a.jpg"]), **{f"c{n}": pa.nulls(1) for n in range(1001)}
@@ -294,3 +295,19 @@ def test_a_small_table_takes_little_and_is_refused(name: str, tmp_path: Path) ->
     assert megabytes < 500
     assert seconds < 5
     assert sentence.startswith(f"{name} ")
+
+
+def test_files_of_writers_that_arrow_reads_further_are_refused() -> None:
+    written = _table(image=pa.array(["a.jpg"]), caption=pa.array(["a dog"]))
+    version = pq.read_metadata(io.BytesIO(written)).created_by.encode()
+    assert list(read_rows(Path("x.parquet"), written)) == [{"image": "a.jpg", "caption": "a dog"}]
+    for writer, is_read in (
+        (b"parquet-mr version 1.12.3", True),
+        (b"parquet-mr version 1.2.8", False),
+    ):
+        data = written.replace(version, writer.ljust(len(version)))
+        if is_read:
+            assert list(read_rows(Path("x.parquet"), data))
+        else:
+            with pytest.raises(TableError, match=r"before 1\.3"):
+                list(read_rows(Path("x.parquet"), data))
