@@ -70,7 +70,10 @@ class Compactor:
         yield Shard(
             number,
             len(matrix),
-            write_file(stem.with_suffix(".vectors"), matrix.tofile),
+            write_file(
+                stem.with_suffix(".vectors"),
+                lambda draft: draft.write_bytes(matrix.tobytes()),  # tofile misses a full disk
+            ),
             write_file(
                 stem.with_suffix(".thumbnails"),
                 lambda draft: draft.write_bytes(b"".join(thumbnails)),

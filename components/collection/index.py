@@ -128,10 +128,10 @@ class FaissIndex:
         return np.sort(rows[rows >= 0])  # in the order of the file
 
     def save(self, file: Path) -> None:
-        """Write the index."""
+        """Write the index. Raises OSError: `faiss.write_index` says nothing of a full disk."""
         import faiss
 
-        faiss.write_index(self._index, str(file))
+        file.write_bytes(faiss.serialize_index(self._index).data)
 
     @classmethod
     def open(cls, file: Path, vectors: Vectors, effort: Effort = Effort()) -> Self:

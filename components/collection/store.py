@@ -1,5 +1,6 @@
 """Collections as readers see them: published states, whose files never change while open."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -139,7 +140,7 @@ def open_collection(name: str) -> Collection:
             return open_collection(name)
         if isinstance(error, Damaged):
             raise
-        raise CollectionError(f"{name} cannot be opened: {error}.") from error
+        raise disk_error(name, error) from error
 
 
 def _missing(name: str, folder: Path) -> str:
@@ -169,7 +170,7 @@ def _index(folder: Path, manifest: Manifest, vectors: Vectors) -> FaissIndex:
         with suppress(ValueError):  # written by another version of FAISS, say
             return FaissIndex.open(folder / info.file.name, vectors, info.effort)
     index = remake_index(vectors, info.effort)
-    with suppress(CollectionBusy, OSError), locked(folder):
+    with suppress(CollectionError, OSError), locked(folder):
         file = save_index(folder, info.file.name, index)
         current = read_manifest(folder)
         if current and current.generation == manifest.generation:
@@ -182,18 +183,42 @@ def save_index(folder: Path, name: str, index: FaissIndex) -> File:
     return files.write_file(folder / name, index.save)
 
 
+def disk_error(name: str, error: Exception) -> CollectionError:
+    """Return the error of a collection whose files cannot be read or written, as a sentence."""
+    number = error.errno if isinstance(error, OSError) else None
+    reason = os.strerror(number) if number else str(error)
+    return CollectionError(
+        f"The files of {name} cannot be read or written: {reason}. What was finished is kept."
+    )
+
+
+@contextmanager
+def on_disk(name: str) -> Iterator[None]:
+    """Turn the OSError of a full, read-only or broken disk into a CollectionError."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(name, error) from error
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a collection's lock. Raises CollectionBusy where another process or window has it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Hold a collection's lock.
+
+    Raises CollectionBusy where another process or window has it, and CollectionError where the
+    folder cannot be written.
+    """
     lock = FileLock(folder / _LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise CollectionBusy(
             f"{folder.name} is being written by another process or window. Wait until it has"
             " finished; you can search the collection meanwhile."
         ) from None
+    except OSError as error:
+        raise disk_error(folder.name, error) from error
     try:
         yield
     finally:
@@ -204,7 +229,9 @@ def collections() -> list[Manifest | CollectionError]:
     """Return every collection's manifest, or what is wrong with it, in the order of their names."""
     place = collections_folder()
     states: list[Manifest | CollectionError] = []
-    for folder in sorted(place.iterdir()) if place.is_dir() else []:
+    with on_disk(place.name):
+        folders = sorted(place.iterdir()) if place.is_dir() else []
+    for folder in folders:
         try:
             manifest = read_manifest(folder)
         except CollectionError as error:
@@ -222,7 +249,7 @@ def remove(name: str) -> int:
     folder = folder_of(name)
     if not folder.is_dir():
         raise CollectionError(_missing(name, folder))
-    with locked(folder):
+    with on_disk(name), locked(folder):
         freed = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
         # The manifest goes first: after a kill from here on, the collection no longer exists.
         (folder / files.PUBLISHED).unlink(missing_ok=True)
@@ -236,11 +263,12 @@ def verify(name: str) -> list[str]:
     manifest = read_manifest(folder)
     if manifest is None:
         raise CollectionError(_missing(name, folder))
-    broken = [
-        f"{file.name} is missing or damaged."
-        for file in manifest.files
-        if not file.is_whole(folder)
-    ]
+    with on_disk(name):
+        broken = [
+            f"{file.name} is missing or damaged."
+            for file in manifest.files
+            if not file.is_whole(folder)
+        ]
     return broken or _verify_contents(open_collection(name))
 
 

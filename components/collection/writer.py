@@ -19,7 +19,6 @@ from components.collection.index import Queries, build_index
 from components.collection.manifest import (
     PUBLISHED,
     UNDER_WAY,
-    CollectionError,
     Damaged,
     File,
     IndexInfo,
@@ -33,7 +32,7 @@ from components.collection.manifest import (
 from components.collection.open_shard import OpenShard, Row, write_parquet
 from components.collection.records import Record, read_table, table_of
 from components.collection.sources.source import SourceSpec
-from components.collection.store import locked, save_index
+from components.collection.store import locked, on_disk, save_index
 from components.collection.vectors import open_vectors
 from components.encoder import Encoder
 
@@ -57,14 +56,17 @@ def writing(
 
     ``rebuild`` replaces the rows that are there once the new state is published; where nothing is
     published it starts from nothing. Raises OtherModel where another model made the rows,
-    CollectionBusy, and Damaged where the published manifest is.
+    CollectionBusy, Damaged where the published manifest is, and CollectionError where the files
+    cannot be read or written.
     """
     folder = folder_of(name)
     with locked(folder):
         try:
-            writer = Writer(folder, *_start(folder, new_manifest(name, source, encoder), rebuild))
-        except (OSError, ValueError) as error:
-            raise CollectionError(f"{name} is damaged. Rebuild it.") from error
+            with on_disk(name):
+                start = _start(folder, new_manifest(name, source, encoder), rebuild)
+                writer = Writer(folder, *start)
+        except ValueError as error:
+            raise Damaged(f"{name} is damaged. Rebuild it.") from error
         try:
             yield writer
         finally:
@@ -162,9 +164,15 @@ class Writer:
         self._rows += 1
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Store rows, safe from a kill once this returns; one replaces an earlier one of its id."""
-        if not rows:
-            return
+        """Store rows, safe from a kill once this returns; one replaces an earlier one of its id.
+
+        Raises CollectionError where the disk is full or cannot be written.
+        """
+        if rows:
+            with on_disk(self.state.name):
+                self._add(rows)
+
+    def _add(self, rows: Sequence[Row]) -> None:
         if not (self.folder / UNDER_WAY).exists():
             self._note(self.state)  # a journal without it belongs to no build
         self._open.append(rows)
@@ -188,8 +196,14 @@ class Writer:
         """Publish the rows whose ids are in ``keep``; return the manifest that readers now see.
 
         ``skipped`` are rows of the skipped table; ``queries`` returns (q, width) vectors to measure
-        the index with.
+        the index with. Raises CollectionError where the disk is full or cannot be written.
         """
+        with on_disk(self.state.name):
+            return self._publish(keep, skipped, queries, complete)
+
+    def _publish(
+        self, keep: frozenset[str], skipped: Sequence[Record], queries: Queries, complete: bool
+    ) -> Manifest:
         self._seal()
         self._drop(keep)
         generation = self.state.generation + 1

@@ -11,7 +11,7 @@ from components.collection import writer
 from components.collection.build import BuildJob, BuildProgress, BuildReport, build, summary
 from components.collection.manifest import CollectionError, Damaged, folder_of
 from components.collection.sources.source import SourceSpec
-from components.collection.store import open_collection, verify
+from components.collection.store import collections, open_collection, verify
 from components.encoder import Encoder
 from tests.standin import stand_in, tiny_images
 
@@ -216,3 +216,12 @@ def test_damage_found_while_shards_are_rewritten_ends_the_update(
         build(job, encoder, on_progress)
     build(job, encoder)
     assert state() == {id_: whole[id_] for id_ in whole if id_ != "00.png"}
+
+
+def test_a_data_folder_that_cannot_be_written_is_a_sentence(
+    encoder: Encoder, images: Path, data: Path
+) -> None:
+    data.write_text("a file where the folder belongs")
+    with pytest.raises(CollectionError, match="mine cannot be read: Not a directory"):
+        index(encoder, images)
+    assert collections() == []

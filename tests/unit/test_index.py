@@ -135,3 +135,10 @@ def test_vectors_in_several_parts(large: Vectors) -> None:
     assert (large.rows(rows) == every[rows]).all()
     query = clustered(1, seed=6)[0]
     assert np.allclose(large.cosines(query), every @ query, atol=1e-6)
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is full")
+def test_an_index_on_a_full_disk_is_an_error() -> None:
+    """FAISS's own writing reports nothing: a cut index once counted as written."""
+    with pytest.raises(OSError, match="No space left"):
+        remake_index(of(clustered(10)), Effort()).save(Path("/dev/full"))
