@@ -326,3 +326,14 @@ def test_a_damaged_checkpoint_gives_one_sentence(
     with pytest.raises(RuntimeUnavailable, match="broken cannot be loaded: ") as caught:
         load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_cache_that_cannot_be_written_leaves_pytorch_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = checkpoints.write("clip", tmp_path / "clip")
+    (tmp_path / "cache").write_text("a file where the folder belongs")
+    monkeypatch.setenv("CAPTIONLENS_MODEL_CACHE", str(tmp_path / "cache"))
+    encoder = load(checkpoint)
+    assert encoder.note == "model_cache cannot be written: Not a directory."
+    assert encoder.texts(["a cat"]).shape == (1, encoder.recipe.width)

@@ -46,20 +46,28 @@ def prepare(located: Located) -> Path:
     """Return the folder of a converted checkpoint, after converting it where necessary.
 
     The first call takes seconds to minutes. An incomplete conversion leaves no folder. Raises
-    RuntimeUnavailable with the converter's reason.
+    RuntimeUnavailable with the converter's reason, or where model_cache cannot be written.
     """
     folder = prepared_folder(located)
     with _preparing:
         if not (folder / "recipe.json").is_file():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            _drop_stale(located)
-            draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_MAKING))
             try:
-                _run(located.spec.id, "convert", located.spec.id, str(draft))
-                _publish(draft, folder)
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
+                _make(located, folder)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise RuntimeUnavailable(f"model_cache cannot be written: {reason}.") from error
     return folder
+
+
+def _make(located: Located, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _drop_stale(located)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_MAKING))
+    try:
+        _run(located.spec.id, "convert", located.spec.id, str(draft))
+        _publish(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def int8_check(located: Located) -> Int8Check | None:
