@@ -100,7 +100,7 @@ def build(
     """
     _check_source(job)
     run = _Run(encoder, on_progress, stop or threading.Event())
-    images = images or open_source(job.source)
+    images = images or open_source(job.source, run.stop)
     limit = job.source.limit or None
     with writing(job.name, job.source, encoder, job.rebuild) as writer:
         stored = set(writer.stored)
@@ -142,8 +142,8 @@ def _queries(encoder: Encoder) -> Floats:
     return np.concatenate([encoder.texts([text]) for text in texts])  # one by one, as in a search
 
 
-def open_source(spec: SourceSpec) -> ImageSource:
-    """Return the source that a spec describes."""
+def open_source(spec: SourceSpec, stop: threading.Event) -> ImageSource:
+    """Return the source that a spec describes; ``stop`` ends its downloads."""
     if spec.kind == "folder":
         return Folder(spec.location)
     if spec.kind == "samples":
@@ -153,10 +153,10 @@ def open_source(spec: SourceSpec) -> ImageSource:
     if spec.kind == "table":
         from components.collection.sources.table import Table
 
-        return Table(spec.location, spec.images, Fetcher().get)
+        return Table(spec.location, spec.images, Fetcher(stop=stop).get)
     from components.collection.sources.unsplash import Unsplash
 
-    return Unsplash(spec.location, spec.limit)
+    return Unsplash(spec.location, spec.limit, Fetcher(stop=stop))
 
 
 def _check_source(job: BuildJob) -> None:
@@ -195,6 +195,8 @@ class _Run:
         digests = {image.digest: id_ for id_, image in writer.stored.items() if id_ in listed}
         batch: list[Row] = []
         for item, result in self._results(self._new(items, writer)):
+            if self.stop.is_set() and isinstance(result, Skipped):
+                break  # its download was ended
             self._count(result)
             first = digests.get(result.photo.digest) if isinstance(result, Encoded) else None
             if isinstance(result, Skipped):

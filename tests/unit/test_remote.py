@@ -1,16 +1,23 @@
 """Fetching: within limits, with retries, never from a private network."""
 
 import socket
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from components.collection.build import BuildJob, build
 from components.collection.sources import remote
+from components.collection.sources.addresses import is_public
 from components.collection.sources.range_file import RangeFile
-from components.collection.sources.remote import Fetcher, RemoteError, is_public, shown
-from tests.photo_server import PhotoServer, Trouble, lite_zip
+from components.collection.sources.remote import Fetcher, RemoteError, shown
+from components.collection.sources.source import SourceSpec
+from tests.photo_server import PhotoServer, Trouble, jpeg, lite_zip
+from tests.raw_server import answers, drips, raw_server
+from tests.standin import stand_in
 
 BODY = bytes(range(256)) * 40
 
@@ -166,6 +173,85 @@ def test_a_body_that_is_too_slow_is_refused(
         fetcher.get(f"{server.url}/a")
 
 
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Content-Length: 5, 5\r\n\r\nhello",
+        OK + b"Content-Length: abc\r\n\r\nhello",
+        OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nhello",
+        OK + b"Content-Length: -5\r\n\r\nhello",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello",
+        OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://a:b/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 503 Busy\r\nRetry-After: " + b"9" * 5000 + b"\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 503 Busy\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 9999999 OK\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"",
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_one_sentence(answer: bytes, fetcher: Fetcher) -> None:
+    fetcher.tries = 0
+    with raw_server(answers(answer)) as url:
+        try:
+            assert fetcher.get(url) == b"hello"  # what can be understood is
+        except RemoteError as error:
+            assert "http://127.0.0.1" in str(error)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        OK,
+        OK + b"Content-Length: 100000\r\n\r\n",
+        OK + b"\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+    ],
+    ids=["status", "headers", "body", "body without a length", "chunks"],
+)
+def test_a_dripping_server_is_cut_off(
+    head: bytes, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_SECONDS", 0.5)
+    begun = time.monotonic()
+    with (
+        raw_server(drips(head, 0.05)) as url,
+        pytest.raises(RemoteError, match="took longer than"),
+    ):
+        fetcher.get(url)
+    assert time.monotonic() - begun < 5  # of ten and more that the socket would wait
+
+
+@pytest.mark.parametrize("head", [b"", OK + b"Content-Length: 100000\r\n\r\n"])
+def test_a_stop_does_not_wait_for_a_server(head: bytes, fetcher: Fetcher) -> None:
+    begun = time.monotonic()
+    threading.Timer(0.3, fetcher.stop.set).start()
+    with raw_server(drips(head, 0.05)) as url, pytest.raises(RemoteError, match="was stopped"):
+        fetcher.get(url)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_stop_does_not_wait_for_a_connection(fetcher: Fetcher) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        place = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]  # more than the queue holds
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(place)
+        threading.Timer(0.3, fetcher.stop.set).start()
+        begun = time.monotonic()
+        with pytest.raises(RemoteError, match="was stopped"):
+            fetcher.get(f"http://127.0.0.1:{place[1]}/a")
+        assert time.monotonic() - begun < 5
+        for each in waiting:
+            each.close()
+
+
 def test_unreachable_hosts(fetcher: Fetcher) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -196,6 +282,13 @@ def test_requests_are_spaced(server: PhotoServer, fetcher: Fetcher) -> None:
         ("::", False),
         ("fe80::1%eth0", False),
         ("64:ff9b::8.8.8.8", True),
+        ("192.0.0.192", False),
+        ("fec0::1", False),
+        ("64:ff9b:1::808:808", False),
+        ("::127.0.0.1", False),
+        ("::8.8.8.8", True),
+        ("3fff::1", False),
+        ("5f00::1", False),
     ],
 )
 def test_public_addresses(address: str, public: bool) -> None:
@@ -256,3 +349,37 @@ def test_memory_and_requests_of_a_ranged_file_are_bounded(
     file.seek(0)
     file.read(1)
     assert len(server.requests) == 12  # the first one is not
+
+
+def _table_of(folder: Path, *addresses: str) -> BuildJob:
+    table = folder / "urls.csv"
+    table.write_text("\n".join(["image", *addresses]))
+    return BuildJob("urls", SourceSpec("table", str(table)))
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPTIONLENS_PRIVATE_ADDRESSES", "1")
+    monkeypatch.setenv("CAPTIONLENS_DATA", str(tmp_path / "data"))
+
+
+@pytest.mark.usefixtures("data")
+def test_one_bad_server_costs_its_own_image_alone(tmp_path: Path) -> None:
+    bad = b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"
+    with PhotoServer({"/1": jpeg(1), "/2": jpeg(2)}) as server, raw_server(answers(bad)) as other:
+        job = _table_of(tmp_path, f"{server.url}/1", f"{other}/x", f"{server.url}/2")
+        report = build(job, stand_in())
+    assert (report.added, report.skipped) == (2, 1)
+
+
+@pytest.mark.usefixtures("data")
+def test_a_stopped_build_waits_for_no_server_and_skips_nothing(tmp_path: Path) -> None:
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    begun = time.monotonic()
+    with PhotoServer({"/1": jpeg(1)}) as server, raw_server(drips(OK, 0.05)) as slow:
+        job = _table_of(tmp_path, f"{server.url}/1", *(f"{slow}/{n}" for n in range(40)))
+        report = build(job, stand_in(), stop=stop)
+    assert time.monotonic() - begun < 10
+    assert report.skipped == 0
+    assert not report.manifest.complete

@@ -1,7 +1,5 @@
 """A file on a server, read by HTTP ranges."""
 
-import time
-
 import urllib3
 from fsspec.spec import AbstractBufferedFile  # type: ignore[import-untyped] # has no types
 from urllib3.exceptions import HTTPError
@@ -33,13 +31,16 @@ class RangeFile(AbstractBufferedFile):  # type: ignore[misc] # see above
         """Return the bytes from ``start`` to before ``end``, or to the end of the file."""
         for left in range(self._fetcher.tries, -1, -1):
             try:
-                return self._request(start, end)
+                with self._fetcher.watched() as watch:
+                    return self._request(start, end)
             except HTTPError as error:
+                if watch.reason:
+                    raise RemoteError(f"{shown(self._url)} {watch.reason}.") from error
                 if not left:
                     raise RemoteError(
                         f"{shown(self._url)} ended before it was complete."
                     ) from error
-                time.sleep(self._fetcher.backoff * 2 ** (self._fetcher.tries - left))
+                self._fetcher.stop.wait(self._fetcher.backoff * 2 ** (self._fetcher.tries - left))
         raise AssertionError("unreachable")  # pragma: no cover
 
     def _request(self, start: int, end: int) -> bytes:

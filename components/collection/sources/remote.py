@@ -5,10 +5,10 @@ was checked, for redirects too, so that a name which resolves differently later 
 """
 
 import io
-import ipaddress
 import socket
 import threading
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -19,19 +19,18 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 from urllib3.util import Retry, Timeout
 
+from components.collection.sources.addresses import is_public
+from components.collection.sources.watch import CutOff, Watch, current, watched
 from components.images import ImageError
 from components.settings import Settings
 
 _MAX_BYTES = 50_000_000
-_SECONDS = 60.0  # limit of a whole download, however slow the server
-_TIMEOUT = Timeout(connect=10.0, read=10.0)
+_SECONDS = 60.0  # limit of a request, from connecting to the last byte, however slow the server
+_CONNECT = 10.0  # seconds
+_TIMEOUT = Timeout(connect=_CONNECT, read=10.0)
 _CHUNK = 1 << 16
 _TEMPORARY = (429, 500, 502, 503, 504)
 _MAX_PAUSE = 30  # seconds before a retry, even where Retry-After asks for more
-_EMBEDDED = (  # IPv6 addresses that stand for an IPv4 one, and where in them it is
-    (ipaddress.ip_network("64:ff9b::/96"), 0),
-    (ipaddress.ip_network("2002::/16"), 80),
-)
 
 
 class RemoteError(ImageError):
@@ -42,35 +41,34 @@ class _Refused(HTTPError):  # noqa: N818 - internal
     """A host that must not be connected to."""
 
 
-def is_public(address: str) -> bool:
-    """Return whether an IP address is on the public internet."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped:
-            return is_public(str(ip.ipv4_mapped))
-        for network, shift in _EMBEDDED:
-            if ip in network:
-                return is_public(str(ipaddress.IPv4Address((int(ip) >> shift) & 0xFFFFFFFF)))
-    return ip.is_global and not ip.is_multicast
-
-
 class _Guarded:
-    """Connects only to public addresses; a mixin for urllib3's connections."""
+    """Connects only to public addresses, under the thread's watch; for urllib3's connections."""
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        watch, connected = current(), getattr(self, "sock", None)
+        if watch:
+            watch.begin()
+            if connected:
+                watch.hold(connected)
+        super().request(*arguments, **options)  # type: ignore[misc] # of urllib3's connection
 
     def _new_conn(self) -> socket.socket:
         connection: Any = self
         host = str(connection._dns_host)
         error: OSError | None = None
+        watch = current() or Watch(_SECONDS, threading.Event())
         for family, kind, protocol, _, place in _resolved(host, connection.port):
             if not Settings().private_addresses and not is_public(str(place[0])):
                 raise _Refused(f"{host} is in a private network")
+            sock = socket.socket(family, kind, protocol)
             try:
-                sock = socket.socket(family, kind, protocol)
-                sock.settimeout(_TIMEOUT.connect_timeout)  # type: ignore[arg-type]
-                sock.connect(place)
-                return sock
+                watch.connect(sock, place, _CONNECT)
             except OSError as failure:
+                sock.close()
                 error = failure
+                continue
+            watch.hold(sock)
+            return sock
         raise NewConnectionError(connection, f"{host} did not answer: {error}")
 
 
@@ -104,6 +102,7 @@ class Fetcher:
     rate: float = 20.0
     backoff: float = 0.5  # seconds before the second try; doubles with each further one
     tries: int = 3  # after the first
+    stop: threading.Event = field(default_factory=threading.Event)  # ends every download when set
     _next: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -113,32 +112,34 @@ class Fetcher:
         )
         self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
+    def watched(self) -> AbstractContextManager[Watch]:
+        """Limit the time of this thread's requests, and let ``stop`` end them."""
+        return watched(_SECONDS, self.stop)
+
     def get(self, url: str, max_bytes: int = _MAX_BYTES) -> bytes:
         """Return the body of an http(s) URL. Raises RemoteError."""
-        for left in range(self.tries, -1, -1):
-            try:
-                return self._get(url, max_bytes)
-            except (urllib3.exceptions.IncompleteRead, urllib3.exceptions.ProtocolError) as error:
-                if not left:  # cut off in the body: urllib3 retries only up to the headers
-                    raise RemoteError(f"{shown(url)} ended before it was complete.") from error
-                time.sleep(self.backoff * 2 ** (self.tries - left))
-            except HTTPError as error:
-                raise RemoteError(_explained(url, error)) from error
+        with self.watched() as watch:
+            for left in range(self.tries, -1, -1):
+                try:
+                    body = self._get(url, max_bytes)
+                    watch.check()  # a body of unknown length ends where it was cut off
+                    return body
+                except HTTPError as error:  # cut off in the body: urllib3 retries only before it
+                    if watch.reason:
+                        raise RemoteError(f"{shown(url)} {watch.reason}.") from error
+                    if not left:
+                        raise RemoteError(f"{shown(url)} ended before it was complete.") from error
+                    self.stop.wait(self.backoff * 2 ** (self.tries - left))
         raise AssertionError("unreachable")  # pragma: no cover
 
     def _get(self, url: str, max_bytes: int) -> bytes:
-        deadline = time.monotonic() + _SECONDS
         response = self.open(url)
         try:
-            if int(response.headers.get("Content-Length") or 0) > max_bytes:
-                raise RemoteError(f"{shown(url)} is larger than {max_bytes // 1_000_000} MB.")
             body = io.BytesIO()
             for chunk in response.stream(_CHUNK):
                 body.write(chunk)
-                if body.tell() > max_bytes:
+                if max(body.tell(), response.length_remaining or 0) > max_bytes:
                     raise RemoteError(f"{shown(url)} is larger than {max_bytes // 1_000_000} MB.")
-                if time.monotonic() > deadline:
-                    raise RemoteError(f"{shown(url)} took longer than {_SECONDS:.0f} s.")
             return body.getvalue()
         finally:
             response.close()  # a connection with an unread body cannot be reused
@@ -171,6 +172,8 @@ class Fetcher:
                 raise RemoteError(f"{shown(url)} is not a valid address.") from error
             except HTTPError as error:
                 raise RemoteError(_explained(url, error)) from error
+            except ValueError as error:  # a header that says no number, or one of 5,000 digits
+                raise RemoteError(f"{shown(url)} gave an answer that makes no sense.") from error
             if response.status in (200, 206):
                 return response
             response.drain_conn()
@@ -185,11 +188,15 @@ class Fetcher:
         with self._lock:
             turn = max(self._next, time.monotonic())
             self._next = turn + 1 / self.rate
-        time.sleep(max(0.0, turn - time.monotonic()))
+        self.stop.wait(max(0.0, turn - time.monotonic()))
 
 
 def _redirected(url: str, location: str) -> str:
-    target = urljoin(url, location)
+    try:
+        target = urljoin(url, location)
+        urlsplit(target).port  # noqa: B018 - raises where it is not a number
+    except ValueError as error:
+        raise RemoteError(f"{shown(url)} redirects to an address that is not valid.") from error
     if url.startswith("https:") and not target.startswith("https:"):
         raise RemoteError(f"{shown(url)} redirects to an unencrypted address.")
     return target
@@ -225,6 +232,8 @@ def _explained(url: str, error: Exception) -> str:
     while cause is not None:
         if isinstance(cause, _Refused):
             return f"{shown(url)} was not fetched: {cause}."
+        if isinstance(cause, CutOff):
+            return f"{shown(url)} {cause}."
         cause = getattr(cause, "reason", None) if hasattr(cause, "reason") else cause.__cause__
         if not isinstance(cause, BaseException):
             break
