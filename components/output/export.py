@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -16,7 +17,7 @@ from components.words import shorten
 
 Row = Mapping[str, Any]
 _LIBRARIES = ("streamlit", "torch", "transformers", "openvino", "pillow", "numpy")
-_FORMULA = ("=", "+", "-", "@", "\t")
+_FORMULA = re.compile(r"\s*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - full-width forms
 
 
 def provenance(encoder: Encoder) -> dict[str, Any]:
@@ -75,16 +76,16 @@ def rows_to_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> st
     """
     names = columns or list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, names)
-    writer.writeheader()
-    writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
+    writer = csv.writer(out)
+    writer.writerow([_inert(name) for name in names])
+    writer.writerows([_inert(row.get(name)) for name in names] for row in rows)
     return out.getvalue()
 
 
 def _inert(value: Any) -> Any:
     if isinstance(value, list):
         value = "; ".join(map(str, value))
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def matrix_to_csv(heatmap: Heatmap) -> str:

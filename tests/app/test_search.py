@@ -1,5 +1,7 @@
 """The Search page in its full, empty and broken states, without a browser."""
 
+import csv
+import json
 import shutil
 import threading
 import time
@@ -7,17 +9,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.collection.build import BuildJob, build
 from components.collection.manifest import folder_of
+from components.collection.search import hits
 from components.collection.sources.source import SourceSpec
-from components.collection.store import locked
+from components.collection.store import locked, open_collection
 from components.encoder import Encoder, load
 from components.images import sample_captions, sample_sources
 from components.settings import ROOT
 from components.ui.search import builds
+from components.ui.search.results import shareable
 from components.ui.tasks import Task
 from tests import checkpoints
 from tests.app.helpers import SAMPLES, components, done, groups, open_page, texts, tiles
@@ -258,3 +263,33 @@ def test_a_read_only_installation_makes_no_collections(monkeypatch: pytest.Monke
     app.button(key="collections_manage").click()
     done(app.run())
     assert "This installation is read-only" in shown(app)
+
+
+def test_a_strangers_table_makes_no_browser_call_out(encoder: Encoder, tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "coffee.jpg", tmp_path)
+    shutil.copy(SAMPLES / "horse.jpg", tmp_path)
+    column, page = "![c](http://host.example/x.png)", "https://a.example/p) ![x](//b.example/y.png"
+    with (tmp_path / "t.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = [["image", "caption", column, "page_url", "photographer"]]
+        rows += [[f"{name}.jpg", "a cup", "value", page, column] for name in ("coffee", "horse")]
+        csv.writer(file).writerows(rows)
+    build(BuildJob("mine", SourceSpec("table", str(tmp_path / "t.csv"))), encoder)
+    app = search(search_in="mine", search_photo="coffee.jpg")
+    written = [*app.markdown, *app.caption, *app.info]
+    sentences = [str(element.value) for element in written]
+    sentences += [str(widget.label) for widget in app.multiselect]
+    sentences += [str(cell) for table in app.table for cell in table.value.to_numpy().ravel()]
+    assert any("host" in sentence for sentence in sentences)
+    assert not any("![" in sentence.replace("\\!\\[", "") for sentence in sentences)
+    assert any("(https://a.example/p%29" in sentence for sentence in sentences)
+
+
+def test_no_path_of_a_read_only_server_is_exported(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(BuildJob("samples", SourceSpec("samples")), encoder)
+    collection = open_collection("samples")
+    row = hits(collection, np.array([0]), [0.5])[0].flat()
+    assert shareable(row)["location"]
+    monkeypatch.setenv("CAPTIONLENS_READ_ONLY", "1")
+    assert str(ROOT) not in json.dumps(shareable(row), default=str)

@@ -9,7 +9,15 @@ import pytest
 from PIL import Image, ImageColor
 
 from components.encoder import load
-from components.output.export import Panel, footer, provenance, to_csv, to_figure, to_json
+from components.output.export import (
+    Panel,
+    footer,
+    provenance,
+    rows_to_csv,
+    to_csv,
+    to_figure,
+    to_json,
+)
 from components.scores import Match
 from components.version import version
 
@@ -50,6 +58,14 @@ def test_csv_reads_back_and_carries_no_formula() -> None:
     }
     assert rows[1]["image"] == """'=HYPERLINK("x").jpg"""
     assert rows[1]["cosine"] == "-0.125"
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", " \t@x", "\uff1d1"]
+)
+def test_no_cell_and_no_column_name_is_a_formula(text: str) -> None:
+    head, cells = csv.reader(io.StringIO(rows_to_csv([{text: text}]), newline=""))
+    assert head == cells == ["'" + text]
 
 
 def test_json_is_a_list_or_an_object_that_says_what_made_it() -> None:

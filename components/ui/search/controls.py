@@ -61,7 +61,7 @@ def _filters(collection: Collection) -> Allowed | None:
     chosen: dict[str, list[str]] = {}
     for facet in choices:
         chosen[facet.column] = st.multiselect(
-            facet.column.replace("_", " ").capitalize(),
+            plain(facet.column.replace("_", " ").capitalize()),
             facet.values,
             key=f"search_f_{facet.column}",
             bind="query-params",

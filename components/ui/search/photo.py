@@ -23,7 +23,7 @@ from components.ui.grid import ROW_HEIGHTS, Group, Look, Picture, Tile, grid, st
 from components.ui.reading import read_query, reading
 from components.ui.search.query import more_like
 from components.ui.setup import MATCH, page
-from components.ui.text import linked, plain
+from components.ui.text import linked, plain, web_address
 from components.words import count, shorten
 
 PHOTO = "search_photo"  # in the link: the id of the open image
@@ -41,7 +41,7 @@ def credit(collection: Collection, record: Record) -> tuple[tuple[str, str], ...
     """
     if collection.manifest.source.kind != "unsplash":
         return ()
-    name, url = record.get("photographer"), str(record.get("photographer_url") or "")
+    name, url = record.get("photographer"), web_address(record.get("photographer_url"))
     photographer = (str(name or "an unknown photographer"), url)
     return ("Photo by ", ""), photographer, (" on ", ""), ("Unsplash", _UNSPLASH)
 
@@ -52,7 +52,7 @@ def _credit_line(collection: Collection, record: Record) -> str:
     by = credit(collection, record) or (((f"By {name}", ""),) if name else ())
     licence, page_url = record.get("licence"), record.get("page_url")
     more = [plain(str(licence))] if licence else []
-    more += [linked("Photo page", str(page_url))] if page_url else []
+    more += [linked("Photo page", str(page_url), host=True)] if web_address(page_url) else []
     return " · ".join(filter(None, ["".join(linked(*piece) for piece in by), *more]))
 
 
@@ -184,7 +184,7 @@ def _score(encoder: Encoder, query: Query, vectors: Floats, result: SearchResult
 
 def _metadata(record: Record) -> None:
     rows = [(n, v) for n, v in record.items() if v not in (None, "", []) and n not in _SHOWN_APART]
-    table = {name.replace("_", " "): _readable(value) for name, value in rows}
+    table = {plain(name.replace("_", " ")): _readable(value) for name, value in rows}
     st.table({"Field": list(table), "Value": list(table.values())}, border="horizontal")
 
 

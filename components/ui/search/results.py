@@ -24,6 +24,7 @@ from components.encoder import Encoder
 from components.images import Source
 from components.output.export import provenance, rows_to_csv, rows_to_json
 from components.scores import FAIR, Floats, band
+from components.settings import Settings
 from components.ui import selection
 from components.ui.grid import Group, Line, Tile, grid
 from components.ui.links import linked_number
@@ -31,6 +32,7 @@ from components.ui.reading import read_query, standing
 from components.ui.search import query as search_query
 from components.ui.search.controls import NO_FOLD, SearchView
 from components.ui.search.photo import add_to_tray, credit, open_photo, original, picture
+from components.ui.text import web_address
 from components.ui.thumbnails import sharpened
 from components.words import count
 
@@ -201,7 +203,7 @@ def downloads(encoder: Encoder, collection: Collection, result: SearchResult, te
 
     def rows() -> list[dict[str, object]]:
         listed = hits(collection, result.rows, [*map(float, result.cosines)])
-        return [hit.flat() for hit in listed]
+        return [shareable(hit.flat()) for hit in listed]
 
     def metadata() -> dict[str, object]:
         return {"collection": collection.manifest.name, "query": text, **provenance(encoder)}
@@ -221,3 +223,10 @@ def downloads(encoder: Encoder, collection: Collection, result: SearchResult, te
             )
         all_results = count(len(result), "result")
         st.caption(f"CSV and JSON contain all {all_results}, with their metadata.")
+
+
+def shareable(row: dict[str, object]) -> dict[str, object]:
+    """Return a row without the server's paths, where the server is read-only."""
+    if Settings().read_only and not web_address(row.get("location")):
+        return {name: value for name, value in row.items() if name != "location"}
+    return row
