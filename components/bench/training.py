@@ -3,6 +3,7 @@
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ from components.datasets.captioned import DataError, read
 from components.encoder import Encoded, Encoder, encode
 from components.images import source_of
 from components.models import locate, resolve
+from components.scores import Floats
 from components.training.dual import DualLearner, Tuning
 from components.training.loader import decode_once
 from components.training.loop import count_steps, keep_freed_memory
 from components.training.plan import Plan
-from components.training.pocket.material import read_named
+from components.training.pocket.material import SIDE, Named, backbone_outputs, read_named
 
 _SIDE, _BATCH, _STEPS = 224, 16, 8
+_SURE = 0.8  # the classifier's probability
 _TEMPLATE = "a photo of a {}"
 
 
@@ -63,17 +66,45 @@ def _steps(model_id: str, data: Path, keeps: bool) -> tuple[float, int]:
 def names(encoder: Encoder, folder: Path, say: Say) -> None:
     """Print zero-shot top-1 accuracy among all classes of ``folder``'s ``labels.csv``.
 
-    Even and odd classes apart: the last stage of Pocket's training saw images of even ones only.
-    The caption of a class is its first name in a template. Raises DataError.
+    Pocket's training has seen these images: for Pocket it measures what it kept of them. The
+    caption of a class is its first name in a template. Raises DataError.
     """
     named = read_named(folder)
-    sources = [source_of(example.image) for example in named.examples]
-    vectors = [item.vector for item in encode(encoder, sources) if isinstance(item, Encoded)]
-    if len(vectors) != len(sources):
-        raise DataError(f"{folder.name} holds images that cannot be read.")
-    texts = encoder.texts([_TEMPLATE.format(called[0]) for called in named.names])
-    correct = (np.stack(vectors) @ texts.T).argmax(axis=1) == np.arange(len(sources))
-    trained = np.isin(np.arange(len(sources)), named.even)
-    say(f"{encoder.spec.id}: top-1 among {len(sources):,} names")
-    for name, half in (("even classes", trained), ("odd classes", ~trained)):
-        say(f"{name:<14}{correct[half].mean():>8.1%}  of {half.sum()} images")
+    vectors = _vectors(encoder, [example.image for example in named.examples])
+    found = (vectors @ _name_vectors(encoder, named).T).argmax(axis=1)
+    correct = found == np.arange(len(named.names))
+    say(f"{encoder.spec.id}: top-1 among {len(correct):,} names {correct.mean():.1%}")
+
+
+def agreement(encoder: Encoder, folder: Path, data: Path, backbone: Path, say: Say) -> None:
+    """Print how often a model's best of the names is that of MobileNetV2's own classifier.
+
+    On the images of a captioned dataset outside its train split, where MobileNetV2 is sure. Raises
+    DataError.
+    """
+    named = read_named(folder)
+    examples = [each for each in read(data).examples if each.split != "train"]
+    with tempfile.TemporaryDirectory() as place:
+        images = decode_once(examples, SIDE, "squeeze", Path(place))
+    shares, classes = backbone_outputs(backbone, images)[1].softmax(dim=1).max(dim=1)
+    sure = np.flatnonzero(shares.numpy() >= _SURE)
+    vectors = _vectors(encoder, [images.examples[row].image for row in sure])
+    best = np.argsort(-(vectors @ _name_vectors(encoder, named).T), axis=1)[:, :5]
+    same = best == classes.numpy()[sure, None]  # (images, 5)
+    say(
+        f"{data.name}: the class of which MobileNetV2 is sure is its first name for"
+        f" {same[:, 0].mean():.1%} of {len(sure)} images, among its first five for"
+        f" {same.any(axis=1).mean():.1%}"
+    )
+
+
+def _vectors(encoder: Encoder, images: Sequence[Path]) -> Floats:
+    items = encode(encoder, [source_of(image) for image in images])
+    vectors = [item.vector for item in items if isinstance(item, Encoded)]
+    if len(vectors) != len(images):
+        raise DataError("Some of the images cannot be read.")
+    return np.stack(vectors)
+
+
+def _name_vectors(encoder: Encoder, named: Named) -> Floats:
+    return encoder.texts([_TEMPLATE.format(called[0]) for called in named.names])

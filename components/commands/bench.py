@@ -121,12 +121,24 @@ def maps(
 def names(
     folder: Annotated[Path, typer.Argument(help="An image of each class, with labels.csv.")],
     model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
+    data: Annotated[
+        list[Path] | None, typer.Option(help="A dataset to name the images of. Repeatable.")
+    ] = None,
+    backbone: Annotated[
+        Path | None, typer.Option(help="MobileNetV2's folder, to compare names with, for --data.")
+    ] = None,
 ) -> None:
-    """Measure zero-shot top-1 accuracy on images of ImageNet's classes."""
+    """Measure zero-shot top-1 accuracy on images of ImageNet's classes, and names elsewhere."""
+    from components.bench.training import agreement
     from components.bench.training import names as measure
     from components.commands.console import load_encoder
 
-    measure(load_encoder(model), folder, typer.echo)
+    if data and not backbone:
+        raise CaptionLensError("--data needs --backbone, MobileNetV2's folder.")
+    encoder = load_encoder(model)
+    measure(encoder, folder, typer.echo)
+    for each in data or []:
+        agreement(encoder, folder, each, backbone or Path(), typer.echo)
 
 
 @bench_app.command("train")

@@ -41,12 +41,12 @@ EXAMPLE_SETS = (
     ExampleSet(
         "Colours",
         ("a red bus", "a green bus", "a blue bus"),
-        "Both buses lead each ranking, but the red one is first for every colour: Pocket recognises"
-        " the object better than its colour.",
+        "Both buses lead each ranking, and each is first for its own colour. No bus is blue: there"
+        " the object decides, not its colour.",
     ),
     ExampleSet(
         "No good match",
-        ("a violin", "a snowman", "a bar chart of sales by month"),
+        ("an octopus", "a snowman", "a bar chart of sales by month"),
         "None of the sample images shows these: every ranking has a first place, but its match is"
         " only weak.",
     ),

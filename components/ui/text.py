@@ -7,7 +7,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 # The browser draws an icon or emoji for a name between colons, even where they are escaped.
 _SHORTCODE = re.compile(r":(?=[\w+/-]+:)")
 _WORD_JOINER = "\N{WORD JOINER}"  # invisible
-_IN_ADDRESSES = ":/?#[]@!$&'*+,;=%~-._"  # but for parentheses, which would end the link
+_IN_ADDRESSES = ":/?#@!$&'*+,;=%~-._"  # but for brackets, which mean something in Markdown
 
 
 def plain(text: str) -> str:

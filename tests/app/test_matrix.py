@@ -52,7 +52,7 @@ def app() -> AppTest:
 def test_it_starts_with_an_answered_example(app: AppTest) -> None:
     assert app.title[0].value == "Matrix"
     shown = texts(app)
-    assert "Colour: cosine, from -0.10 to 0.70, fixed." in shown
+    assert "Colour: cosine, from -0.05 to 0.75, fixed." in shown
     assert "in this gallery of 10 images and 10 captions" in shown
     assert "caption to image" in tables(app)
     heat = charts(app)[0]
@@ -110,7 +110,7 @@ def test_order_assignment_and_cell_come_from_the_link() -> None:
     )
     assert "The one-to-one assignment." in texts(app)
     assert app.selectbox(key="matrix_caption").value == COFFEE
-    assert f"4 of {COUNT}" in tables(app)
+    assert f"1 of {COUNT}" in tables(app)
     assert "How much the cosine falls without each word" in texts(app)
 
 

@@ -14,7 +14,7 @@ from components.encoder import load
 from components.images import sample_captions
 from tests.browser.helpers import SAMPLES, Server, first_tile, loaded, settled, tiles
 
-CAT = "a facial photo of a tabby cat"
+CAT = "a tabby cat"
 COUNT = len(sample_captions())
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 

@@ -52,7 +52,7 @@ def test_the_first_screen_is_an_answered_example(
     server: Server, page: Page, screenshot: Screenshot
 ) -> None:
     page.goto(server.url)
-    first_tile(page, "chelsea.jpg")
+    first_tile(page, "cat_mirror.jpg")
     expect(page.get_by_role("button", name="Pocket · CPU, f32")).to_be_visible()
     settled(page)
     captions = page.get_by_role("textbox", name="Captions, one per line")

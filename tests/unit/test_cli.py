@@ -17,7 +17,7 @@ from tests.unit.helpers import SAMPLES, run
 
 pytestmark = pytest.mark.slow  # converts or trains a model
 
-COFFEE, CAT = "a cup of coffee on a saucer", "a facial photo of a tabby cat"
+COFFEE, CAT = "a cup of coffee on a saucer", "a tabby cat"
 BIKE = "a red motorcycle standing in a garage"
 
 
@@ -32,7 +32,7 @@ def test_json_lists_every_caption_with_its_images_best_first() -> None:
     reading = {"percentile", "zscore", "band"}
     expected = {"caption", "image", "rank", "cosine", "probability"} | reading
     assert all(row.keys() == expected for row in rows)
-    assert [row["band"] for row in rows[::2]] == ["strong", "fair"]  # there are two cats
+    assert [row["band"] for row in rows[::2]] == ["strong", "strong"]
     assert "Pocket, f32, OpenVINO" in done.stderr
 
 

@@ -36,7 +36,7 @@ def test_the_matrix_is_printed_as_lines(captions: Path, images: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["1", "chelsea.jpg"]
     assert lines[4].split() == ["1", "2", "3", "cosine"]
-    assert lines[5].startswith("  .49 ")
+    assert lines[5].startswith("  .57 ")
     assert lines[5].endswith("a facial photo of a tabby cat")
     assert len(lines) == 7
 

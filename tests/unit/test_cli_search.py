@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow  # converts or trains a model
 
 SAMPLES = ROOT / "sample_images"
 COUNT = len(sample_captions())
-CAT = "a facial photo of a tabby cat"
+CAT = "a tabby cat"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_best_match_comes_first_in_every_format(data: Path) -> None:
     assert [row["rank"] for row in rows] == [1, 2]
     assert (rows[0]["id"], rows[0]["image"]) == ("chelsea.jpg", "chelsea.jpg")
     assert rows[0]["cosine"] > 0.4
-    assert rows[0]["captions"] == [CAT]
+    assert rows[0]["captions"] == ["a facial photo of a tabby cat"]
     assert list(rows[0])[:4] == ["rank", "id", "image", "cosine"]
     table = run(data, "search", "samples", CAT, "--top", 2, "-f", "csv").stdout
     assert [row["id"] for row in csv.DictReader(io.StringIO(table))] == [r["id"] for r in rows]

@@ -2,10 +2,9 @@
 
 Both minimise the contrastive loss on captioned images, its targets softened by the captions'
 similarity in all-MiniLM-L6-v2 (Andonian et al. 2022), and the classification loss on names of
-ImageNet's classes. Its targets are the class probabilities of MobileNetV2's own classifier
-(distillation, Hinton et al. 2015) or, where an earlier Pocket is continued from, of that Pocket: it
-then forgets less (Li and Hoiem 2016, "Learning without Forgetting"). Each batch is of one captioned
-dataset: images of different datasets are told apart too easily to teach anything.
+ImageNet's classes, whose targets are the class probabilities of MobileNetV2's own classifier
+(distillation, Hinton et al. 2015). Each batch is of one captioned dataset: images of different
+datasets are told apart too easily to teach anything.
 
 Fifteen thousand images are soon overfitted. A strong remedy is dropping half of the image tower's
 features at every step (Srivastava et al. 2014). The weights are averaged.
@@ -44,6 +43,7 @@ from components.training.pocket.material import (
 
 PASSES = 4  # over the images, in an epoch
 _SOFT, _TEMPERATURE = 0.2, 0.05  # the weight of MiniLM's targets, and their temperature
+_TEACHER_TEMPERATURE = 1.5  # of the backbone's class distribution
 _DROPPED = 0.5  # share of the image tower's 1,280 features dropped before its projection
 _FROZEN = 6  # the image tower's first blocks, after its stem: edges and colours need no tuning
 _FROZEN_TEXT = 3  # the text tower's first layers, of six, and its word embeddings
@@ -86,10 +86,6 @@ class _PocketLearner(ABC):
         for part in (tower.conv_stem, *tower.layer[:_FROZEN]):
             part.requires_grad_(False)
 
-    def shown(self) -> tuple[int, ...]:
-        """Return the ImageNet classes whose images this stage uses."""
-        return tuple(range(len(self.material.named.names)))
-
     @abstractmethod
     def images(self, draw: _Draw) -> Tensor:
         """Return the image tower's features (n, 1280) of the captioned images, then ImageNet's."""
@@ -104,7 +100,7 @@ class _PocketLearner(ABC):
 
     def identity(self) -> dict[str, Any]:
         sizes = (*vars(self.sizes).values(), CROP, SIDE, VIEWS, *self.scales)
-        weights = (_SOFT, _TEMPERATURE, _DROPPED, _FROZEN, _FROZEN_TEXT)
+        weights = (_SOFT, _TEMPERATURE, _TEACHER_TEMPERATURE, _DROPPED, _FROZEN, _FROZEN_TEXT)
         return {
             "data": [data.images.key for data in self.material.train],
             "recipe": (*sizes, *weights),
@@ -139,7 +135,7 @@ class _PocketLearner(ABC):
 
     def _draw(self, data: Taught, batch: Batch, rng: np.random.Generator) -> _Draw:
         named, size = self.material.named, self.sizes.names
-        rows = rng.choice(self.shown(), self.sizes.named, replace=False)
+        rows = rng.choice(len(named.names), self.sizes.named, replace=False)
         likely = data.classes[batch.rows].argmax(dim=1).numpy()
         likely = rng.permutation(np.setdiff1d(likely, rows))
         others = np.setdiff1d(np.arange(len(named.names)), np.concatenate([rows, likely]))
@@ -180,13 +176,13 @@ class _PocketLearner(ABC):
     def _name(self, images: Tensor, names: Tensor, scale: Tensor, batch: _Draw) -> Tensor:
         """Return the cross-entropy of classifying images among the step's classes.
 
-        The target is the teacher's distribution over them; for images of ImageNet it is
+        The target is the backbone's own distribution over them; for images of ImageNet it is
         averaged with the label.
         """
         own, sample = batch.data.classes[batch.examples.rows], self.material.sample.classes
         n = len(own)
         logits = torch.cat([own, sample[batch.rows]])[:, batch.names]
-        target = logits.softmax(dim=1)
+        target = (logits / _TEACHER_TEMPERATURE).softmax(dim=1)
         label = torch.from_numpy(batch.rows)[:, None] == torch.from_numpy(batch.names)[None]
         target[n:] = (target[n:] + label.float()) / 2
         losses = nn.functional.cross_entropy(scale * images @ names.T, target, reduction="none")
@@ -229,12 +225,9 @@ class TextLearner(_PocketLearner):
 
 
 class TowersLearner(_PocketLearner):
-    """The second stage: both towers, but for their first layers.
+    """The second stage: both towers, but for their first layers."""
 
-    It sees images of ImageNet's even classes only: the odd ones show what the tower forgets.
-    """
-
-    sizes = Sizes(batch=256, named=24, names=64, naming=0.3)
+    sizes = Sizes(batch=256, named=32, names=80, naming=0.4)
     scales = (1.0, 0.2, 2.0)
 
     def __init__(self, module: Any, material: Material, reader: Texts, plan: Plan) -> None:
@@ -243,9 +236,6 @@ class TowersLearner(_PocketLearner):
         tower = module.vision_model.eval()
         first = nn.Sequential(tower.conv_stem, *tower.layer[:_FROZEN])
         self.first = compiled(first, plan.precision)
-
-    def shown(self) -> tuple[int, ...]:
-        return self.material.named.even
 
     def images(self, draw: _Draw) -> Tensor:
         for norm in self.norms:

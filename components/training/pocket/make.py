@@ -95,7 +95,7 @@ def _material(sources: Sources, work: Path) -> Material:
 
     def with_outputs(images: DecodedExamples) -> Taught:
         file = work / "teachers" / f"{images.key}.safetensors"
-        return Taught(images, **_once(file, lambda: taught(sources, images, named.names)))
+        return Taught(images, **_once(file, lambda: taught(sources, images)))
 
     return Material(
         train=tuple(with_outputs(decoded(each.split("train"))) for each in data),
@@ -118,9 +118,6 @@ def _untrained(sources: Sources) -> Any:
     vision: Any = MobileNetV2Model.from_pretrained(sources.backbone, dtype=torch.float32)
     text: Any = BertModel.from_pretrained(sources.minilm, dtype=torch.float32)
     vision.config.hidden_size = vision.conv_1x1.convolution.out_channels
-    vision.config.id2label = vision.config.label2id = {}  # the tower no longer names classes
-    for part in (vision, text):
-        part.config.name_or_path = ""  # the folders of this computer are not part of the model
     config = VisionTextDualEncoderConfig.from_vision_text_configs(
         vision.config, text.config, projection_dim=WIDTH, logit_scale_init_value=_SCALE
     )
@@ -132,6 +129,10 @@ def _save(model: Any, sources: Sources, out: Path) -> None:
 
     Whole images are resized to a square, as in training: nothing at their edges is lost.
     """
+    own = model.config
+    own.vision_config.id2label = own.vision_config.label2id = {}  # the tower names no classes
+    for part in (own, own.vision_config, own.text_config):
+        part.name_or_path = ""  # the folders of this computer are not part of the model
     model.to(memory_format=torch.contiguous_format).half().save_pretrained(out)
     image_processor = MobileNetV2ImageProcessorPil(
         size={"height": SIDE, "width": SIDE},

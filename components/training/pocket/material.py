@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openvino
@@ -14,17 +13,13 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, MobileNetV2ForImageClassification
 
 from components.datasets.captioned import DataError, Example
-from components.encoder.runtimes.towers import unwrap
 from components.training.augment import augment
-from components.training.learner import unit
 from components.training.loader import DecodedExamples, parts
 
 SIDE, CROP = 224, 192  # pixels: of decoded images and of evaluation; of training crops
 WIDTH = 384
 VIEWS = 2  # of each image, whose features the first stage trains on
 _MAX_TOKENS = 32
-_TEACHER_TEMPERATURE = 1.5  # of the backbone's class distribution
-_TEMPLATE = "a photo of a {}"
 ClassNames = tuple[str, ...]
 
 
@@ -45,11 +40,6 @@ class Named:
 
     examples: tuple[Example, ...]
     names: tuple[ClassNames, ...]
-
-    @property
-    def even(self) -> tuple[int, ...]:
-        """The classes with even numbers."""
-        return tuple(range(0, len(self.names), 2))
 
 
 def read_named(folder: Path) -> Named:
@@ -94,8 +84,8 @@ class Taught:
     """Images, and the teachers' outputs on them."""
 
     images: DecodedExamples
-    features: Tensor  # (images, VIEWS, 1280): the tower's, of the whole image and of crops
-    classes: Tensor  # (images, 1000): the teacher's logits
+    features: Tensor  # (images, VIEWS, 1280): the backbone's, of the whole image and of crops
+    classes: Tensor  # (images, 1000): the backbone's logits
     meaning: Tensor  # (images, WIDTH): MiniLM's mean vector of the captions
 
 
@@ -109,20 +99,12 @@ class Material:
     named: Named
 
 
-def taught(
-    sources: Sources, images: DecodedExamples, names: Sequence[ClassNames]
-) -> dict[str, Tensor]:
-    """Return the teachers' outputs on images, by their names in `Taught`.
-
-    The teacher of classes is the backbone's own classifier, or the base as a zero-shot classifier.
-    """
+def taught(sources: Sources, images: DecodedExamples) -> dict[str, Tensor]:
+    """Return the teachers' outputs on images, by their names in `Taught`."""
     vectors = _sentence_vectors(sources, images.captions)
     sums = torch.zeros(len(images.examples), vectors.shape[1])
     sums.index_add_(0, torch.from_numpy(images.owner), vectors)
-    tower, classify = (
-        _base(sources.base, Texts(sources.minilm), names) if sources.base else _backbone(sources)
-    )
-    features, classes = _outputs(tower, classify, images)
+    features, classes = backbone_outputs(sources.backbone, images)
     return {
         "meaning": nn.functional.normalize(sums, dim=1),
         "features": features,
@@ -144,40 +126,10 @@ def _sentence_vectors(sources: Sources, texts: Sequence[str]) -> Tensor:
     return nn.functional.normalize(vectors.float(), dim=-1).clone()
 
 
-def _backbone(sources: Sources) -> tuple[Any, Callable[[Tensor], Tensor]]:
-    """Return the backbone, and its classifier: features (n, 1280) to logits (n, 1000)."""
-    model = MobileNetV2ForImageClassification.from_pretrained(sources.backbone, dtype=torch.float32)
-    own = model.classifier  # its first class is the background
-    return model.mobilenet_v2, lambda features: own(features)[:, 1:] / _TEACHER_TEMPERATURE
-
-
-def _base(
-    folder: Path, reader: Texts, names: Sequence[ClassNames]
-) -> tuple[Any, Callable[[Tensor], Tensor]]:
-    """Return the base's image tower, and a classifier that compares its features with names."""
-    model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32)
-
-    def forward(ids: Tensor, mask: Tensor) -> Tensor:
-        return unit(unwrap(model.get_text_features(input_ids=ids, attention_mask=mask)))
-
-    called = [_TEMPLATE.format(name) for own in names for name in own]
-    with torch.inference_mode():
-        vectors = reader.encode(called, forward, 256)
-    of = torch.repeat_interleave(torch.tensor([len(own) for own in names]))  # each name's class
-    sums = torch.zeros(len(names), vectors.shape[1]).index_add_(0, of, vectors)
-    means = unit(sums)  # (classes, WIDTH)
-
-    def classify(features: Tensor) -> Tensor:
-        return model.logit_scale.exp() * unit(model.visual_projection(features)) @ means.T  # type: ignore[no-any-return]
-
-    return model.vision_model, classify
-
-
-def _outputs(
-    tower: Any, classify: Callable[[Tensor], Tensor], images: DecodedExamples
-) -> tuple[Tensor, Tensor]:
-    """Return the tower's features (n, VIEWS, 1280) and class logits (n, 1000)."""
-    tower.eval()
+def backbone_outputs(backbone: Path, images: DecodedExamples) -> tuple[Tensor, Tensor]:
+    """Return the backbone's features (n, VIEWS, 1280) and class logits (n, 1000)."""
+    model = MobileNetV2ForImageClassification.from_pretrained(backbone, dtype=torch.float32)
+    tower = model.mobilenet_v2.eval()
     layers = (tower.conv_stem, *tower.layer, tower.conv_1x1, tower.pooler, nn.Flatten())
     pooled = compiled(nn.Sequential(*layers))
     features, logits = [], []
@@ -185,7 +137,7 @@ def _outputs(
     with torch.inference_mode():
         for pixels in parts(images.pixels, 50):
             views = [pooled(whole(pixels))]
-            logits.append(classify(views[0]))
+            logits.append(model.classifier(views[0])[:, 1:])  # without the background class
             views += [pooled(augment(pixels, CROP)) for _ in range(VIEWS - 1)]
             features.append(torch.stack(views, dim=1))
     return torch.cat(features).clone(), torch.cat(logits).clone()

@@ -19,7 +19,7 @@ EXAMPLES = (
     "a cat",
     "people playing sport",
     "mountains, sunset",
-    "2*horses, mountains",
+    "1.5*horses, mountains",
     "a bus, -red",
     "a meal, -people",
 )
