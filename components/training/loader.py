@@ -84,14 +84,26 @@ def decode_once(
     Raises DataError where none can be read.
     """
     file = cache / f"{_key(examples, side, fit)}.npy"
-    notes = file.with_suffix(".json")
-    if not notes.is_file():
+    images = _read(examples, file)
+    if images is None:
         _write(examples, side, fit, file, on_progress)
-    summary = json.loads(notes.read_text(encoding="utf-8"))
-    kept = tuple(examples[row] for row in summary["rows"])
-    if not kept:
+        images = _read(examples, file)
+    if images is None or not images.examples:
         raise DataError("None of the images can be read.")
-    return DecodedExamples(kept, np.load(file, mmap_mode="r"), tuple(summary["skipped"]), file.stem)
+    return images
+
+
+def _read(examples: Sequence[Example], file: Path) -> DecodedExamples | None:
+    """Return what the cache holds, None where it is missing or damaged."""
+    try:
+        summary = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        kept = tuple(examples[row] for row in summary["rows"])
+        pixels = np.load(file, mmap_mode="r")
+        whole = len(pixels) == len(examples)
+        skipped = tuple(summary["skipped"])
+    except (OSError, EOFError, ValueError, LookupError, TypeError):
+        return None
+    return DecodedExamples(kept, pixels, skipped, file.stem) if whole else None
 
 
 def _key(examples: Sequence[Example], side: int, fit: Fit) -> str:

@@ -296,6 +296,17 @@ class _Run:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
+def load_best(learner: Learner, out: Path) -> None:
+    """Load the weights that were best on dev. Raises TrainingError where they cannot be read."""
+    try:
+        weights = load_file(out / BEST)
+    except (SafetensorError, OSError) as error:
+        raise TrainingError(
+            f"The best weights in {out.name} cannot be read. Use another folder."
+        ) from error
+    load_learned(learner.module, weights)
+
+
 def read_state(out: Path) -> dict[str, Any]:
     """Return the state that a checkpoint holds. Raises SafetensorError or OSError."""
     with safe_open(out / CHECKPOINT, framework="pt") as file:

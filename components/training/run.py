@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file
 
 from components.scores import both_ways, ranks
 from components.training.jobs import Job
 from components.training.learner import Learner
 from components.training.loader import TrainDev
 from components.training.loop import (
-    BEST,
     Dev,
     Ended,
     Step,
     count_steps,
     keep_freed_memory,
+    load_best,
     train,
 )
-from components.training.weights import load_learned
 
 MODEL = "model"  # the finished model's folder, inside a run's
 _MEASURED = 2  # steps whose time is measured, after a first one that warms up
@@ -73,7 +71,7 @@ def run(job: Job, images: TrainDev, out: Path) -> Iterator[Event]:
     yield from map(Message, prepared.notes)
     before = _figures(*prepared.vectors()) if prepared.vectors else None
     yield from train(prepared.learner, job.plan, out)
-    load_learned(prepared.learner.module, load_file(out / BEST))
+    load_best(prepared.learner, out)
     if before and prepared.vectors:
         yield Comparison(before, _figures(*prepared.vectors()))
     prepared.save(out / MODEL)

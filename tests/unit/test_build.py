@@ -124,6 +124,14 @@ def test_bad_images_are_listed_and_the_others_indexed(encoder: Encoder, images: 
     assert "cut off" in skipped["broken.jpg"]
 
 
+def test_a_name_that_is_not_text_is_skipped_and_named(encoder: Encoder, images: Path) -> None:
+    shutil.copy(images / "coffee.jpg", os.fsdecode(os.fsencode(images / "caf") + b"\xe9.jpg"))
+    report = index(encoder, images)
+    assert (report.added, report.skipped) == (6, 1)
+    reason = str(open_collection("mine").skipped()[0]["reason"])
+    assert "caf?.jpg: its name is not valid Unicode. Rename it to index it." in reason
+
+
 def test_an_update_adds_drops_and_encodes_again(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
     before = vectors_of(open_collection("mine"))

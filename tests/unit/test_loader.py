@@ -69,6 +69,19 @@ def test_interrupted_decoding_leaves_no_cache(examples: list[Example], tmp_path:
     assert len(decode_once(examples, 16, "crop", tmp_path / "cache").examples) == 10
 
 
+@pytest.mark.parametrize("suffix", [".json", ".npy"])
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\x93NUMPY\x01\x00"])
+def test_a_damaged_cache_is_made_again(
+    examples: list[Example], tmp_path: Path, suffix: str, damage: bytes
+) -> None:
+    first = decode_once(examples, 16, "crop", tmp_path / "cache")
+    pixels = first.pixels.copy()
+    next((tmp_path / "cache").glob(f"*{suffix}")).write_bytes(damage)
+    again = decode_once(examples, 16, "crop", tmp_path / "cache")
+    assert (again.examples, again.skipped) == (first.examples, first.skipped)
+    np.testing.assert_array_equal(again.pixels, pixels)
+
+
 def test_no_readable_image_is_an_error(examples: list[Example], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="None of the images"):
         decode_once(examples[4:5], 16, "crop", tmp_path / "cache")

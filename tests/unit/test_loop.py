@@ -19,7 +19,17 @@ from torch import Tensor, nn
 from components.settings import ROOT
 from components.training import loop
 from components.training.learner import TrainingError
-from components.training.loop import BEST, CHECKPOINT, LOG, Dev, Ended, Step, read_state, train
+from components.training.loop import (
+    BEST,
+    CHECKPOINT,
+    LOG,
+    Dev,
+    Ended,
+    Step,
+    load_best,
+    read_state,
+    train,
+)
 from components.training.plan import Plan
 from tests.pairs import write_pairs
 
@@ -216,6 +226,15 @@ def test_slow_checkpoints_are_written_less_often(
     taken = [next(events) for _ in range(4)]
     assert read_state(tmp_path)["step"] == 1  # the time of the first is the measure of the next
     assert len(taken) == 4
+
+
+def test_best_weights_that_cannot_be_read_are_a_sentence(tmp_path: Path) -> None:
+    learner = Line()
+    list(train(learner, PLAN, tmp_path))
+    load_best(learner, tmp_path)
+    (tmp_path / BEST).write_bytes((tmp_path / BEST).read_bytes()[:20])
+    with pytest.raises(TrainingError, match=r"best weights .* cannot be read"):
+        load_best(learner, tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:

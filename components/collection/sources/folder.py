@@ -26,7 +26,12 @@ class Folder:
         while sources:  # frees each one, as there may be very many
             source = sources.pop()
             assert isinstance(source.data, Path)  # noqa: S101 - a folder holds files
-            yield file_item(str(source.data.relative_to(self._folder)), source, source.data)
+            id_ = str(source.data.relative_to(self._folder))
+            if _is_text(id_):
+                yield file_item(id_, source, source.data)
+            else:
+                reason = f"{source.name}: its name is not valid Unicode. Rename it to index it."
+                yield Skipped(source, reason)
 
 
 def file_item(id_: str, source: Source, path: Path) -> Item:
@@ -36,9 +41,13 @@ def file_item(id_: str, source: Source, path: Path) -> Item:
         signature = f"{status.st_size}-{status.st_mtime_ns}"
     except OSError:
         signature = ""  # deleted meanwhile: reading it reports the error
-    return Item(_text(id_), source, signature, _text(str(path.absolute())))
+    return Item(id_, source, signature, str(path.absolute()))
 
 
-def _text(path: str) -> str:
-    """Return a path as text; bytes of a file's name that are not Unicode are escaped."""
-    return path.encode("utf-8", "backslashreplace").decode()
+def _is_text(name: str) -> bool:
+    """Return whether a name is text, not bytes that its file system lets through."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -24,7 +24,7 @@ from transformers.image_utils import PILImageResampling
 from components.datasets.captioned import read
 from components.files import write_bytes
 from components.training.loader import DecodedExamples, decode_once
-from components.training.loop import BEST, Dev, Ended, Step, train
+from components.training.loop import Dev, Ended, Step, load_best, train
 from components.training.plan import Plan
 from components.training.pocket.learner import TextLearner, TowersLearner
 from components.training.pocket.material import (
@@ -38,7 +38,6 @@ from components.training.pocket.material import (
     taught,
 )
 from components.training.run import Message
-from components.training.weights import load_learned
 
 TEXT_PLAN = Plan(epochs=2, rate=3e-4, warmup=0.1, decay=0.05, clip=5.0)
 TOWERS_PLAN = Plan(
@@ -83,7 +82,7 @@ def _start(sources: Sources, seed: int) -> Any:
 def _stage(learner: TextLearner | TowersLearner, plan: Plan, folder: Path) -> Iterator[_Event]:
     """Train, and load the weights that were best on dev."""
     yield from train(learner, plan, folder)
-    load_learned(learner.module, load_file(folder / BEST))
+    load_best(learner, folder)
 
 
 def _material(sources: Sources, work: Path) -> Material:
