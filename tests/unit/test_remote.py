@@ -236,6 +236,15 @@ def test_a_stop_does_not_wait_for_a_server(head: bytes, fetcher: Fetcher) -> Non
     assert time.monotonic() - begun < 5
 
 
+def test_a_stop_does_not_wait_as_long_as_a_server_asks(fetcher: Fetcher) -> None:
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n"
+    begun = time.monotonic()
+    threading.Timer(0.3, fetcher.stop.set).start()
+    with raw_server(answers(busy)) as url, pytest.raises(RemoteError, match="was stopped"):
+        fetcher.get(url)
+    assert time.monotonic() - begun < 5
+
+
 def test_a_stop_does_not_wait_for_a_connection(fetcher: Fetcher) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         place = full.getsockname()

@@ -95,6 +95,15 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
+class _Retry(Retry):
+    """Waits before each retry, but no longer than until the thread's download is stopped."""
+
+    def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+        asked = self.get_retry_after(response) if response else None
+        watch = current()
+        (watch.stop if watch else threading.Event()).wait(asked or self.get_backoff_time())
+
+
 @dataclass
 class Fetcher:
     """Downloads over at most eight connections and ``rate`` requests a second; thread-safe."""
@@ -158,7 +167,7 @@ class Fetcher:
                     preload_content=False,
                     redirect=False,
                     timeout=_TIMEOUT,
-                    retries=Retry(
+                    retries=_Retry(
                         self.tries,
                         redirect=False,
                         status_forcelist=_TEMPORARY,
