@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice, product
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -169,7 +170,8 @@ def _check_source(job: BuildJob) -> None:
                 raise
             continue  # it is made again
         if manifest and replace(manifest.source, limit=job.source.limit) != job.source:
-            source = f"{manifest.source.kind} {manifest.source.location}".strip()
+            # Its name alone: on a shared server its path is no visitor's to know.
+            source = f"{manifest.source.kind} {Path(manifest.source.location).name}".strip()
             raise CollectionError(
                 f"{job.name} is a collection of another source ({source}). Choose another name, or"
                 " remove the collection first."

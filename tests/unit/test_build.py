@@ -253,8 +253,9 @@ def test_an_interrupted_rebuild_leaves_the_old_state(
 
 def test_a_name_belongs_to_one_source(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
-    with pytest.raises(CollectionError, match="collection of another source"):
+    with pytest.raises(CollectionError, match="collection of another source") as error:
         index(encoder, images / "trip")
+    assert str(images.parent) not in str(error.value)  # it may be another person's
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../up", "a\\b", " x", "x.", "a..b", "\0"])

@@ -259,7 +259,7 @@ def _readable_errors() -> Iterator[None]:
             " folder of it that is already downloaded."
         ) from error
     except FileNotFoundError as error:
-        raise UnsplashError(f"{error.filename} does not exist.") from error
+        raise UnsplashError(f"{Path(error.filename).name} does not exist.") from error
     except (zipfile.BadZipFile, EOFError, csv.Error, UnicodeDecodeError, ValueError) as error:
         raise UnsplashError("The Unsplash dataset is damaged. Download it again.") from error
     except OSError as error:
