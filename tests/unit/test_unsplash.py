@@ -248,6 +248,14 @@ def test_rows_of_one_image_are_one_item_with_its_captions(tmp_path: Path) -> Non
     assert second.source.name == "b.jpg"
 
 
+def test_an_image_listed_by_its_absolute_path_is_named_within_the_folder(tmp_path: Path) -> None:
+    rows: list[list[object]] = [[str(tmp_path / "sub" / "a.jpg"), "one"], ["sub/a.jpg", "two"]]
+    (item,) = items(table(tmp_path, ["image", "caption"], rows))
+    assert isinstance(item, Item)
+    assert (item.id, item.source.name) == ("sub/a.jpg", "sub/a.jpg")
+    assert item.metadata["captions"] == ["one", "two"]
+
+
 def test_a_table_becomes_a_collection(
     tmp_path: Path, encoder: Encoder, server: PhotoServer
 ) -> None:

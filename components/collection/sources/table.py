@@ -34,7 +34,7 @@ class Table:
         column = ""
         for row in read_rows(self._file):
             column = column or image_column(self._file.name, row)
-            place = str(row.get(column) or "").strip()
+            place = self._named(str(row.get(column) or "").strip())
             metadata = {name: value for name, value in row.items() if name != column}
             captions = [str(metadata.pop(name)) for name in CAPTION_COLUMNS if metadata.get(name)]
             known = images.setdefault(place, {**metadata, "captions": []})
@@ -55,6 +55,11 @@ class Table:
             item = file_item(place, source_of(path, place), path)
         mark = hashlib.sha256(json.dumps(kept, default=str).encode()).hexdigest()[:16]
         return replace(item, signature=f"{item.signature} {mark}", metadata=kept)
+
+    def _named(self, place: str) -> str:
+        """Return a place as images are named: ids are exported, and hold no absolute path."""
+        path = self._inside(place) if Path(place).is_absolute() else None
+        return str(path.relative_to(self._root)) if path else place
 
     def _inside(self, place: str) -> Path | None:
         """Return the file of a path in the table, None where it is outside the folder."""
