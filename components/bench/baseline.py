@@ -1,5 +1,6 @@
 """The baselines of each comparison: plain transformers and ONNX Runtime, both in float32."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -122,9 +123,22 @@ def located(model_id: str) -> Iterator[Located]:
     if model_id != RANDOM_CLIP:
         yield models.locate(models.resolve(model_id))
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _model_cache(Path(folder) / "cache"):
         random_clip(Path(folder))
         yield models.locate(models.resolve(folder))
+
+
+@contextmanager
+def _model_cache(folder: Path) -> Iterator[None]:
+    """Keep conversions in ``folder``: those of a temporary checkpoint are of no use later."""
+    before = os.environ.get("CAPTIONLENS_MODEL_CACHE")
+    os.environ["CAPTIONLENS_MODEL_CACHE"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["CAPTIONLENS_MODEL_CACHE"]
+        if before is not None:
+            os.environ["CAPTIONLENS_MODEL_CACHE"] = before
 
 
 def random_clip(folder: Path) -> None:

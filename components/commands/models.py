@@ -1,12 +1,15 @@
 """``models``: list, download, prepare and remove models."""
 
+import shutil
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from components import models
 from components.commands.console import load_encoder, say
+from components.errors import CaptionLensError
 from components.models import CATALOGUE
 from components.words import megabytes
 
@@ -28,6 +31,18 @@ def list_models() -> None:
         check = int8_check(models.locate(models.resolve(model_id)))
         if check:
             typer.echo(f"{'':>10}  {model_id}: {check.sentence()}")
+    for folder in _unused():
+        typer.echo(f"{megabytes(_size(folder)):>10}  {folder.name}: converted, of no model above")
+
+
+def _unused() -> list[Path]:
+    from components.encoder.runtimes.prepared import unused
+
+    return unused(models.locate(spec) for spec in models.on_disk())
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 @models_app.command()
@@ -53,9 +68,23 @@ def pull(
 
 
 @models_app.command()
-def remove(model: str) -> None:
-    """Remove MODEL from model_cache."""
-    freed = models.remove(models.resolve(model))
+def remove(
+    model: Annotated[str, typer.Argument(help="A model on disk.")] = "",
+    unused: Annotated[
+        bool,
+        typer.Option(help="Remove converted models that `list` names as those of no model."),
+    ] = False,
+) -> None:
+    """Remove MODEL from model_cache, or conversions whose models are gone."""
+    if bool(model) == unused:
+        raise CaptionLensError("Give a model, or --unused.")
+    if model:
+        freed = models.remove(models.resolve(model))
+    else:
+        folders = _unused()
+        freed = sum(map(_size, folders))
+        for folder in folders:
+            shutil.rmtree(folder)
     say(f"{megabytes(freed)} freed.")
 
 

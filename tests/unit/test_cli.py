@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -121,7 +122,12 @@ def test_a_model_is_pulled_after_a_yes_used_and_removed(tmp_path: Path) -> None:
         done = run("match", "-m", "tiny/clip", "-c", CAT, SAMPLES / "page.jpg", environment=place)
         assert "page.jpg" in done.stdout
         run("models", "remove", "tiny/clip", environment=place)
-        assert "tiny/clip" not in run("models", "list", environment=place).stdout
+        listed = run("models", "list", environment=place).stdout
+        assert "tiny/clip" not in listed
+        assert re.search(r"MB  tiny-clip-\w+: converted, of no model above", listed)
+        assert "MB freed." in run("models", "remove", "--unused", environment=place).stderr
+        assert "converted" not in run("models", "list", environment=place).stdout
+        run("models", "remove", status=2, environment=place)
         message = run("models", "pull", "-y", "no/body", status=2, environment=place).stderr
         assert "The Hub has no model no/body" in message
 

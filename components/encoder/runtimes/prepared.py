@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def _slug(located: Located) -> str:
 def is_prepared(located: Located) -> bool:
     """Return whether a checkpoint is converted."""
     return (prepared_folder(located) / "recipe.json").is_file()
+
+
+def unused(located: Iterable[Located]) -> list[Path]:
+    """Return the folders of conversions that none of these checkpoints uses.
+
+    They are of models that are gone, or of folders that were given by their path.
+    """
+    used = {prepared_folder(each) for each in located}
+    folders = (Settings().model_cache / "openvino").glob("*")
+    kept = {folder for folder in folders if not folder.name.startswith(_MAKING)}
+    return sorted(kept - used)
 
 
 def prepare(located: Located) -> Path:
