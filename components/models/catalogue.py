@@ -49,7 +49,8 @@ CATALOGUE: tuple[ModelCard, ...] = (
     ModelCard(
         ModelSpec("pocket", "Pocket", str(POCKET)),
         size_mb=52,
-        licence="Apache-2.0 (code); weights trained on Flickr8k, for non-commercial research",
+        licence="Apache-2.0 (code); weights trained on Flickr8k, for non-commercial research, and"
+        " on pictures of the web",
         languages="English",
         width=384,
         flickr30k=None,

@@ -157,6 +157,14 @@ def test_samples_of_an_earlier_version_are_indexed_again(
     assert f"{COUNT} images in random order" in shown(search())
 
 
+def test_samples_of_an_earlier_revision_of_the_model_are_indexed_again(encoder: Encoder) -> None:
+    build(BuildJob("samples", SourceSpec("samples")), replace(encoder, revision="earlier"))
+    app = search()
+    assert len(results(app)) == PAGE
+    assert open_collection("samples").manifest.revision == encoder.revision
+    assert not app.get("progress")  # it is over
+
+
 def test_a_missing_image_has_a_sentence() -> None:
     app = search(search_like="gone.jpg")
     assert "samples has no image 'gone.jpg'" in shown(app)

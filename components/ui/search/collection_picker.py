@@ -81,7 +81,7 @@ def open_or_stop(encoder: Encoder, manifest: Manifest | None) -> Collection:
     name = str(st.session_state["search_in"])
     try:
         if name == SAMPLES and (manifest is None or _outdated(manifest, encoder)):
-            manifest = _index_samples(encoder)
+            manifest = _index_samples(encoder, manifest)
         if manifest is None:
             return open_collection(name)  # raises, with the reason
         try:
@@ -118,32 +118,44 @@ def _offer_to_mend(encoder: Encoder, name: str, manifest: Manifest | None) -> No
 
 
 def _outdated(manifest: Manifest, encoder: Encoder) -> bool:
-    """Return whether the samples were indexed by a version of the app that had others."""
-    own = (manifest.model, manifest.revision) == (encoder.spec.id, encoder.revision)
-    return own and manifest.rows != len(sample_captions())
+    """Return whether the samples were indexed by a version of the app with others, or of the model.
+
+    Those indexed with another model stay: the page offers both.
+    """
+    changed = manifest.revision != encoder.revision or manifest.rows != len(sample_captions())
+    return manifest.model == encoder.spec.id and changed
 
 
-def _index_samples(encoder: Encoder) -> Manifest:
+def _index_samples(encoder: Encoder, before: Manifest | None) -> Manifest:
     """Return the samples' manifest once they are indexed: here, or by whoever began first."""
-    with st.empty():
-        while True:
-            try:
-                return _build_samples(encoder)
-            except CollectionBusy:
-                st.info(_BEING_INDEXED, icon=":material/hourglass_top:")
-                time.sleep(_POLL)
-            manifest = read_manifest(_folder_of(SAMPLES))
-            if manifest and not _outdated(manifest, encoder):
-                return manifest
+    rebuild = before is not None and before.revision != encoder.revision
+    job = BuildJob(SAMPLES, SourceSpec("samples"), rebuild)
+    place = st.empty()
+    with place:
+        manifest = _made_or_awaited(job, encoder)
+    place.empty()
+    return manifest
 
 
-def _build_samples(encoder: Encoder) -> Manifest:
+def _made_or_awaited(job: BuildJob, encoder: Encoder) -> Manifest:
+    while True:
+        try:
+            return _build_samples(job, encoder)
+        except CollectionBusy:
+            st.info(_BEING_INDEXED, icon=":material/hourglass_top:")
+            time.sleep(_POLL)
+        manifest = read_manifest(_folder_of(SAMPLES))
+        if manifest and not _outdated(manifest, encoder):
+            return manifest
+
+
+def _build_samples(job: BuildJob, encoder: Encoder) -> Manifest:
     title = "Indexing the sample images. This happens once"
 
     def show(now: BuildProgress) -> None:
         st.progress(now.done / max(now.total, 1), f"{title}: {describe_progress(now)}")
 
-    return build(BuildJob(SAMPLES, SourceSpec("samples")), encoder, show).manifest
+    return build(job, encoder, show).manifest
 
 
 def _to_samples() -> None:
