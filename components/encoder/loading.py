@@ -36,7 +36,7 @@ def load(
     >>> from components import encoder, images
     >>> pocket = encoder.load("pocket")
     >>> photos, pixels = zip(*map(images.decode, images.sample_sources()), strict=True)
-    >>> cosines = pocket.images(pixels) @ pocket.texts(["a facial photo of a tabby cat"])[0]
+    >>> cosines = pocket.images(pixels) @ pocket.texts(["a tabby cat"])[0]
     >>> [photos[row].name for row in cosines.argsort()[::-1]][0]
     'chelsea.jpg'
 
