@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from components.collection.build import BuildJob, build
-from components.collection.manifest import folder_of
+from components.collection.manifest import folder_of, write_manifest
 from components.collection.sources.source import SourceSpec
 from components.collection.sources.unsplash import Unsplash
 from components.collection.store import open_collection
@@ -281,8 +282,8 @@ def test_a_folder_is_indexed_from_the_page_and_removed(
 
 def test_a_collection_removed_under_the_open_page(server: Server, page: Page, many: str) -> None:
     shutil.copytree(folder_of(many), folder_of("fleeting"))
-    manifest = folder_of("fleeting") / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"many"', '"fleeting"'), encoding="utf-8")
+    manifest = open_collection(many).manifest
+    write_manifest(folder_of("fleeting"), replace(manifest, name="fleeting"))
     assert len(open_collection("fleeting")) == 60
     page.goto(f"{server.url}/search?search_in=fleeting&search_fold=1.0")
     expect(page.get_by_text("60 images in random order")).to_be_visible()
