@@ -28,11 +28,8 @@ def _count(variable: str, default: int) -> int:
 
 def _folders(variable: str) -> tuple[Path, ...]:
     """Return the folders of a list such as PATH's."""
-    return tuple(
-        Path(folder).resolve()
-        for folder in os.environ.get(variable, "").split(os.pathsep)
-        if folder
-    )
+    listed = os.environ.get(variable, "").split(os.pathsep)
+    return tuple(Path(folder) for folder in listed if folder)
 
 
 @dataclass(frozen=True)

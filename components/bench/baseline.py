@@ -1,6 +1,5 @@
 """The baselines of each comparison: plain transformers and ONNX Runtime, both in float32."""
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from components import models
+from components.bench.measure import environment
 from components.encoder import batched
 from components.errors import CaptionLensError
 from components.images import sample_sources
@@ -123,22 +123,11 @@ def located(model_id: str) -> Iterator[Located]:
     if model_id != RANDOM_CLIP:
         yield models.locate(models.resolve(model_id))
         return
-    with tempfile.TemporaryDirectory() as folder, _model_cache(Path(folder) / "cache"):
+    with tempfile.TemporaryDirectory() as folder:
         random_clip(Path(folder))
-        yield models.locate(models.resolve(folder))
-
-
-@contextmanager
-def _model_cache(folder: Path) -> Iterator[None]:
-    """Keep conversions in ``folder``: those of a temporary checkpoint are of no use later."""
-    before = os.environ.get("CAPTIONLENS_MODEL_CACHE")
-    os.environ["CAPTIONLENS_MODEL_CACHE"] = str(folder)
-    try:
-        yield
-    finally:
-        del os.environ["CAPTIONLENS_MODEL_CACHE"]
-        if before is not None:
-            os.environ["CAPTIONLENS_MODEL_CACHE"] = before
+        # Conversions of a temporary checkpoint are of no use later.
+        with environment("CAPTIONLENS_MODEL_CACHE", str(Path(folder) / "cache")):
+            yield models.locate(models.resolve(folder))
 
 
 def random_clip(folder: Path) -> None:

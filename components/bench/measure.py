@@ -46,12 +46,18 @@ def processor() -> str:
 @contextmanager
 def temporary_data() -> Iterator[Path]:
     """Keep a benchmark's collections in a temporary folder."""
-    before = os.environ.get("CAPTIONLENS_DATA")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CAPTIONLENS_DATA"] = folder
-        try:
-            yield Path(folder)
-        finally:
-            os.environ.pop("CAPTIONLENS_DATA")
-            if before is not None:
-                os.environ["CAPTIONLENS_DATA"] = before
+    with tempfile.TemporaryDirectory() as folder, environment("CAPTIONLENS_DATA", folder):
+        yield Path(folder)
+
+
+@contextmanager
+def environment(variable: str, value: str) -> Iterator[None]:
+    """Set an environment variable for a while."""
+    before = os.environ.get(variable)
+    os.environ[variable] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(variable)
+        if before is not None:
+            os.environ[variable] = before

@@ -6,27 +6,21 @@ for a full run, waits until the server says that the run has ended, thinks, and 
 
 import asyncio
 import os
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import psutil
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from components.settings import ROOT
+from components.bench.measure import temporary_data
+from components.bench.server import running
 
 PAGES = {"match": "", "search": "search?search_q=a+cat", "matrix": "matrix"}
 _THINKING = 3.0  # seconds between the end of a run and the next one
@@ -80,7 +74,8 @@ def sessions(
     say(f"a server of its own; {_THINKING:.0f} s of thinking after each run; seconds of a run:")
     say("page      sessions     p50     p95     max   runs  failures  CPU ms  MB a session  MB now")
     loads = []
-    with _server() as (port, process):
+    with temporary_data() as data, running(data / "log") as (port, started):
+        process = psutil.Process(started.pid)
         for page in pages:
             asyncio.run(_use(Visits(port, page, 1), 1, Load(), process))  # loads the model
         for page, count in rounds * list(product(pages, counts)):
@@ -100,42 +95,10 @@ def _measured(visits: Visits, count: int, process: psutil.Process) -> Load:
     return load
 
 
-@contextmanager
-def _server() -> Iterator[tuple[int, psutil.Process]]:
-    """Start an app with no collections on a free port; stop it afterwards."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as data:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "CAPTIONLENS_DATA": data},
-            stdout=subprocess.DEVNULL,
-            stderr=(Path(data) / "log").open("wb"),
-        )
-        try:
-            _wait(port)
-            yield port, psutil.Process(process.pid)
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
 def _cpu(process: psutil.Process) -> float:
     """Return the seconds of processor time that a process has used."""
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def _wait(port: int) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        with suppress(urllib.error.URLError, ConnectionError):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5)
-            return
-        time.sleep(0.2)
-    raise TimeoutError("The server did not start.")
 
 
 async def _use(visits: Visits, count: int, load: Load, process: psutil.Process) -> None:
@@ -175,7 +138,7 @@ async def _person(visits: Visits, load: Load, delay: float) -> None:
                 if number:  # the first run is the page's opening
                     load.seconds.append(time.perf_counter() - began)
                 await asyncio.sleep(_THINKING)
-    except (OSError, TimeoutError, EOFError):
+    except (OSError, WebSocketException):  # a run that takes too long is an OSError
         load.failures += 1
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,30 +18,21 @@ models_app = typer.Typer(no_args_is_help=True, help="List, download, prepare and
 @models_app.command("list")
 def list_models() -> None:
     """List the models of the catalogue and those on disk."""
-    from components.encoder.runtimes.prepared import int8_check
+    from components.encoder.runtimes.prepared import int8_check, unused
 
-    on_disk = {spec.id for spec in models.on_disk()}
+    located = {spec.id: models.locate(spec) for spec in models.on_disk()}
     for card in CATALOGUE:
-        state = "on disk" if card.spec.id in on_disk else megabytes(card.size_mb * 1_000_000)
+        state = "on disk" if card.spec.id in located else megabytes(card.size_mb * 1_000_000)
         typer.echo(f"{state:>10}  {card.spec.id}\n{'':>10}  {card.good_for}")
-    for model_id in sorted(on_disk - {card.spec.id for card in CATALOGUE}):
+    for model_id in sorted(located.keys() - {card.spec.id for card in CATALOGUE}):
         typer.echo(f"{'on disk':>10}  {model_id}")
-    for model_id in sorted(on_disk):
-        check = int8_check(models.locate(models.resolve(model_id)))
+    for model_id in sorted(located):
+        check = int8_check(located[model_id])
         if check:
             typer.echo(f"{'':>10}  {model_id}: {check.sentence()}")
-    for folder in _unused():
-        typer.echo(f"{megabytes(_size(folder)):>10}  {folder.name}: converted, of no model above")
-
-
-def _unused() -> list[Path]:
-    from components.encoder.runtimes.prepared import unused
-
-    return unused(models.locate(spec) for spec in models.on_disk())
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    for folder in unused(located.values()):
+        size = megabytes(models.folder_size(folder))
+        typer.echo(f"{size:>10}  {folder.name}: converted, of no model above")
 
 
 @models_app.command()
@@ -72,17 +62,19 @@ def remove(
     model: Annotated[str, typer.Argument(help="A model on disk.")] = "",
     unused: Annotated[
         bool,
-        typer.Option(help="Remove converted models that `list` names as those of no model."),
+        typer.Option("--unused", help="Remove the conversions that belong to no model on disk."),
     ] = False,
 ) -> None:
     """Remove MODEL from model_cache, or conversions whose models are gone."""
+    from components.encoder.runtimes import prepared
+
     if bool(model) == unused:
-        raise CaptionLensError("Give a model, or --unused.")
+        raise CaptionLensError("Name a model, or use --unused.")
     if model:
         freed = models.remove(models.resolve(model))
     else:
-        folders = _unused()
-        freed = sum(map(_size, folders))
+        folders = prepared.unused(models.locate(spec) for spec in models.on_disk())
+        freed = sum(map(models.folder_size, folders))
         for folder in folders:
             shutil.rmtree(folder)
     say(f"{megabytes(freed)} freed.")

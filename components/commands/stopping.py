@@ -33,7 +33,7 @@ def stopping(sentence: str) -> Iterator[Stop]:
         stop.status = 128 + number  # as a shell reports the signal
         stop.set()
         restore()
-        say(f"Stopping. {sentence}")
+        say(f"\nStopping. {sentence}")  # below the line of progress
 
     for number in signals:
         signal.signal(number, on_signal)

@@ -13,6 +13,7 @@ from components.models.checkpoint import (
 )
 from components.models.disk import (
     default_id,
+    folder_size,
     is_on_disk,
     keep_trained,
     locate,
@@ -37,6 +38,7 @@ __all__ = [
     "default_id",
     "family",
     "fetch",
+    "folder_size",
     "has_transformer",
     "is_on_disk",
     "keep_trained",

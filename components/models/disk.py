@@ -190,7 +190,7 @@ def _check_removable(spec: ModelSpec, folder: Path) -> None:
 
 def _remove_part(part: str) -> int:
     folder = Path(part) if is_folder(part) else store() / _slug(part)
-    freed = sum(size_of(file) or 0 for file in folder.rglob("*"))
+    freed = folder_size(folder)
     if not is_folder(part):
         _manifest_file(part).unlink(
             missing_ok=True
@@ -237,6 +237,11 @@ def _parse(file: Path) -> DownloadManifest | None:
 def write_manifest(manifest: DownloadManifest) -> None:
     """Mark a download as complete."""
     write_bytes(_manifest_file(manifest.id), json.dumps(vars(manifest), indent=1).encode())
+
+
+def folder_size(folder: Path) -> int:
+    """Return the bytes of all files in a folder and its subfolders."""
+    return sum(size_of(file) or 0 for file in folder.rglob("*"))
 
 
 def size_of(file: Path) -> int | None:

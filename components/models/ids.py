@@ -76,8 +76,8 @@ def _folder(text: str) -> Path | None:
 
 def _is_allowed(folder: Path) -> bool:
     settings = Settings()
-    allowed = settings.model_folders
-    return not settings.read_only or any(folder.is_relative_to(each) for each in allowed)
+    allowed = (each.resolve() for each in settings.model_folders)
+    return not settings.read_only or any(map(folder.is_relative_to, allowed))
 
 
 def _pair(id: str) -> ModelSpec:  # noqa: A002

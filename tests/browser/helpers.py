@@ -2,13 +2,7 @@
 
 import os
 import re
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
+from components.bench import server
 from components.settings import ROOT
 from tests.browser import chromium
 
@@ -47,20 +42,8 @@ class Server:
 @contextmanager
 def running(log: Path, app: str = "app.py", **environment: str) -> Iterator[Server]:
     """Start an app on a free port as `make app` does; stop it afterwards."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", app, "--server.port", str(port)]
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=sink, stderr=sink
-        )
-    try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health", process)
+    with server.running(log, app, **environment) as (port, _):
         yield Server(f"http://127.0.0.1:{port}", log)
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -75,21 +58,10 @@ def visited() -> Iterator[tuple[Server, Browser]]:
     """Start an app with no collections, and a browser; stop both afterwards."""
     with tempfile.TemporaryDirectory() as place:
         os.environ["CAPTIONLENS_DATA"] = place
-        with running(Path(place) / "log") as server, sync_playwright() as playwright:
+        with running(Path(place) / "log") as started, sync_playwright() as playwright:
             browser = launch(playwright)
-            yield server, browser
+            yield started, browser
             browser.close()
-
-
-def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(url, timeout=5).read()
-            return
-        except (urllib.error.URLError, OSError):
-            assert process.poll() is None, "the server ended"
-            time.sleep(0.1)
-    raise AssertionError("the server did not start in 30 seconds")
 
 
 # Streamlit's socket, when a page is closed at the moment that the server writes to it and reads on.

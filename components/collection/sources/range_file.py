@@ -2,7 +2,6 @@
 
 import urllib3
 from fsspec.spec import AbstractBufferedFile  # type: ignore[import-untyped] # has no types
-from urllib3.exceptions import HTTPError
 
 from components.collection.sources.remote import Fetcher, RemoteError, shown
 
@@ -29,19 +28,7 @@ class RangeFile(AbstractBufferedFile):  # type: ignore[misc] # see above
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         """Return the bytes from ``start`` to before ``end``, or to the end of the file."""
-        for left in range(self._fetcher.tries, -1, -1):
-            try:
-                with self._fetcher.watched() as watch:
-                    return self._request(start, end)
-            except HTTPError as error:
-                if watch.reason:
-                    raise RemoteError(f"{shown(self._url)} {watch.reason}.") from error
-                if not left:
-                    raise RemoteError(
-                        f"{shown(self._url)} ended before it was complete."
-                    ) from error
-                self._fetcher.stop.wait(self._fetcher.backoff * 2 ** (self._fetcher.tries - left))
-        raise AssertionError("unreachable")  # pragma: no cover
+        return self._fetcher.retried(self._url, lambda: self._request(start, end))
 
     def _request(self, start: int, end: int) -> bytes:
         headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}

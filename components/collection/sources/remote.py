@@ -8,7 +8,7 @@ import io
 import socket
 import threading
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError
 from urllib3.util import Retry, Timeout
 
 from components.collection.sources.addresses import is_public
-from components.collection.sources.watch import CutOff, Watch, current, watched
+from components.collection.sources.watch import CutOff, current, watched
 from components.images import ImageError
 from components.settings import Settings
 
@@ -46,17 +46,16 @@ class _Guarded:
 
     def request(self, *arguments: Any, **options: Any) -> None:
         watch, connected = current(), getattr(self, "sock", None)
-        if watch:
-            watch.begin()
-            if connected:
-                watch.hold(connected)
+        watch.begin()
+        if connected:
+            watch.hold(connected)
         super().request(*arguments, **options)  # type: ignore[misc] # of urllib3's connection
 
     def _new_conn(self) -> socket.socket:
         connection: Any = self
         host = str(connection._dns_host)
         error: OSError | None = None
-        watch = current() or Watch(_SECONDS, threading.Event())
+        watch = current()
         for family, kind, protocol, _, place in _resolved(host, connection.port):
             if not Settings().private_addresses and not is_public(str(place[0])):
                 raise _Refused(f"{host} is in a private network")
@@ -100,8 +99,7 @@ class _Retry(Retry):
 
     def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
         asked = self.get_retry_after(response) if response else None
-        watch = current()
-        (watch.stop if watch else threading.Event()).wait(asked or self.get_backoff_time())
+        current().stop.wait(asked or self.get_backoff_time())
 
 
 @dataclass
@@ -121,24 +119,28 @@ class Fetcher:
         )
         self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
-    def watched(self) -> AbstractContextManager[Watch]:
-        """Limit the time of this thread's requests, and let ``stop`` end them."""
-        return watched(_SECONDS, self.stop)
-
     def get(self, url: str, max_bytes: int = _MAX_BYTES) -> bytes:
         """Return the body of an http(s) URL. Raises RemoteError."""
-        with self.watched() as watch:
-            for left in range(self.tries, -1, -1):
-                try:
-                    body = self._get(url, max_bytes)
+        return self.retried(url, lambda: self._get(url, max_bytes))
+
+    def retried(self, url: str, read: Callable[[], bytes]) -> bytes:
+        """Return what ``read``, which calls `open`, reads of a URL, and repeat it where it is cut.
+
+        urllib3 retries only before the body. Each try has a limited time, and ``stop`` ends it.
+        Raises RemoteError.
+        """
+        for left in range(self.tries, -1, -1):
+            try:
+                with watched(_SECONDS, self.stop) as watch:
+                    body = read()
                     watch.check()  # a body of unknown length ends where it was cut off
                     return body
-                except HTTPError as error:  # cut off in the body: urllib3 retries only before it
-                    if watch.reason:
-                        raise RemoteError(f"{shown(url)} {watch.reason}.") from error
-                    if not left:
-                        raise RemoteError(f"{shown(url)} ended before it was complete.") from error
-                    self.stop.wait(self.backoff * 2 ** (self.tries - left))
+            except HTTPError as error:
+                if watch.reason:
+                    raise RemoteError(f"{shown(url)} {watch.reason}.") from error
+                if not left:
+                    raise RemoteError(f"{shown(url)} ended before it was complete.") from error
+                self.stop.wait(self.backoff * 2 ** (self.tries - left))
         raise AssertionError("unreachable")  # pragma: no cover
 
     def _get(self, url: str, max_bytes: int) -> bytes:
@@ -155,7 +157,10 @@ class Fetcher:
             response.release_conn()
 
     def open(self, url: str, headers: dict[str, str] | None = None) -> urllib3.BaseHTTPResponse:
-        """Return a response of status 200 or 206, its body unread. Raises RemoteError."""
+        """Return a response of status 200 or 206, its body unread. Raises RemoteError.
+
+        Called within `retried`, whose watch every connection reports to.
+        """
         for _ in range(6):
             _check(url)
             self._wait()
@@ -182,7 +187,7 @@ class Fetcher:
             except HTTPError as error:
                 raise RemoteError(_explained(url, error)) from error
             except ValueError as error:  # a header that says no number, or one of 5,000 digits
-                raise RemoteError(f"{shown(url)} gave an answer that makes no sense.") from error
+                raise RemoteError(f"{shown(url)} sent an invalid response.") from error
             if response.status in (200, 206):
                 return response
             response.drain_conn()
@@ -205,7 +210,7 @@ def _redirected(url: str, location: str) -> str:
         target = urljoin(url, location)
         urlsplit(target).port  # noqa: B018 - raises where it is not a number
     except ValueError as error:
-        raise RemoteError(f"{shown(url)} redirects to an address that is not valid.") from error
+        raise RemoteError(f"{shown(url)} redirects to an invalid address.") from error
     if url.startswith("https:") and not target.startswith("https:"):
         raise RemoteError(f"{shown(url)} redirects to an unencrypted address.")
     return target

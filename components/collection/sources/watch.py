@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 from urllib3.exceptions import HTTPError
 
@@ -86,9 +86,9 @@ class Watch:
 _current = threading.local()
 
 
-def current() -> Watch | None:
-    """Return the watch over this thread's download."""
-    return getattr(_current, "watch", None)
+def current() -> Watch:
+    """Return the watch over this thread's download, within `watched`."""
+    return cast(Watch, _current.watch)
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """The Train page's inputs: pairs, a method, and its details."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 import numpy as np
 import streamlit as st
@@ -26,6 +26,7 @@ from components.ui.train.methods import METHODS, Details, Method
 from components.ui.uploader import uploads
 from components.words import count
 
+Kept = TypeVar("Kept")
 _MAX_IMAGES = 5_000  # of a collection: all are in memory during training
 _MAX_CAPTIONS = 50_000
 
@@ -127,13 +128,12 @@ def ask_method() -> Method:
 def decode(encoder: Encoder, pairs: Pairs, method: Method) -> DecodedExamples:
     """Return the images decoded for a method; draw which cannot be read."""
     decoding = method.decoding(encoder)
-    kept = st.session_state.setdefault("train_images", {})
-    key = (decoding, pairs.key, repr(pairs.examples))
-    if key not in kept:
-        kept.clear()
+
+    def read() -> DecodedExamples:
         with st.spinner("Reading the images", show_time=True):
-            kept[key] = in_memory(pairs.sources, pairs.examples, *decoding)
-    images: DecodedExamples = kept[key]
+            return in_memory(pairs.sources, pairs.examples, *decoding)
+
+    images = _last("train_images", (decoding, pairs.key, repr(pairs.examples)), read)
     inputs.warn_skipped(images.skipped, "image", "used")
     return images
 
@@ -174,7 +174,8 @@ def _ask_details(method: Method, trained: int) -> Details:
 
 def split(images: DecodedExamples, seed: int) -> TrainDev:
     """Return the images to train on, and those held out; draw how many they are."""
-    learn, dev = _split(images, seed)
+    # The last one is kept: its pixels may take 0.75 GB, too much to copy at each click.
+    learn, dev = _last("train_split", (images.key, seed), lambda: split_decoded(images, seed))
     st.session_state["train_key"] = dev.key
     name = dev_split(images.examples)
     how = f"its split {plain(name)}" if name else "a tenth, drawn at random"
@@ -185,11 +186,10 @@ def split(images: DecodedExamples, seed: int) -> TrainDev:
     return learn, dev
 
 
-def _split(images: DecodedExamples, seed: int) -> TrainDev:
-    """Return both parts; the session keeps the last, whose pixels may take 0.75 GB."""
-    kept: dict[tuple[str, int], TrainDev] = st.session_state.setdefault("train_split", {})
-    key = (images.key, seed)
+def _last(name: str, key: object, make: Callable[[], Kept]) -> Kept:
+    """Return what ``make`` returns for a key; the session keeps the last under ``name``."""
+    kept: dict[object, Kept] = st.session_state.setdefault(name, {})
     if key not in kept:
         kept.clear()
-        kept[key] = split_decoded(images, seed)
+        kept[key] = make()
     return kept[key]
