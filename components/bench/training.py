@@ -77,7 +77,7 @@ def names(encoder: Encoder, folder: Path, say: Say) -> None:
 
 
 def agreement(encoder: Encoder, folder: Path, data: Path, backbone: Path, say: Say) -> None:
-    """Print how often a model's best of the names is that of MobileNetV2's own classifier.
+    """Print how often a model ranks the class of MobileNetV2's own classifier first.
 
     On the images of a captioned dataset outside its train split, where MobileNetV2 is sure. Raises
     DataError.
@@ -92,8 +92,8 @@ def agreement(encoder: Encoder, folder: Path, data: Path, backbone: Path, say: S
     best = np.argsort(-(vectors @ _name_vectors(encoder, named).T), axis=1)[:, :5]
     same = best == classes.numpy()[sure, None]  # (images, 5)
     say(
-        f"{data.name}: the class of which MobileNetV2 is sure is its first name for"
-        f" {same[:, 0].mean():.1%} of {len(sure)} images, among its first five for"
+        f"{data.name}: MobileNetV2's class, where it is sure of one, ranks first on"
+        f" {same[:, 0].mean():.1%} of {len(sure)} images, among the first five on"
         f" {same.any(axis=1).mean():.1%}"
     )
 

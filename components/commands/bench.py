@@ -122,13 +122,14 @@ def names(
     folder: Annotated[Path, typer.Argument(help="An image of each class, with labels.csv.")],
     model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
     data: Annotated[
-        list[Path] | None, typer.Option(help="A dataset to name the images of. Repeatable.")
+        list[Path] | None,
+        typer.Option(help="A dataset whose images are classified as well. Repeatable."),
     ] = None,
     backbone: Annotated[
-        Path | None, typer.Option(help="MobileNetV2's folder, to compare names with, for --data.")
+        Path | None, typer.Option(help="MobileNetV2's folder, which --data compares with.")
     ] = None,
 ) -> None:
-    """Measure zero-shot top-1 accuracy on images of ImageNet's classes, and names elsewhere."""
+    """Measure zero-shot accuracy on ImageNet's classes, and agreement with MobileNetV2."""
     from components.bench.training import agreement
     from components.bench.training import names as measure
     from components.commands.console import load_encoder
@@ -164,7 +165,9 @@ def sessions(
         list[str] | None, typer.Option(help="match, search or matrix. Repeatable.")
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Full runs of each session.")] = 5,
-    rounds: Annotated[int, typer.Option(min=1, help="Repeats all of it: does memory grow?")] = 1,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Repetitions, to see whether memory grows.")
+    ] = 1,
 ) -> None:
     """Measure the pages' runs while many people use one server, and the server's memory."""
     from components.bench.sessions import PAGES

@@ -32,7 +32,7 @@ def list_models() -> None:
             typer.echo(f"{'':>10}  {model_id}: {check.sentence()}")
     for folder in unused(located.values()):
         size = megabytes(models.folder_size(folder))
-        typer.echo(f"{size:>10}  {folder.name}: converted, of no model above")
+        typer.echo(f"{size:>10}  {folder.name}: a conversion that belongs to no model above")
 
 
 @models_app.command()

@@ -151,7 +151,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _check_structure(name: str, data: bytes) -> None:
-    """Raise ImageError for a HEIC or AVIF of very many parts: reading goes with their square."""
+    """Raise ImageError for a HEIC or AVIF of very many parts: its time grows with their square."""
     structure = (box for box in _boxes(data) if box[0] in {b"meta", b"moov"})
     if data[4:8] == b"ftyp" and sum(end - start for _, start, end in structure) > _MAX_STRUCTURE:
         raise ImageError(f"{name} has more than {_MAX_STRUCTURE // 1000} KB beside its pixels.")

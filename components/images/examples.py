@@ -41,8 +41,8 @@ EXAMPLE_SETS = (
     ExampleSet(
         "Colours",
         ("a red bus", "a green bus", "a blue bus"),
-        "Both buses lead each ranking, and each is first for its own colour. No bus is blue: there"
-        " the object decides, not its colour.",
+        "Both buses lead each ranking, each first for its own colour. No image shows a blue bus:"
+        " for that caption Pocket matches the object and ignores the colour.",
     ),
     ExampleSet(
         "No good match",

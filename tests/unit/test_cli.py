@@ -124,9 +124,9 @@ def test_a_model_is_pulled_after_a_yes_used_and_removed(tmp_path: Path) -> None:
         run("models", "remove", "tiny/clip", environment=place)
         listed = run("models", "list", environment=place).stdout
         assert "tiny/clip" not in listed
-        assert re.search(r"MB  tiny-clip-\w+: converted, of no model above", listed)
+        assert re.search(r"MB  tiny-clip-\w+: a conversion that belongs to no model above", listed)
         assert "MB freed." in run("models", "remove", "--unused", environment=place).stderr
-        assert "converted" not in run("models", "list", environment=place).stdout
+        assert "a conversion" not in run("models", "list", environment=place).stdout
         run("models", "remove", status=2, environment=place)
         message = run("models", "pull", "-y", "no/body", status=2, environment=place).stderr
         assert "The Hub has no model no/body" in message

@@ -110,4 +110,4 @@ def test_images_are_named_and_compared_with_the_backbone(
     assert lines[0].startswith("pocket: top-1 among 10 names ")
     monkeypatch.setattr(training, "_SURE", 0.0)  # a random classifier is never sure
     agreement(pocket, sources.imagenet, sources.captioned[0], sources.backbone, lines.append)
-    assert "images, among its first five for" in lines[1]
+    assert "images, among the first five on" in lines[1]

@@ -25,7 +25,7 @@ ClassNames = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Sources:
-    """Folders: captioned images with train and dev splits, the ImageNet sample, the models."""
+    """Folders: captioned images with train and dev splits, the ImageNet sample, models."""
 
     captioned: tuple[Path, ...]
     imagenet: Path

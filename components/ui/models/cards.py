@@ -104,7 +104,9 @@ def describe(spec: ModelSpec) -> None:
             if is_on_disk:
                 st.page_link(page(MATCH), label="Use in Match", query_params={"model": spec.id})
             if Settings().read_only:
-                st.caption("This installation is read-only: models stay as they are.")
+                st.caption(
+                    "This installation is read-only: models cannot be downloaded or removed here."
+                )
             elif not is_on_disk:
                 if st.button("Download…", icon=":material/download:", key="download_ask"):
                     downloads.ask(spec)

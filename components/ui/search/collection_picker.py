@@ -118,9 +118,9 @@ def _offer_to_mend(encoder: Encoder, name: str, manifest: Manifest | None) -> No
 
 
 def _outdated(manifest: Manifest, encoder: Encoder) -> bool:
-    """Return whether the samples were indexed by a version of the app with others, or of the model.
+    """Return whether the samples are those of an earlier app, or of an earlier revision of a model.
 
-    Those indexed with another model stay: the page offers both.
+    An index by another model stays: the page offers both.
     """
     changed = manifest.revision != encoder.revision or manifest.rows != len(sample_captions())
     return manifest.model == encoder.spec.id and changed
