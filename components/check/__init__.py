@@ -1,0 +1,1 @@
+"""Finds the wrong captions, duplicates and leaks of a captioned dataset."""
