@@ -28,7 +28,7 @@ class CaptionSet:
 
     def image_of(self, row: int) -> str:
         """Return the name of the image of a caption."""
-        return self.images[self.owner[row]]
+        return self.images[int(self.owner[row])]
 
     def captions_of(self, image: int) -> Indices:
         """Return the rows of an image's captions."""

@@ -23,6 +23,7 @@ from components.collection.manifest import (
 )
 from components.collection.open_shard import Row
 from components.collection.records import Record, record_of
+from components.collection.sources.captioned import Captioned
 from components.collection.sources.folder import Folder
 from components.collection.sources.samples import Samples
 from components.collection.sources.source import ImageSource, Item, SourceSpec
@@ -101,6 +102,7 @@ def build(
     """
     _check_source(job)
     run = _Run(encoder, on_progress, stop or threading.Event())
+    run.keep_copies = job.source.kind == "captions"  # a check finds them
     images = images or open_source(job.source, run.stop)
     limit = job.source.limit or None
     with writing(job.name, job.source, encoder, job.rebuild) as writer:
@@ -149,6 +151,8 @@ def open_source(spec: SourceSpec, stop: threading.Event) -> ImageSource:
         return Folder(spec.location)
     if spec.kind == "samples":
         return Samples()
+    if spec.kind == "captions":
+        return Captioned(spec.location, spec.images)
     from components.collection.sources.remote import Fetcher
 
     if spec.kind == "table":
@@ -187,6 +191,7 @@ class _Run:
         self.encoder, self.on_progress, self.stop = encoder, on_progress, stop
         self.skipped: dict[str, Record] = {}
         self.done = self.total = self.added = 0
+        self.keep_copies = False  # equal files are skipped, as a search would find each of them
         self._encoded = 0
         self._rate = Rate()
         self._rate.add(0)
@@ -203,7 +208,7 @@ class _Run:
             first = digests.get(result.photo.digest) if isinstance(result, Encoded) else None
             if isinstance(result, Skipped):
                 self._skip(item.id, result.reason)
-            elif first not in (None, item.id):
+            elif first not in (None, item.id) and not self.keep_copies:
                 self._skip(item.id, f"{item.id} is the same file as {first}.")
             else:
                 digests[result.photo.digest] = item.id

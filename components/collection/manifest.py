@@ -18,6 +18,7 @@ from components.files import write_bytes, write_whole
 from components.settings import Settings
 
 PUBLISHED, UNDER_WAY = "manifest.json", "build.json"  # what readers see; the writer's notes
+CHECK = "check"  # the folder of a check's files: vectors of captions, and what a person decided
 _FORMAT = 1
 _NAME = re.compile(r"(?!.*\.\.)\w[\w .-]{0,62}(?<![ .])")
 

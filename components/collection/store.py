@@ -250,7 +250,7 @@ def remove(name: str) -> int:
     if not folder.is_dir():
         raise CollectionError(_missing(name, folder))
     with on_disk(name), locked(folder):
-        freed = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        freed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         # The manifest goes first: after a kill from here on, the collection no longer exists.
         (folder / files.PUBLISHED).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)

@@ -17,6 +17,7 @@ import numpy as np
 from components.collection.compact import Compactor
 from components.collection.index import Queries, build_index
 from components.collection.manifest import (
+    CHECK,
     PUBLISHED,
     UNDER_WAY,
     Damaged,
@@ -114,8 +115,9 @@ def _under_way(
 
 
 def _clean(folder: Path, keep: Collection[str]) -> None:
+    """Delete what no state needs; the folder `CHECK` holds what people decided, and stays."""
     for file in folder.iterdir():
-        if file.name not in {*keep, "lock"}:
+        if file.name not in {*keep, "lock", CHECK}:
             file.unlink(missing_ok=True)
 
 

@@ -8,7 +8,7 @@ optionally, split.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,15 @@ class DataError(CaptionLensError):
 
 @dataclass(frozen=True)
 class Example:
-    """An image with its captions; ``split`` is empty where the dataset has none."""
+    """An image with its captions; ``split`` is empty where the dataset has none.
+
+    ``name`` is the image's as the dataset's list spells it.
+    """
 
     image: Path
     captions: tuple[str, ...]
     split: str = ""
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def _pair_data(
         if path is None:
             missing.append(name)
         else:
-            examples.append(Example(path, tuple(texts), splits[name]))
+            examples.append(Example(path, tuple(texts), splits[name], name))
     return PairData(file.name, tuple(examples), tuple(missing))
 
 

@@ -1,5 +1,7 @@
 """Where a collection's images come from: the interface of sources, and their description."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -8,7 +10,7 @@ from components.datasets.table import Value
 from components.encoder import Skipped
 from components.images import Source
 
-Kind = Literal["samples", "folder", "table", "unsplash"]
+Kind = Literal["samples", "folder", "table", "captions", "unsplash"]
 
 
 @dataclass(frozen=True)
@@ -36,5 +38,10 @@ class SourceSpec:
 
     kind: Kind
     location: str = ""  # a folder, a table's file, a zip; empty for the samples
-    images: str = ""  # the folder that a table's paths are relative to and must stay in
+    images: str = ""  # the folder that the paths of a table or dataset are relative to
     limit: int = 0  # maximum number of images; 0: all
+
+
+def digest_of(metadata: Mapping[str, Value]) -> str:
+    """Return a mark that differs where metadata do: part of an item's signature."""
+    return hashlib.sha256(json.dumps(metadata, default=str).encode()).hexdigest()[:16]

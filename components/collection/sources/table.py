@@ -1,14 +1,12 @@
 """The images that a CSV or Parquet file lists by path or URL, with its columns as metadata."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
 from components.collection.sources.folder import file_item
-from components.collection.sources.source import Item
+from components.collection.sources.source import Item, digest_of
 from components.datasets.table import CAPTION_COLUMNS, Value, image_column, read_rows
 from components.encoder import Skipped
 from components.images import source_of
@@ -53,8 +51,7 @@ class Table:
                 reason = f"{place[:80] or 'A row without a path'} is not in {self._root.name}."
                 return Skipped(source_of(b"", place), reason)
             item = file_item(place, source_of(path, place), path)
-        mark = hashlib.sha256(json.dumps(kept, default=str).encode()).hexdigest()[:16]
-        return replace(item, signature=f"{item.signature} {mark}", metadata=kept)
+        return replace(item, signature=f"{item.signature} {digest_of(kept)}", metadata=kept)
 
     def _named(self, place: str) -> str:
         """Return a place as images are named: ids are exported, and hold no absolute path."""
