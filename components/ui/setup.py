@@ -30,8 +30,9 @@ MATCH = PageEntry("pages/match.py", "Match", ":material/image_search:", "match",
 MODELS = PageEntry("pages/models.py", "Models", ":material/deployed_code:", "models")
 SEARCH = PageEntry("pages/search.py", "Search", ":material/search:", "search")
 MATRIX = PageEntry("pages/matrix.py", "Matrix", ":material/grid_on:", "matrix")
+CHECK = PageEntry("pages/check.py", "Check", ":material/fact_check:", "check")
 TRAIN = PageEntry("pages/train.py", "Train", ":material/model_training:", "train")
-PAGES = (MATCH, SEARCH, MATRIX, TRAIN, MODELS)
+PAGES = (MATCH, SEARCH, MATRIX, CHECK, TRAIN, MODELS)
 
 
 def page(entry: PageEntry) -> StreamlitPage:

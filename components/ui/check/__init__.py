@@ -1,0 +1,1 @@
+"""The drawing pieces of the Check page."""

@@ -116,12 +116,14 @@ class View {
     item.style.setProperty("--ratio", ratio)
     item.classList.remove("beyond") // a tile of a single row may now be one of many rows
     item.classList.toggle("best", Boolean(tile.best))
+    item.classList.toggle("marked", Boolean(tile.mark))
     item.classList.toggle("with-lines", tile.lines.length > 0)
     const image = item.querySelector("img")
     if (image.getAttribute("src") !== picture.src) image.src = picture.src
     image.alt = picture.alt
     const best = tile.best ? "Best match" : ""
-    item.querySelector(".rank").textContent = [tile.rank || "", best].filter(Boolean).join(" · ")
+    const place = [tile.rank || "", best, tile.mark]
+    item.querySelector(".rank").textContent = place.filter(Boolean).join(" · ")
     const score = item.querySelector(".score")
     score.replaceChildren()
     if (tile.score) score.append(element("strong", "", tile.score))
@@ -130,7 +132,7 @@ class View {
       .filter(Boolean)
       .join(" · ")
     const rank = tile.rank ? `Rank ${tile.rank} of ${tile.of}` : ""
-    const spoken = [rank, picture.name, tile.score, tile.band, tile.detail, picture.alt]
+    const spoken = [rank, picture.name, tile.mark, tile.score, tile.band, tile.detail, picture.alt]
     const label = spoken.filter(Boolean).join(", ")
     item.querySelector(".open").setAttribute("aria-label", label)
     const pick = item.querySelector(".pick")
@@ -144,8 +146,11 @@ class View {
     if (this.data.names) place.append(element("div", "name", picture.name))
     for (const line of tile.lines) {
       const row = element("div", "line")
+      row.classList.toggle("whole", line.whole)
+      row.classList.toggle("muted", line.muted)
       if (line.band) row.append(mark(line.band))
-      row.append(element("strong", "", line.score), element("span", "", line.text))
+      if (line.score) row.append(element("strong", "", line.score))
+      row.append(element("span", "", line.text))
       row.title = [line.text, line.score, line.band].filter(Boolean).join(", ")
       place.append(row)
     }

@@ -36,18 +36,24 @@ class Picture:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text below an image, with its score and band."""
+    """A line of text below an image, with its score and band.
+
+    ``whole``: wrapped, not cut; ``muted``: less prominent.
+    """
 
     text: str
-    score: str
+    score: str = ""
     band: str = ""
+    whole: bool = False
+    muted: bool = False
 
 
 @dataclass(frozen=True)
 class Tile:
     """One image in a list. Tiles of one ``id`` have the same picture; empty fields are not shown.
 
-    ``detail`` appears on hover and on focus. ``credit``: (text, address or "") pieces below it.
+    ``detail`` appears on hover and on focus. ``mark``: a word beside the rank, such as "Dropped".
+    ``credit``: (text, address or "") pieces below it.
     """
 
     id: str
@@ -58,6 +64,7 @@ class Tile:
     band: str = ""
     detail: str = ""
     best: bool = False
+    mark: str = ""
     lines: tuple[Line, ...] = ()
     credit: tuple[tuple[str, str], ...] = ()
 

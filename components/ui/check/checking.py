@@ -1,0 +1,120 @@
+"""The check of a dataset on the page: captions encoded, evidence, findings; with progress."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from components.check.check import check
+from components.check.checked import Checked
+from components.check.findings.captions import caption_findings
+from components.check.findings.duplicates import duplicate_findings
+from components.check.findings.finding import Finding
+from components.check.findings.images import image_facts, image_findings, unreadable
+from components.encoder import Encoder
+from components.errors import CaptionLensError
+from components.scores import Floats
+from components.ui.check.subject import Subject
+from components.ui.text import plain
+from components.ui.vectors import bank
+from components.words import count
+
+_KEPT = 3  # results of this server, and of each session
+_BATCH = 256  # captions between two steps of the progress bar
+Key = tuple[object, ...]
+Report = Callable[[float, str], None]  # takes the share that is done, and what is being done
+
+
+@dataclass(frozen=True)
+class Result:
+    """A check with the unit vectors (m, width) of the captions."""
+
+    checked: Checked
+    texts: Floats
+
+
+def check_or_stop(encoder: Encoder, subject: Subject) -> Result:
+    """Return the check of a dataset, or stop the page with a sentence.
+
+    Each dataset is checked once; progress is shown, and a stop keeps the captions encoded so far.
+    """
+    place = st.empty()  # drawn in every run, so that what follows never moves
+    key = (*subject.key, *encoder.key)
+    results: dict[Key, Result] = _kept(subject, "results")
+    if key not in results:
+        with place.container(horizontal=True, vertical_alignment="center"):
+            bar = st.progress(0.0, f"Checking {count(len(subject.data), 'pair')}")
+            stopped = st.button("Stop", icon=":material/stop_circle:", key="check_stop")
+        if stopped:
+            _stop(place)
+        try:
+            _put(results, key, _checked(encoder, subject, bar.progress))
+        except CaptionLensError as error:
+            place.info(plain(str(error)), icon=":material/fact_check:")
+            st.stop()
+        place.empty()
+    return results[key]
+
+
+def _stop(place: Any) -> None:
+    with place.container(horizontal=True, vertical_alignment="center"):
+        st.info("Stopped. The captions encoded so far are kept.", icon=":material/pause:")
+        st.button("Resume", icon=":material/play_arrow:", key="check_resume")
+    st.stop()
+
+
+def _checked(encoder: Encoder, subject: Subject, report: Report) -> Result:
+    texts = _texts(encoder, subject, report)
+    chance = bank(encoder.key, encoder)
+    data = subject.data
+    done = check(data, subject.vectors, texts, chance, report)
+    report(1.0, "Looking for duplicates and unusual captions")
+    found = _findings(encoder, subject, texts)
+    return Result(replace(done, findings=found), texts)
+
+
+def _findings(encoder: Encoder, subject: Subject, texts: Floats) -> tuple[Finding, ...]:
+    data = subject.data
+    facts = image_facts(map(subject.thumbnail, range(len(data.images))))
+    return (
+        *duplicate_findings(data, subject.digests, facts, subject.vectors, texts),
+        *caption_findings(data, texts, subject.vectors, encoder),
+        *unreadable(subject.skipped),
+        *image_findings(data, facts, subject.sizes),
+    )
+
+
+def _texts(encoder: Encoder, subject: Subject, report: Report) -> Floats:
+    """Return (m, width) unit vectors of the captions; the batches of a stopped run are kept."""
+    parts = _kept(subject, "captions")
+    key, captions = (*subject.key, *encoder.key), subject.data.captions
+    batches: list[Floats] = parts.get(key) or _put(parts, key, [])
+    for first in range(_BATCH * len(batches), len(captions), _BATCH):
+        batches.append(encoder.texts(captions[first : first + _BATCH]))
+        done = min(first + _BATCH, len(captions))
+        report(done / len(captions), f"Encoded {done:,} of {count(len(captions), 'caption')}")
+    del parts[key]
+    return np.concatenate(batches)
+
+
+def _kept(subject: Subject, name: str) -> dict[Key, Any]:
+    """Return where results are kept: those of uploads in their session, others for all sessions."""
+    if subject.private:
+        kept: dict[Key, Any] = st.session_state.setdefault(f"check_{name}", {})
+        return kept
+    return _shared(name)
+
+
+@st.cache_resource(show_spinner=False)
+def _shared(name: str) -> dict[Key, Any]:
+    return {}
+
+
+def _put(kept: dict[Key, Any], key: Key, value: Any) -> Any:
+    """Keep a value under a key, and the newest few of the others; return the value."""
+    kept[key] = value
+    while len(kept) > _KEPT:
+        del kept[next(iter(kept))]
+    return value

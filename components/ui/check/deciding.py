@@ -1,0 +1,127 @@
+"""What a person decides about the pairs: kept in the session, and in a file of a collection."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from components.check.decisions import Decision, Decisions, Pair
+from components.errors import CaptionLensError
+from components.settings import Settings
+from components.ui.check.subject import Subject
+from components.ui.text import plain
+from components.words import shorten
+
+_KEPT = 8  # datasets whose decisions a session keeps
+WORDS = {"keep": "Kept", "drop": "Dropped", "rewrite": "Rewritten", "move": "Moved"}
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Decisions with the state of their file: its time of change and size, None without one."""
+
+    decisions: Decisions
+    stamp: tuple[int, int] | None
+
+
+def decisions(subject: Subject) -> Decisions:
+    """Return the decisions about a dataset; those of its file, where another session changed it."""
+    stamp, kept = _stamp(subject), _session().get(subject.key)
+    if kept is None or kept.stamp != stamp:
+        kept = _Kept(_loaded(subject) if stamp else Decisions(subject.data.name), stamp)
+        _keep(subject, kept)
+    return kept.decisions
+
+
+def decide(subject: Subject, rows: Sequence[int], decision: Decision) -> None:
+    """Decide the same about some pairs."""
+    new = decisions(subject)
+    for row in rows:
+        new = new.decide(subject.pair(row), decision)
+    _save(subject, new)
+
+
+def undo(subject: Subject) -> Pair | None:
+    """Take the last decision back; return the pair that it was about."""
+    current = decisions(subject)
+    _save(subject, current.undo())
+    return current.last
+
+
+def undecided(subject: Subject, rows: Sequence[int]) -> list[int]:
+    """Return those of some rows that nothing is decided about, in their order."""
+    taken = decisions(subject)
+    return [row for row in rows if taken.get(subject.pair(row)) is None]
+
+
+def describe(decision: Decision) -> str:
+    """Return a decision in words: "Moved to cat.jpg"."""
+    word = WORDS[decision.action]
+    if decision.action == "rewrite":
+        return f"{word}: “{shorten(decision.caption, 200)}”"
+    return f"{word} to {shorten(decision.image, 60)}" if decision.action == "move" else word
+
+
+def resume(subject: Subject, others: Decisions) -> None:
+    """Add decisions that were kept in a file; they replace those about the same pairs."""
+    merged = decisions(subject)
+    for pair in others:
+        merged = merged.decide(pair, others.get(pair))
+    _save(subject, merged)
+
+
+def explain(subject: Subject) -> None:
+    """Draw why decisions cannot be read or written, if that is so."""
+    sentence = st.session_state.get("check_unkept", {}).get(subject.key)
+    if sentence:
+        st.warning(plain(sentence), icon=":material/save:")
+
+
+def in_file(subject: Subject) -> bool:
+    """Return whether decisions are kept in a file of the dataset."""
+    return subject.decisions is not None and not Settings().read_only
+
+
+def _session() -> dict[tuple[object, ...], _Kept]:
+    kept: dict[tuple[object, ...], _Kept] = st.session_state.setdefault("check_decisions", {})
+    return kept
+
+
+def _keep(subject: Subject, kept: _Kept) -> None:
+    session = _session()
+    session.pop(subject.key, None)
+    session[subject.key] = kept  # now the newest
+    while len(session) > _KEPT:
+        del session[next(iter(session))]
+
+
+def _stamp(subject: Subject) -> tuple[int, int] | None:
+    try:
+        status = subject.decisions.stat() if subject.decisions else None
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size) if status else None
+
+
+def _loaded(subject: Subject) -> Decisions:
+    assert subject.decisions is not None  # noqa: S101 - it has a stamp
+    try:
+        return Decisions.load(subject.decisions)
+    except (CaptionLensError, OSError) as error:
+        _say(subject, f"{error} New decisions replace them.")
+        return Decisions(subject.data.name)
+
+
+def _save(subject: Subject, new: Decisions) -> None:
+    if in_file(subject) and subject.decisions:
+        try:
+            subject.decisions.parent.mkdir(exist_ok=True)
+            new.save(subject.decisions)
+            _say(subject, "")
+        except (CaptionLensError, OSError) as error:
+            _say(subject, f"Decisions stay in this session: they cannot be written. {error}")
+    _keep(subject, _Kept(new, _stamp(subject)))
+
+
+def _say(subject: Subject, sentence: str) -> None:
+    st.session_state["check_unkept"] = {subject.key: sentence}
