@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from components.check import CaptionSet, Checked, check
-from components.check.caption_set import Indices
+from components.check.caption_set import CaptionSet, Indices
+from components.check.check import check
+from components.check.checked import Checked
 from components.datasets.captioned import read
 from components.datasets.evaluate import Encodings, encode_examples
 from components.encoder import Encoder, bank_vectors

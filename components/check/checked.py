@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from components.check.caption_set import CaptionSet, Indices
-from components.check.evidence import Evidence, swaps
+from components.check.evidence import Evidence
 from components.check.findings.finding import Finding
 from components.scores import Floats
 
@@ -44,8 +44,14 @@ class Checked:
 
     @cached_property
     def swap(self) -> Indices:
-        """The row that each pair seems to be exchanged with, -1 where there is none (m,)."""
-        return swaps(self.evidence, self.data.owner)
+        """The row that each pair seems to be exchanged with, -1 where there is none (m,).
+
+        Both are suspect, and each one's caption is the suggestion for the other.
+        """
+        other, rows = self.suggestion, np.arange(len(self.data))
+        mutual = (other >= 0) & (self.probability[other] >= SUSPECT) & (other[other] == rows)
+        exchanged: Indices = np.where(mutual, other, -1)
+        return exchanged
 
     def precision(self, length: int) -> float:
         """Return the expected share of wrong pairs among the first ``length`` of `order`."""
@@ -55,7 +61,7 @@ class Checked:
         """Return what speaks against a pair, in one line."""
         if self.swap[row] >= 0:
             other = self.data.image_of(int(self.swap[row]))
-            return f"Seems exchanged with the caption of {other}: each fits the other's image best."
+            return f"Seems exchanged with the caption of {other}: each fits the other's image."
         worse = {name: float((values > values[row]).mean()) for name, values in self._values}
         named = sorted((name for name in worse if worse[name] >= _UNUSUAL), key=lambda n: -worse[n])
         if not named:

@@ -134,22 +134,6 @@ def evidence(
     return Evidence(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
-def swaps(found: Evidence, owner: Indices) -> Indices:
-    """Return (m,) the row that each pair seems to be exchanged with, -1 where there is none.
-
-    Each of the two captions fits the other's image best, and better than its own.
-    """
-    other = found.best_caption
-    better = (found.image_margin < 0) & (found.caption_margin < 0) & (other >= 0)
-    mutual = (
-        (found.best_image == owner[other])
-        & (found.best_image[other] == owner)
-        & (found.best_caption[other] == np.arange(len(owner)))
-    )
-    exchanged: Indices = np.where(better & better[other] & mutual, other, -1)
-    return exchanged
-
-
 def _neighbours(vectors: Floats, number: int, progress: Progress) -> Indices:
     """Return (rows, number) the nearest rows, itself among them. ``progress`` is given rows."""
     import faiss

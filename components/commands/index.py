@@ -30,13 +30,19 @@ from components.errors import CaptionLensError
 index_app = typer.Typer(
     no_args_is_help=True, help="Build and manage collections of images to search."
 )
+_WITH_PATH = ("folder", "table", "captions")
 _UNSPLASH_LIMIT = 1000  # of 25,000 photographs, enough to try it
 
 
 @index_app.command("build")
 def build_command(
-    kind: Annotated[str, typer.Argument(help="The source: samples, folder, table or unsplash.")],
-    place: Annotated[str, typer.Argument(help="The folder, or the table (CSV or Parquet).")] = "",
+    kind: Annotated[
+        str, typer.Argument(help="The source: samples, folder, table, captions or unsplash.")
+    ],
+    place: Annotated[
+        str,
+        typer.Argument(help="The folder, the table (CSV or Parquet), or the captioned dataset."),
+    ] = "",
     name: Annotated[
         str, typer.Option(help="Name of the collection. Default: that of the folder or file.")
     ] = "",
@@ -62,7 +68,7 @@ def build_command(
     model: ModelOption = "",
     data_dir: DataOption = None,
 ) -> None:
-    """Build a collection from the sample images, a folder, a table, or Unsplash Lite.
+    """Build a collection from the sample images, a folder, a table or dataset, or Unsplash Lite.
 
     Run it again to resume a build that was stopped. Status 1: some images were skipped; 130 or
     143: it was stopped.
@@ -74,9 +80,9 @@ def build_command(
 def _spec(kind: str, place: str, zip_file: str, images: str, limit: int | None) -> SourceSpec:
     if kind not in get_args(Kind):
         raise CaptionLensError(f"{kind!r} is not a source. Use one of {', '.join(get_args(Kind))}.")
-    if kind in {"folder", "table"} and not place:
+    if kind in _WITH_PATH and not place:
         raise CaptionLensError(f"The path of the {kind} is missing: `index build {kind} PATH`.")
-    location = place if kind in {"folder", "table"} else zip_file
+    location = place if kind in _WITH_PATH else zip_file
     if location and "://" not in location:
         location = str(Path(location).expanduser().absolute())
     default = _UNSPLASH_LIMIT if kind == "unsplash" else 0

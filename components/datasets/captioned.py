@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ _FILES = (
     *("captions.txt", "Flickr8k.token.txt"),
 )
 _FOLDERS = ("images", "Images", "flickr30k_images", "flickr30k-images", "Flicker8k_Dataset")
+MAX_ROWS = 999_999  # COCO has 600,000
 _COCO = re.compile(r"COCO_(?:train|val|test)\d{4}_")  # prefix of 2014's names, which 2017's lack
 
 
 # What reading damaged lists raises: JSON of a million brackets is too deep, 1e999 no whole number.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
+DAMAGE = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
 class DataError(CaptionLensError):
@@ -75,12 +77,14 @@ def read(place: Path, images: Path | None = None) -> PairData:
     ``images`` is the folder of its images; by default, the usual ones beside the file are tried.
     Images that do not exist are named in ``missing``. Raises DataError where nothing can be read.
     """
-    file = _file(place)
+    file = list_file(place)
     try:
-        rows = list(_reader(file)(file))
-    except (*_DAMAGE, TableError) as error:
+        rows = list(islice(reader_of(file)(file), MAX_ROWS + 1))
+    except (*DAMAGE, TableError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{file.name} cannot be read as images with captions: {reason}") from error
+    if len(rows) > MAX_ROWS:
+        raise DataError(f"{file.name} has more than {MAX_ROWS:,} rows. Use a part of it.")
     captions: dict[str, list[str]] = {}
     splits: dict[str, str] = {}
     for row in rows:
@@ -105,7 +109,8 @@ def _pair_data(
     return PairData(file.name, tuple(examples), tuple(missing))
 
 
-def _file(place: Path) -> Path:
+def list_file(place: Path) -> Path:
+    """Return a file, or the one of the known files that a folder contains. Raises DataError."""
     if not place.is_dir():
         return place
     annotations = sorted(place.glob("annotations/captions_*.json"))
@@ -120,7 +125,8 @@ def _file(place: Path) -> Path:
     return file
 
 
-def _reader(file: Path) -> Callable[[Path], Iterable[_Row]]:
+def reader_of(file: Path) -> Callable[[Path], Iterable[_Row]]:
+    """Return the function that reads a file's rows, by its format."""
     if file.suffix == ".json":
         return _coco
     if file.suffix in {".txt", ".token"}:

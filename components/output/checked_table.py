@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.check.checked import Checked
 from components.check.decisions import Decisions, Pair
-from components.datasets.captioned import _DAMAGE, DataError, _file, _reader
+from components.datasets.captioned import DAMAGE, DataError, list_file, reader_of
 from components.errors import CaptionLensError
 from components.files import write_whole
 from components.output.checked import coco_file, csv_file, parquet_file, text_file
@@ -64,7 +64,7 @@ def verdicts(checked: Checked, decisions: Decisions) -> Verdicts:
 
 def check_output(source: Path, out: Path, cleaned: bool) -> None:
     """Raise CaptionLensError where `write_checked` would refuse to write ``out``."""
-    file = _file(source)
+    file = list_file(source)
     if out.resolve() == file.resolve() or (out.exists() and out.samefile(file)):
         raise CaptionLensError(f"{out.name} is the dataset's own list, which is never changed.")
     form = _format(file)
@@ -86,7 +86,7 @@ def write_checked(source: Path, out: Path, rows: Verdicts, cleaned: bool) -> Non
     writing fails.
     """
     check_output(source, out, cleaned)
-    file = _file(source)
+    file = list_file(source)
     form = _format(file)
     write = form.clean if cleaned else form.mark
     write_whole(out, lambda draft: _write(write, file, draft, rows))
@@ -97,7 +97,7 @@ def _write(write: _Write, file: Path, draft: Path, rows: Verdicts) -> None:
         write(file, draft, rows)
     except OSError:
         raise
-    except (*_DAMAGE, NotImplementedError) as error:  # Arrow's, of a type that it does not write
+    except (*DAMAGE, NotImplementedError) as error:  # Arrow's, of a type that it does not write
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(f"{file.name} cannot be written again: {reason}.") from error
 
@@ -105,7 +105,7 @@ def _write(write: _Write, file: Path, draft: Path, rows: Verdicts) -> None:
 def _format(file: Path) -> _Format:
     if file.suffix.lower() in {".parquet", ".pq"}:
         return _PARQUET
-    return _FORMATS.get(_reader(file).__name__, _CSV)
+    return _FORMATS.get(reader_of(file).__name__, _CSV)
 
 
 def checked_csv(checked: Checked, decisions: Decisions) -> str:
