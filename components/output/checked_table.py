@@ -4,12 +4,13 @@ In the columns added, text that a spreadsheet would run as a formula is made ine
 export; what the list held already comes back as it was, character by character.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.check.checked import Checked
-from components.check.decisions import Decisions, Pair
+from components.check.decisions import Decisions
 from components.datasets.captioned import DAMAGE, DataError, list_file, reader_of
 from components.errors import CaptionLensError
 from components.files import write_whole
@@ -45,20 +46,20 @@ _FORMATS = {
 def verdicts(checked: Checked, decisions: Decisions) -> Verdicts:
     """Return what is written about each pair of a checked dataset.
 
-    Of a pair that the dataset has several times, the largest probability counts. An image that
-    could not be checked has its findings.
+    Findings about an image alone are of all of its captions, also where it could not be checked.
+    Of a pair that the dataset has several times, the largest probability counts.
     """
     data = checked.data
-    by_pair: dict[Pair, Verdict] = {}
-    known = set(data.images)
+    by_image: dict[str, dict[str, None]] = defaultdict(dict)
     for finding in checked.findings:
-        for image in finding.images:
-            if image not in known:
-                by_pair[image, ""] = Verdict(None, (finding.kind,))
-    for row in checked.order[::-1]:
-        pair = (data.image_of(row), data.captions[row])
+        for image in () if finding.rows else finding.images:
+            by_image[image][finding.kind] = None
+    by_pair = {(image, ""): Verdict(None, tuple(kinds)) for image, kinds in by_image.items()}
+    for row in checked.order[::-1].tolist():
+        pair = image, _ = (data.image_of(row), data.captions[row])
+        kinds = dict.fromkeys([*checked.kinds(row), *by_image.get(image, ())])
         probability = float(checked.probability[row])
-        by_pair[pair] = Verdict(probability, checked.kinds(row), decisions.get(pair))
+        by_pair[pair] = Verdict(probability, tuple(kinds), decisions.get(pair))
     return Verdicts(by_pair)
 
 
