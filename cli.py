@@ -6,10 +6,12 @@ from contextlib import suppress
 import typer
 
 from components.commands.bench import bench_app
+from components.commands.check import check
 from components.commands.console import MISUSE, VersionOption, failure, open_streams, say
 from components.commands.evaluate import evaluate
 from components.commands.explain import explain
 from components.commands.index import index_app
+from components.commands.label import label
 from components.commands.match import match
 from components.commands.matrix import matrix
 from components.commands.models import models_app
@@ -21,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Match images and captions, search collections, explain scores, train and manage models.",
+    help="Match images and captions, search collections, check datasets, train and manage models.",
 )
 app.add_typer(models_app, name="models")
 app.add_typer(index_app, name="index")
@@ -32,6 +34,8 @@ app.command()(matrix)
 app.command()(explain)
 app.command()(evaluate)
 app.command()(match)
+app.command()(check)
+app.command()(label)
 
 
 @app.callback()
