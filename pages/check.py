@@ -3,7 +3,7 @@
 import streamlit as st
 
 from components.encoder import Encoder
-from components.ui.check import downloads, inputs, results, view
+from components.ui.check import downloads, inputs, labels, results, view
 from components.ui.check.checking import Result, check_or_stop
 from components.ui.check.subject import Subject
 from components.ui.model_picker import pick_encoder
@@ -25,6 +25,9 @@ setup()
 presenting = heading(
     "Check", "The wrong captions, duplicates and leaks of a captioned dataset.", results.step
 )
+if inputs.ask_part() == "Labels":
+    labels.show(pick_encoder())
+    st.stop()
 first, place, others = workspace()
 with first:
     way = inputs.ask_way()

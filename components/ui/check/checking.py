@@ -1,30 +1,27 @@
 """The check of a dataset on the page: captions encoded, evidence, findings; with progress."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from components.check.check import check
 from components.check.checked import Checked
-from components.check.findings.captions import caption_findings
-from components.check.findings.duplicates import duplicate_findings
-from components.check.findings.finding import Finding
-from components.check.findings.images import image_facts, image_findings, unreadable
+from components.check.indexed import check_indexed, encode_captions
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.scores import Floats
+from components.ui.check import deciding
 from components.ui.check.subject import Subject
 from components.ui.text import plain
-from components.ui.vectors import bank
 from components.words import count
 
 _KEPT = 3  # results of this server, and of each session
+_ENCODING = 0.6  # share of the progress bar
 _BATCH = 256  # captions between two steps of the progress bar
 Key = tuple[object, ...]
-Report = Callable[[float, str], None]  # takes the share that is done, and what is being done
+Report = Callable[[float, str], object]  # takes the share that is done, and what is being done
 
 
 @dataclass(frozen=True)
@@ -65,36 +62,25 @@ def _stop(place: Any) -> None:
     st.stop()
 
 
-def _checked(encoder: Encoder, subject: Subject, report: Report) -> Result:
-    texts = _texts(encoder, subject, report)
-    chance = bank(encoder.key, encoder)
-    data = subject.data
-    done = check(data, subject.vectors, texts, chance, report)
-    report(1.0, "Looking for duplicates and unusual captions")
-    found = _findings(encoder, subject, texts)
-    return Result(replace(done, findings=found), texts)
+def _checked(encoder: Encoder, subject: Subject, bar: Report) -> Result:
+    texts = _texts(encoder, subject, lambda done, of: bar(_ENCODING * done, of))
 
+    def report(share: float, of: str) -> None:
+        bar(_ENCODING + (1 - _ENCODING) * share, of)
 
-def _findings(encoder: Encoder, subject: Subject, texts: Floats) -> tuple[Finding, ...]:
-    data = subject.data
-    facts = image_facts(map(subject.thumbnail, range(len(data.images))))
-    return (
-        *duplicate_findings(data, subject.digests, facts, subject.vectors, texts),
-        *caption_findings(data, texts, subject.vectors, encoder),
-        *unreadable(subject.skipped),
-        *image_findings(data, facts, subject.sizes),
-    )
+    return Result(check_indexed(encoder, subject.indexed, texts, report), texts)
 
 
 def _texts(encoder: Encoder, subject: Subject, report: Report) -> Floats:
     """Return (m, width) unit vectors of the captions; the batches of a stopped run are kept."""
-    parts = _kept(subject, "captions")
-    key, captions = (*subject.key, *encoder.key), subject.data.captions
-    batches: list[Floats] = parts.get(key) or _put(parts, key, [])
+    captions = subject.data.captions
+    if deciding.in_file(subject) and subject.folder:
+        return encode_captions(encoder, captions, subject.folder, report)
+    parts, key = _kept(subject, "captions"), (*subject.key, *encoder.key)
+    batches: list[Floats] = parts[key] if key in parts else _put(parts, key, [])
     for first in range(_BATCH * len(batches), len(captions), _BATCH):
         batches.append(encoder.texts(captions[first : first + _BATCH]))
-        done = min(first + _BATCH, len(captions))
-        report(done / len(captions), f"Encoded {done:,} of {count(len(captions), 'caption')}")
+        report(min(first + _BATCH, len(captions)) / len(captions), "Encoding captions")
     del parts[key]
     return np.concatenate(batches)
 

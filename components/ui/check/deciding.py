@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
 from components.check.decisions import Decision, Decisions, Pair
+from components.check.indexed import DECISIONS
+from components.collection.manifest import CHECK
 from components.errors import CaptionLensError
 from components.settings import Settings
 from components.ui.check.subject import Subject
@@ -79,7 +82,11 @@ def explain(subject: Subject) -> None:
 
 def in_file(subject: Subject) -> bool:
     """Return whether decisions are kept in a file of the dataset."""
-    return subject.decisions is not None and not Settings().read_only
+    return subject.folder is not None and not Settings().read_only
+
+
+def _file(subject: Subject) -> Path | None:
+    return subject.folder / CHECK / DECISIONS if subject.folder else None
 
 
 def _session() -> dict[tuple[object, ...], _Kept]:
@@ -97,26 +104,29 @@ def _keep(subject: Subject, kept: _Kept) -> None:
 
 def _stamp(subject: Subject) -> tuple[int, int] | None:
     try:
-        status = subject.decisions.stat() if subject.decisions else None
+        file = _file(subject)
+        status = file.stat() if file else None
     except OSError:
         return None
     return (status.st_mtime_ns, status.st_size) if status else None
 
 
 def _loaded(subject: Subject) -> Decisions:
-    assert subject.decisions is not None  # noqa: S101 - it has a stamp
+    file = _file(subject)
+    assert file is not None  # noqa: S101 - it has a stamp
     try:
-        return Decisions.load(subject.decisions)
+        return Decisions.load(file)
     except (CaptionLensError, OSError) as error:
         _say(subject, f"{error} New decisions replace them.")
         return Decisions(subject.data.name)
 
 
 def _save(subject: Subject, new: Decisions) -> None:
-    if in_file(subject) and subject.decisions:
+    file = _file(subject)
+    if file and in_file(subject):
         try:
-            subject.decisions.parent.mkdir(exist_ok=True)
-            new.save(subject.decisions)
+            file.parent.mkdir(exist_ok=True)
+            new.save(file)
             _say(subject, "")
         except (CaptionLensError, OSError) as error:
             _say(subject, f"Decisions stay in this session: they cannot be written. {error}")

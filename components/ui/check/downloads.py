@@ -1,30 +1,128 @@
-"""The downloads of the Check page, and the decisions that are taken up again."""
+"""The downloads of the Check page, and decisions of an earlier session that are taken up again."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
+from components.check.checked import Checked
 from components.check.decisions import Decisions
 from components.encoder import Encoder
 from components.errors import CaptionLensError
+from components.output.check_json import to_json
+from components.output.check_report import CheckReport, html
+from components.output.checked_table import check_output, checked_csv, verdicts, write_checked
+from components.output.export import rows_to_csv
+from components.output.report import receipt
+from components.settings import Settings
 from components.ui.check import deciding
 from components.ui.check.checking import Result
 from components.ui.check.subject import Subject
 from components.ui.text import plain
 from components.words import count
 
+_ENDINGS = (".csv", ".json", ".parquet", ".txt")
+
 
 def show(encoder: Encoder, subject: Subject, result: Result) -> None:
     """Draw the download buttons; each file is made on the click."""
+    checked = result.checked
+
+    def report() -> str:
+        taken = deciding.decisions(subject)
+        return html(CheckReport(checked, subject.indexed.thumbnail, taken, receipt(encoder)))
+
     with st.container(key="downloads", horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Decisions (JSON)",
+        _tables(subject, result)
+        _button("Report (HTML)", report, "captionlens-check.html", "text/html")
+        _button(
+            "JSON",
+            lambda: to_json(checked, receipt(encoder)),
+            "captionlens-check.json",
+            "application/json",
+        )
+        _button(
+            "Decisions",
             lambda: deciding.decisions(subject).to_json(),
-            file_name="captionlens-decisions.json",
-            mime="application/json",
-            icon=":material/download:",
-            on_click="ignore",
+            "captionlens-decisions.json",
+            "application/json",
+            "Resume from this file in another session",
         )
         with st.popover("Resume", icon=":material/upload:", key="check_resume_popover"):
             _resume(subject)
+    st.caption(
+        "The checked table has a row for each pair, with its probability, findings, decision and"
+        " new caption; in the cleaned table the decisions are carried out."
+        f" {_kept_where(subject)}"
+    )
+
+
+def _tables(subject: Subject, result: Result) -> None:
+    """Draw the downloads of the tables: in the dataset's own format, where its list is here."""
+    for cleaned in (False, True):
+        name = "cleaned" if cleaned else "checked"
+        ending = _own_ending(subject, cleaned)
+        file = f"captionlens-{name}{ending or '.csv'}"
+        make = partial(_table, subject, result.checked, cleaned, ending)
+        _button(f"{name.capitalize()} table", make, file, "application/octet-stream")
+
+
+def _own_ending(subject: Subject, cleaned: bool) -> str:
+    """Return the ending that the dataset's list has when it is written again; "" without a list."""
+    if subject.place is None or Settings().read_only:
+        return ""
+    for ending in (subject.place.suffix, *_ENDINGS):
+        with suppress(CaptionLensError, OSError):
+            check_output(subject.place, Path(tempfile.gettempdir()) / f"list{ending}", cleaned)
+            return ending
+    return ""
+
+
+def _table(subject: Subject, checked: Checked, cleaned: bool, ending: str) -> bytes:
+    taken = deciding.decisions(subject)
+    if not ending or subject.place is None:
+        return (_cleaned(subject, taken) if cleaned else checked_csv(checked, taken)).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / f"list{ending}"
+        write_checked(subject.place, out, verdicts(checked, taken), cleaned)
+        return out.read_bytes()
+
+
+def _cleaned(subject: Subject, taken: Decisions) -> str:
+    """Return a CSV file of the pairs with the decisions carried out."""
+    splits = dict(zip(subject.data.images, subject.data.splits, strict=False))
+    rows = []
+    for image, caption in map(subject.pair, range(len(subject.data))):
+        decision = taken.get((image, caption))
+        if decision is None or decision.action != "drop":
+            place = (decision and decision.image) or image
+            text = (decision and decision.caption) or caption
+            rows.append({"image": place, "caption": text, "split": splits.get(place, "")})
+    columns = ["image", "caption", *(["split"] if any(splits.values()) else [])]
+    return rows_to_csv(rows, columns)
+
+
+def _button(
+    name: str, data: Callable[[], str | bytes], file: str, mime: str, tip: str | None = None
+) -> None:
+    st.download_button(
+        name,
+        data,
+        file_name=file,
+        mime=mime,
+        icon=":material/download:",
+        on_click="ignore",
+        help=tip,
+    )
+
+
+def _kept_where(subject: Subject) -> str:
+    if deciding.in_file(subject):
+        return "Decisions are kept with the collection."
+    return "Decisions are kept in this session: download them to resume later."
 
 
 def _resume(subject: Subject) -> None:

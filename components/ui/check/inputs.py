@@ -19,6 +19,21 @@ from components.ui.text import plain
 _WAYS = ("Example", "Upload", "Collection")
 
 
+def ask_part() -> str:
+    """Draw the choice of what is checked; return it."""
+    with st.container(key="inputs-part"):
+        part = st.segmented_control(
+            "Check",
+            ["Captions", "Labels"],
+            default="Captions",
+            required=True,
+            key="check_part",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+    return str(part)
+
+
 def ask_way() -> str:
     """Draw the choice of where the pairs come from; return it."""
     way = st.segmented_control(

@@ -93,7 +93,7 @@ def _image(pair: _Opened) -> None:
     try:
         jpeg = enlarge(subject.source(pair.image))
     except CaptionLensError as error:
-        jpeg = subject.thumbnail(pair.image)
+        jpeg = subject.indexed.thumbnail(pair.image)
         st.caption(f":material/info: Thumbnail shown instead. {plain(str(error))}")
     at = list(pair.order).index(pair.row)
     stage(
@@ -155,7 +155,7 @@ def _move(pair: _Opened) -> None:
         return
     name = pair.subject.data.images[other]
     with st.container(horizontal=True, vertical_alignment="center"):
-        jpeg = small_square(pair.subject.thumbnail(other), _SIDE)
+        jpeg = small_square(pair.subject.indexed.thumbnail(other), _SIDE)
         st.image(jpeg, width=_SIDE // 2, alt=f"The image that the caption fits best: {name}")
         with st.container(gap="xsmall"):
             st.markdown(f"Fits this caption better: {plain(shorten(name, 40))}")
@@ -221,7 +221,7 @@ def _evidence(pair: _Opened) -> None:
     st.table({"Of this pair": list(rows), " ": list(rows.values())}, border="horizontal")
     captions = pair.subject.data.captions_of(pair.image)
     if len(captions) > 1:
-        _captions(pair, captions)
+        _captions(pair, captions.tolist())
 
 
 _EXPLAINED = """

@@ -91,10 +91,14 @@ def _review(subject: Subject, checked: Checked) -> None:
         key="check_undo",
         disabled=deciding.decisions(subject).last is None,
         help="Takes the last decision back",
-        on_click=deciding.undo,
+        on_click=_undo,
         args=(subject,),
     )
     st.caption(f"{len(suspects) - len(left):,} of {count(len(suspects), 'suspect')} decided")
+
+
+def _undo(subject: Subject) -> None:
+    deciding.undo(subject)
 
 
 def show(encoder: Encoder, subject: Subject, result: Result, view: View) -> None:
@@ -128,11 +132,11 @@ def _pairs(subject: Subject, checked: Checked, view: View) -> Listed:
     ]
     suspects = [tile for row, tile in tiles if checked.probability[row] >= SUSPECT]
     others = [tile for row, tile in tiles if checked.probability[row] < SUSPECT]
-    named = ("More likely wrong than right", suspects), ("More likely right than wrong", others)
+    named = [("More likely wrong than right", suspects), ("More likely right than wrong", others)]
     if view.sort == "Least likely wrong":
-        named = named[::-1]
+        named.reverse()
     elif view.sort != "Most likely wrong":
-        named = (("", [tile for _, tile in tiles]),)
+        named = [("", [tile for _, tile in tiles])]
     return Listed([Group(title, shown, title) for title, shown in named if shown], rows)
 
 
@@ -141,7 +145,7 @@ def _tile(subject: Subject, checked: Checked, row: int, rank: int, of: int) -> T
     taken = deciding.decisions(subject).get(subject.pair(row))
     return Tile(
         subject.ids[row],
-        subject.picture(int(data.owner[row])),
+        subject.picture(row),
         rank,
         of,
         f"{chance_wrong(float(checked.probability[row]))} likely wrong",
@@ -150,16 +154,20 @@ def _tile(subject: Subject, checked: Checked, row: int, rank: int, of: int) -> T
         lines=(
             Line(shorten(data.captions[row], 200), whole=True),
             Line(checked.reason(row), whole=True, muted=True),
-            *_better(checked, row),
+            *_instead(checked, row, taken),
         ),
     )
 
 
-def _better(checked: Checked, row: int) -> tuple[Line, ...]:
-    better = int(checked.suggestion[row])
-    if better < 0:
-        return ()
-    return (Line(shorten(checked.data.captions[better], 200), "Fits better:", whole=True),)
+def _instead(checked: Checked, row: int, taken: Decision | None) -> tuple[Line, ...]:
+    """Return what is to be instead of a pair by its decision, or else what would fit better."""
+    if taken:
+        new = taken.caption or taken.image
+        name = {"rewrite": "New:", "move": "Moves to:"}.get(taken.action, "")
+    else:
+        better = int(checked.suggestion[row])
+        new, name = (checked.data.captions[better] if better >= 0 else ""), "Fits better:"
+    return (Line(shorten(new, 200), name, whole=True),) if new else ()
 
 
 def _findings(subject: Subject, checked: Checked, view: View) -> Listed:
@@ -198,9 +206,9 @@ def _because(tile: Tile, finding: Finding) -> Tile:
 
 def _tiles(subject: Subject, finding: Finding) -> list[Tile]:
     """Return the pairs that a finding concerns, or the first ones of its images."""
-    numbers = [subject.number_of[name] for name in finding.images if name in subject.number_of]
-    rows = list(finding.rows) or [subject.first_row(number) for number in numbers]
-    return [_found(subject, row) for row in rows[:_IN_A_GROUP] if row is not None]
+    firsts = [subject.first_row(name) for name in finding.images]
+    rows = finding.rows or tuple(row for row in firsts if row is not None)
+    return [_found(subject, row) for row in rows[:_IN_A_GROUP]]
 
 
 def _found(subject: Subject, row: int) -> Tile:
@@ -209,7 +217,7 @@ def _found(subject: Subject, row: int) -> Tile:
     split = data.splits[data.owner[row]] if data.splits else ""
     return Tile(
         subject.ids[row],
-        subject.picture(int(data.owner[row])),
+        subject.picture(row),
         score=split,
         mark=deciding.WORDS[taken.action] if taken else "",
         lines=(Line(shorten(data.captions[row], 200), whole=True),),

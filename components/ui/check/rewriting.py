@@ -12,10 +12,19 @@ from components.ui.vectors import bank
 
 _OPEN = "check_rewriting"  # in the session: the id of the pair whose field is open
 _FOCUS_JS = """
-export default function () {
-  const field = document.querySelector(".st-key-check_new input")
-  field?.focus()
-  field?.select()
+const done = new WeakSet() // places that Streamlit has mounted this at: a run must not select again
+
+export default function ({ parentElement: parent }) {
+  if (done.has(parent)) return
+  done.add(parent)
+  let tries = 0 // the field may come later: Streamlit loads its code when it is first needed
+  const timer = setInterval(() => {
+    const field = document.querySelector(".st-key-check_new input")
+    field?.focus()
+    field?.select()
+    if (field || ++tries > 100) clearInterval(timer)
+  }, 50)
+  return () => clearInterval(timer)
 }
 """
 _FOCUS = st.components.v2.component("focus_new_caption", html="<div>\n</div>", js=_FOCUS_JS)
@@ -65,10 +74,10 @@ def _standing(
 ) -> dict[str, str]:
     """Return how a caption's unit vector (width,) stands with the image of a pair."""
     image = int(subject.data.owner[row])
-    vector = subject.vectors[image][None]
+    vector = subject.indexed.vectors[image][None]
     own = cosine(text[None], vector)
     chance = cosine(bank(encoder.key, encoder), vector)
-    of_images = subject.vectors @ text
+    of_images = subject.indexed.vectors @ text
     of_captions = (result.texts @ vector[0])[subject.data.owner != image]
     images, captions = len(of_images), len(of_captions) + 1
     return {

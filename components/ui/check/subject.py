@@ -1,4 +1,4 @@
-"""What the Check page checks: pairs, the vectors of their images, and how to draw the images."""
+"""What the Check page checks: a captioned dataset, where it is from, and how to draw its images."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -6,49 +6,35 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from components.check.caption_set import CaptionSet
 from components.check.decisions import Pair
+from components.check.indexed import Indexed
 from components.images import Source
-from components.scores import Floats
 from components.ui.grid import Picture
 
 
 @dataclass(frozen=True)
-class Table:
-    """The table that the pairs come from: its name and its bytes."""
-
-    name: str
-    data: bytes
-
-
-@dataclass(frozen=True)
 class Subject:
-    """A dataset on the page. Functions and arrays go by the number of an image in ``data``.
+    """A dataset on the page. ``source`` and ``alt`` go by the number of an image.
 
-    ``key`` identifies the content; ``private`` content stays in its session. ``skipped``: the
-    (name, reason) of images that are missing or cannot be read. ``decisions``: the file where they
-    are kept, None where that is the session. ``alt`` is an image's alternative text. The pairs were
-    read from ``table``, an upload, or from ``place``, a file or folder; or from neither.
-    ``known``: the rows of the pairs that are known to be wrong.
+    ``key`` identifies the content. ``private`` content stays in its session. ``folder`` is that of
+    a collection, where vectors of captions and decisions are kept; ``place`` the list or dataset
+    that it was made of. ``known``: the rows of pairs that are known to be wrong.
     """
 
     key: tuple[object, ...]
-    data: CaptionSet
-    vectors: Floats  # (n, width)
-    sizes: NDArray[np.int64]  # (n, 2): width, height
-    digests: Sequence[str]
-    thumbnail: Callable[[int], bytes]
+    indexed: Indexed
     source: Callable[[int], Source]
     alt: Callable[[int], str]
-    skipped: Sequence[tuple[str, str]] = ()
     private: bool = False
-    decisions: Path | None = None
-    table: Table | None = None
+    folder: Path | None = None
     place: Path | None = None
     known: Sequence[int] = ()
+
+    @property
+    def data(self) -> CaptionSet:
+        """The pairs."""
+        return self.indexed.data
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -69,24 +55,23 @@ class Subject:
         return self._row_of.get(id_)
 
     @cached_property
-    def _first_row(self) -> dict[int, int]:
-        return {image: row for row, image in reversed([*enumerate(self.data.owner.tolist())])}
+    def _first_rows(self) -> dict[str, int]:
+        rows = reversed(range(len(self.data)))
+        return {self.data.image_of(row): row for row in rows}
 
-    def first_row(self, image: int) -> int | None:
-        """Return the row of an image's first caption, None where it has none."""
-        return self._first_row.get(image)
-
-    @cached_property
-    def number_of(self) -> dict[str, int]:
-        """The number of each image by its name."""
-        return {name: number for number, name in enumerate(self.data.images)}
+    def first_row(self, image: str) -> int | None:
+        """Return the row of the first caption of an image's name, None where it has none."""
+        return self._first_rows.get(image)
 
     def pair(self, row: int) -> Pair:
         """Return a pair as decisions name it: image and caption."""
         return self.data.image_of(row), self.data.captions[row]
 
-    def picture(self, image: int) -> Picture:
-        """Return an image as the grid takes it."""
-        width, height = self.sizes[image].tolist()
+    def picture(self, row: int) -> Picture:
+        """Return the image of a pair as the grid takes it."""
+        image = int(self.data.owner[row])
+        width, height = self.indexed.sizes[image].tolist()
         name = self.data.images[image]
-        return Picture(self.thumbnail(image), width or 3, height or 2, name, self.alt(image))
+        return Picture(
+            self.indexed.thumbnail(image), width or 3, height or 2, name, self.alt(image)
+        )

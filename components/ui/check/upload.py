@@ -9,12 +9,13 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from components.check.caption_set import CaptionSet
+from components.check.indexed import Indexed
 from components.datasets.pairs import Pairs, read_pairs
 from components.encoder import Encoded, Encoder
 from components.errors import CaptionLensError
 from components.images import Source, source_of
 from components.ui import inputs
-from components.ui.check.subject import Subject, Table
+from components.ui.check.subject import Subject
 from components.ui.text import plain
 from components.ui.uploader import uploads
 from components.ui.vectors import encode_images
@@ -55,7 +56,7 @@ def _paired(encoder: Encoder, table: UploadedFile, given: Mapping[str, Source]) 
     inputs.explain_notes(images)
     skipped = [(item.source.name, item.reason) for item in items if not isinstance(item, Encoded)]
     skipped += [(name, f"{name} is not among the uploads.") for name in missing]
-    return _of_upload(Table(table.name, table.getvalue()), pairs, images, skipped)
+    return _of_upload(table.name, pairs, images, skipped)
 
 
 def _named(given: Mapping[str, Source], pairs: Pairs) -> dict[str, Source]:
@@ -70,10 +71,11 @@ def _named(given: Mapping[str, Source], pairs: Pairs) -> dict[str, Source]:
 
 
 def _of_upload(
-    table: Table, pairs: Pairs, images: Sequence[Encoded], skipped: Sequence[tuple[str, str]]
+    name: str, pairs: Pairs, images: Sequence[Encoded], skipped: Sequence[tuple[str, str]]
 ) -> Subject | None:
-    names = [item.photo.name for item in images]
-    kept = [(name, caption) for name, caption in pairs.pairs if name in set(names)]
+    names = tuple(item.photo.name for item in images)
+    number = {each: position for position, each in enumerate(names)}
+    kept = [(image, caption) for image, caption in pairs.pairs if image in number]
     if not kept:
         st.info(
             "None of the table's images could be read. The column image holds the file names of"
@@ -81,22 +83,29 @@ def _of_upload(
             icon=":material/image:",
         )
         return None
-    number = {name: position for position, name in enumerate(names)}
-    splits = tuple(pairs.splits.get(name, "") for name in names) if pairs.splits else ()
-    owner = np.array([number[name] for name, _ in kept])
-    captions = tuple(caption for _, caption in kept)
+    splits = tuple(pairs.splits.get(each, "") for each in names) if pairs.splits else ()
+    owner = np.array([number[image] for image, _ in kept])
+    data = CaptionSet(name, names, splits, tuple(caption for _, caption in kept), owner)
     digests = [item.photo.digest for item in images]
-    content = hashlib.sha256("\n".join([*digests, repr(kept), repr(splits)]).encode()).hexdigest()
+    content = repr([name, digests, names, splits, kept, skipped]).encode()
     return Subject(
-        key=("upload", content),
-        data=CaptionSet(table.name, tuple(names), splits, captions, owner),
-        vectors=np.stack([item.vector for item in images]),
-        sizes=np.array([(item.photo.width, item.photo.height) for item in images]),
-        digests=digests,
-        thumbnail=lambda image: images[image].thumbnail,
+        key=("upload", hashlib.sha256(content).hexdigest()),
+        indexed=indexed(data, images, skipped),
         source=lambda image: images[image].photo.source,
         alt=lambda image: names[image],
-        skipped=skipped,
         private=True,
-        table=table,
+    )
+
+
+def indexed(
+    data: CaptionSet, images: Sequence[Encoded], skipped: Sequence[tuple[str, str]] = ()
+) -> Indexed:
+    """Return a dataset with its encoded images, which have thumbnails."""
+    return Indexed(
+        data,
+        np.stack([item.vector for item in images]),
+        np.array([(item.photo.width, item.photo.height) for item in images]),
+        [item.photo.digest for item in images],
+        lambda image: images[image].thumbnail,
+        skipped,
     )
