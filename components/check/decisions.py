@@ -55,7 +55,7 @@ class Decisions:
     """
 
     dataset: str = ""
-    by_pair: Mapping[Pair, Decision] = field(default_factory=lambda: MappingProxyType({}))
+    by_pair: MappingProxyType[Pair, Decision] = field(default_factory=lambda: MappingProxyType({}))
     _history: tuple[tuple[Pair, Decision | None], ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
@@ -93,8 +93,11 @@ class Decisions:
         return self._with(pair, before, self._history[:-1])
 
     def _with(self, pair: Pair, decision: Decision | None, history: tuple[Any, ...]) -> "Decisions":
-        others = {each: taken for each, taken in self.by_pair.items() if each != pair}
-        by_pair = others if decision is None else {**others, pair: decision}
+        by_pair = self.by_pair.copy()
+        if decision:
+            by_pair[pair] = decision
+        else:
+            by_pair.pop(pair, None)
         return replace(self, by_pair=MappingProxyType(by_pair), _history=history)
 
     def to_json(self) -> str:

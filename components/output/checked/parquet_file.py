@@ -1,11 +1,11 @@
 """Writes a Parquet file of images with captions again: its types, row groups and metadata stay."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from components.datasets.parquet import _BYTES, _expanded
 from components.datasets.table import CAPTION_COLUMNS, image_column
@@ -20,12 +20,36 @@ _BATCH = 1024  # rows
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its place in its group, its image, and each caption with the column it is in."""
+    """A row of captions: its image, and its cells of captions by the place of their column.
 
-    place: int
+    ``texts`` are the captions as they are in the cells, and ``places`` says in which cells.
+    """
+
     image: str
-    captions: list[str]
-    columns: list[int]
+    cells: dict[int, Any]
+    texts: list[str]
+    places: list[int]
+
+    @classmethod
+    def of(cls, image: Any, cells: dict[int, Any]) -> Self:
+        """Return the row of an image and its cells."""
+        found = [(str(text), place) for place, cell in cells.items() for text in _texts(cell)]
+        return cls(str(image or ""), cells, [text for text, _ in found], [at for _, at in found])
+
+    @property
+    def captions(self) -> list[str]:
+        """The captions as the reader gives them."""
+        return [" ".join(text.split()) for text in self.texts]
+
+    def with_captions(self, captions: Sequence[str | None]) -> dict[int, Any]:
+        """Return the cells with other captions, each where it was; None for one that is gone."""
+        cells = dict(self.cells)
+        olds = zip(self.texts, self.captions, captions, self.places, strict=True)
+        kept = [(text if new == old else new, place) for text, old, new, place in olds if new]
+        for place in self.places:
+            texts = [text for text, at in kept if at == place]
+            cells[place] = texts if isinstance(cells[place], list) else next(iter(texts), None)
+        return cells
 
 
 @dataclass(frozen=True)
@@ -54,6 +78,11 @@ class Groups:
         kinds = enumerate(self.schema)
         return {field.name: place for place, field in kinds if not pa.types.is_binary(field.type)}
 
+    @property
+    def caption_places(self) -> list[int]:
+        """The places of columns of captions, in the reader's order."""
+        return [self.columns[name] for name in CAPTION_COLUMNS if name in self.columns]
+
     def tables(self) -> Iterator["pa.Table"]:
         """Yield the row groups. Raises ValueError where they expand to far more than the file."""
         _check_expansion(self.file)
@@ -62,14 +91,10 @@ class Groups:
 
     def rows(self, table: "pa.Table") -> Iterator[Row]:
         """Yield the rows of a row group, as `components.datasets.captioned.read` reads them."""
-        images = table.column(self.columns[image_column(self.file.name, self.columns)]).to_pylist()
-        places = [self.columns[name] for name in CAPTION_COLUMNS if name in self.columns]
-        cells = {place: table.column(place).to_pylist() for place in places}
-        for number, image in enumerate(images):
-            found = [(text, place) for place in places for text in _texts(cells[place][number])]
-            yield Row(
-                number, str(image or ""), [text for text, _ in found], [place for _, place in found]
-            )
+        images = table.column(self.columns[image_column(self.file.name, self.columns)])
+        cells = [table.column(place).to_pylist() for place in self.caption_places]
+        for image, *values in zip(images.to_pylist(), *cells, strict=True):
+            yield Row.of(image, dict(zip(self.caption_places, values, strict=True)))
 
     def writer(self, draft: Path, schema: "pa.Schema") -> "pq.ParquetWriter":
         """Return a writer of a file of that schema, compressed like this one."""
@@ -119,66 +144,52 @@ def _cleaned(
     groups: Groups, table: "pa.Table", verdicts: Verdicts, firsts: dict[str, "pa.Table"]
 ) -> "pa.Table":
     """Return what a row group becomes."""
-    parts = []
-    begun = 0  # of the rows that have not changed since the last part
-    for row in groups.rows(table):
-        kept = verdicts.kept(row.image, row.captions)
-        if kept == row.captions:
-            continue
-        parts.append(table.slice(begun, row.place - begun))
-        begun = row.place + 1
-        if any(kept):
-            parts.append(_with(groups, table.slice(row.place, 1), row.columns, kept))
-        for image, caption in verdicts.moves(row.image, row.captions):
-            if image not in firsts:
-                raise missing(image)
-            parts.append(_only(groups, firsts[image], caption))
-    return _joined([*parts, table.slice(begun)])
-
-
-def _only(groups: Groups, first: "pa.Table", caption: str) -> "pa.Table":
-    """Return an image's first row with one caption."""
-    (row,) = groups.rows(first)
-    others = [None] * (len(row.captions) - 1)
-    return _with(groups, first, row.columns, [caption, *others])
-
-
-def _with(
-    groups: Groups, table: "pa.Table", columns: list[int], captions: list[str | None]
-) -> "pa.Table":
-    """Return a row with other captions, each in the column where it was; None for none."""
     import pyarrow as pa
 
-    for place in dict.fromkeys(columns):
-        pairs = zip(columns, captions, strict=True)
-        texts = [text for at, text in pairs if at == place and text]
+    numbers = {image: len(table) + number for number, image in enumerate(firsts)}
+    rows = list(_rows(groups, table, verdicts, firsts, numbers))
+    result = pa.concat_tables([table, *firsts.values()]).take([number for number, _ in rows])
+    for place in groups.caption_places:
         field = groups.schema.field(place)
-        is_list = isinstance(table.column(place)[0].as_py(), list)
-        value = texts if is_list else next(iter(texts), None)
-        table = table.set_column(place, field, pa.array([value], field.type))
-    return table
+        values = pa.array([cells[place] for _, cells in rows], field.type)
+        result = result.set_column(place, field, values)
+    return result
+
+
+def _rows(
+    groups: Groups,
+    table: "pa.Table",
+    verdicts: Verdicts,
+    firsts: dict[str, "pa.Table"],
+    numbers: dict[str, int],
+) -> Iterator[tuple[int, dict[int, Any]]]:
+    """Yield each row of the result: the number of the row it copies, and its cells of captions."""
+    for number, row in enumerate(groups.rows(table)):
+        captions = row.captions
+        kept = verdicts.kept(row.image, captions)
+        if kept == captions or any(kept):
+            yield number, row.with_captions(kept)
+        for image, caption in verdicts.moves(row.image, captions):
+            if image not in firsts:
+                raise missing(image)
+            (first,) = groups.rows(firsts[image])
+            others = [None] * (len(first.captions) - 1)
+            yield numbers[image], first.with_captions([caption, *others])
 
 
 def _first_rows(groups: Groups, verdicts: Verdicts) -> dict[str, "pa.Table"]:
     """Return the first row with captions of each image that captions move to."""
     firsts: dict[str, Any] = {}
     for table in groups.tables() if verdicts.targets else ():
-        for row in groups.rows(table):
-            if row.image in verdicts.targets and row.captions and row.image not in firsts:
-                firsts[row.image] = table.take([row.place])
+        for number, row in enumerate(groups.rows(table)):
+            if row.image in verdicts.targets and row.texts and row.image not in firsts:
+                firsts[row.image] = table.take([number])
     return firsts
 
 
-def _joined(parts: list["pa.Table"]) -> "pa.Table":
-    import pyarrow as pa
-
-    return pa.concat_tables(parts).combine_chunks()
-
-
-def _texts(value: Any) -> list[str]:
+def _texts(cell: Any) -> list[Any]:
     """Return the captions of a cell."""
-    texts = value if isinstance(value, list) else [value] if value else []
-    return [" ".join(str(text).split()) for text in texts]
+    return cell if isinstance(cell, list) else [cell] if cell else []
 
 
 def _check_expansion(file: Path) -> None:
