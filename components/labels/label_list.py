@@ -18,6 +18,7 @@ NONE = "None of these"
 MAX_LABELS = 5_000
 MAX_SYNONYMS = 20  # of one label
 _MAX_TEMPLATES = 100
+_ARTICLE = re.compile(r"^(?:an?|the) (?=.)", re.IGNORECASE)  # the templates have their own
 _BATCH = 256  # texts encoded between two reports of progress
 
 
@@ -106,8 +107,9 @@ def label_vectors(
 
 
 def phrasings(label: Label, templates: Sequence[str]) -> list[str]:
-    """Return the texts whose vectors are averaged for a label."""
-    return [template.replace("{}", name) for name in label.names for template in templates]
+    """Return the texts whose vectors are averaged for a label, without its own article."""
+    names = [_ARTICLE.sub("", name) for name in label.names]
+    return [template.replace("{}", name) for name in names for template in templates]
 
 
 def _mean(rows: Iterable[Floats]) -> Floats:

@@ -19,11 +19,12 @@ _FITTED = 4096  # images at most that the scorer is fitted to
 class Labelled:
     """Images with their labels; ``opposed`` is None where no image has a given label.
 
-    ``fitted``: whether the confidences were fitted to the given labels.
+    ``scorer`` is what they were labelled with; ``fitted``: whether to the given labels.
     """
 
     images: tuple[str, ...]
     labelling: Labelling
+    scorer: Scorer
     opposed: Opposed | None = None
     fitted: bool = False
 
@@ -68,15 +69,14 @@ def label_images(
     scorer is fitted to the first of them.
     """
     if given is None or not (given >= 0).any():
-        shares = map(scorer.probabilities, chunks)
-        return Labelled(tuple(images), assign(names, shares))
+        return Labelled(tuple(images), assign(names, map(scorer.probabilities, chunks)), scorer)
     rest = iter(chunks)
     first = _first(rest)
     own = fitted(scorer, first, given[: len(first)])
     opposed: list[Opposed] = []
     shares = _opposing(own, chain([first], rest), given, opposed)
     labelling = assign(names, shares)
-    return Labelled(tuple(images), labelling, joined(opposed), own is not scorer)
+    return Labelled(tuple(images), labelling, own, joined(opposed), own is not scorer)
 
 
 def _first(chunks: Iterator[Floats]) -> Floats:
