@@ -22,7 +22,9 @@ Doubles = NDArray[np.float64]
 FOLDS = 5
 SWAPS = 20_000  # at most; fewer than 3,000 pairs are swapped several times
 _FEWEST = 3_000
-_ROUNDS = 5
+_ROUNDS = 5  # of fitting; each weighs the pairs by what the one before it said
+_MOST = 0.9  # share of wrong pairs
+_STRENGTH, _MANY = 0.1, 100  # of the regression (C); a tenth of it for fewer pairs
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def _share(kept: Doubles, swapped: Doubles) -> float:
     pairs = 1 - np.searchsorted(np.sort(kept), scores) / len(kept)
     error = np.sqrt(np.log(40) / 2) * (1 / np.sqrt(len(scores)) + 1 / np.sqrt(len(kept)))
     best = np.argmin((pairs + error) / above)
-    return float(pairs[best] / above[best])
+    fewest = 0.5 / len(kept)  # half a pair: none at all could never be refuted
+    return float(np.clip(pairs[best] / above[best], fewest, _MOST))
 
 
 def features(found: Evidence, space: Space) -> Floats:
@@ -144,7 +147,7 @@ def _fit(kept: Floats, weights: Doubles, swapped: Floats) -> Callable[[Floats], 
         StandardScaler(),
         PolynomialFeatures(2, include_bias=False),
         StandardScaler(),
-        LogisticRegression(C=0.1, max_iter=1000),
+        LogisticRegression(C=_STRENGTH if len(kept) >= _MANY else _STRENGTH / 10, max_iter=1000),
     )
     truth = np.r_[np.zeros(len(kept)), np.ones(len(swapped))]
     balance = np.r_[weights / weights.sum(), np.full(len(swapped), 1 / len(swapped))]

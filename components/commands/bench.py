@@ -142,6 +142,41 @@ def names(
         agreement(encoder, folder, each, backbone or Path(), typer.echo)
 
 
+@bench_app.command("check")
+def check(
+    folder: Annotated[Path, typer.Argument(help="A captioned dataset.")],
+    split: Annotated[str, typer.Option(help="The split that is measured; empty: all.")] = "test",
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="An image of each class, with labels.csv: measures labels as well."),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
+) -> None:
+    """Measure how well exchanged captions are found, against the cosine, and duplicates."""
+    from components.bench.check import wrong_captions
+    from components.bench.duplicates import duplicates
+    from components.bench.labels import labels as measure_labels
+    from components.commands.console import load_encoder
+
+    encoder = load_encoder(model)
+    wrong_captions(encoder, folder, split, typer.echo)
+    duplicates(folder, typer.echo, model)
+    if labels:
+        measure_labels(encoder, labels, typer.echo)
+
+
+@bench_app.command("labels")
+def labels(
+    folder: Annotated[Path, typer.Argument(help="An image of each class, with labels.csv.")],
+    model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
+) -> None:
+    """Measure zero-shot labels, their confidence, and wrong labels found, against cleanlab."""
+    from components.bench.labels import labels as measure
+    from components.commands.console import load_encoder
+
+    measure(load_encoder(model), folder, typer.echo)
+
+
 @bench_app.command("train")
 def train(
     data: Annotated[

@@ -23,7 +23,7 @@ PICTURES = {
     "match": "/",
     "search": "/search?search_q=an+animal,+-cat",
     "matrix": "/matrix",
-    "train": "/train",
+    "check": "/check",
 }
 
 
