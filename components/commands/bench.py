@@ -148,7 +148,7 @@ def check(
     split: Annotated[str, typer.Option(help="The split that is measured; empty: all.")] = "test",
     labels: Annotated[
         Path | None,
-        typer.Option(help="An image of each class, with labels.csv: measures labels as well."),
+        typer.Option(help="A table of images with labels: measures labels as well."),
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
 ) -> None:
@@ -167,14 +167,14 @@ def check(
 
 @bench_app.command("labels")
 def labels(
-    folder: Annotated[Path, typer.Argument(help="An image of each class, with labels.csv.")],
+    table: Annotated[Path, typer.Argument(help="A table with columns image and label (or names).")],
     model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
 ) -> None:
     """Measure zero-shot labels, their confidence, and wrong labels found, against cleanlab."""
     from components.bench.labels import labels as measure
     from components.commands.console import load_encoder
 
-    measure(load_encoder(model), folder, typer.echo)
+    measure(load_encoder(model), table, typer.echo)
 
 
 @bench_app.command("train")
