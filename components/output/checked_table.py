@@ -124,4 +124,5 @@ def checked_csv(checked: Checked, decisions: Decisions) -> str:
         suggestion = data.captions[better] if better >= 0 else None
         cells = [image, caption, split, *known.cells(image, [caption]), suggestion]
         rows.append(dict(zip(columns, cells, strict=True)))
-    return rows_to_csv(rows, columns)
+    text = rows_to_csv(rows, columns)
+    return text.encode(errors="replace").decode()  # JSON may have brought half a character

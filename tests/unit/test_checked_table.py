@@ -111,6 +111,13 @@ def test_text_lists_become_csv_when_marked_and_stay_when_cleaned(place: Path, na
     assert cleaned.read_bytes().decode().startswith(kept[0] if "image" in kept[0] else kept[1])
 
 
+@pytest.mark.parametrize("name", [*TEXTS, "x.csv"])
+def test_without_decisions_cleaning_changes_no_byte(place: Path, name: str) -> None:
+    file, out = write(place, name, TEXTS.get(name, CSV_FILE)), place / "out" / name
+    write_checked(file, out, Verdicts({}), cleaned=True)
+    assert out.read_bytes() == file.read_bytes()
+
+
 def test_a_moved_caption_gets_the_next_number_of_its_image(place: Path) -> None:
     for name in ("Flickr8k.token.txt", "results.csv"):
         file, out = write(place, name, TEXTS[name]), place / "out" / name

@@ -22,8 +22,12 @@ _EXTRA = 100  # cells that a record may have beyond its header's: every other re
 
 @dataclass(frozen=True)
 class Record:
-    """A record's text, its end of line, its cells, and where its image and its captions are."""
+    """A record as it was read, its cells, and where its image and its captions are.
 
+    ``text``, without the ``end`` of its line, may be followed by more cells.
+    """
+
+    raw: str
     text: str
     end: str
     cells: list[str]
@@ -90,7 +94,7 @@ class Sheet:
         if cells and len(self._cells(body + self.delimiter)) == len(cells):
             body, end = f'{text}"', ""  # the last record of a file whose last quote is left open
         captions_at = tuple(places[name] for name in CAPTION_COLUMNS if name in places)
-        return Record(body, end, cells, image_at, captions_at)
+        return Record(text, body, end, cells, image_at, captions_at)
 
     def _cells(self, text: str) -> list[str]:
         return next(csv.reader([text], delimiter=self.delimiter, skipinitialspace=True))
@@ -132,8 +136,7 @@ def clean(file: Path, draft: Path, verdicts: Verdicts) -> None:
     sheet = Sheet(file)
     firsts = _first_rows(sheet, verdicts)
     with open_like(file, draft) as out:
-        header = sheet.header()
-        out.write(header.text + header.end)
+        out.write(sheet.header().raw)
         for record in sheet.records():
             out.writelines(_cleaned(sheet, record, verdicts, firsts))
 
@@ -146,7 +149,7 @@ def _cleaned(
     kept = verdicts.kept(record.image, captions)
     end = record.end or "\n"
     if kept == captions:
-        yield record.text + record.end
+        yield record.raw
     elif any(kept):
         yield sheet.line(_with(record, kept)) + end
     for image, caption in verdicts.moves(record.image, captions):
@@ -189,6 +192,6 @@ def _width(sheet: Sheet) -> int:
 def _longer(sheet: Sheet, record: Record, width: int, cells: Sequence[object]) -> str:
     """Return a record with cells added behind those of the longest record."""
     if not record.cells:
-        return record.text + record.end
+        return record.raw
     space = sheet.delimiter * (width - len(record.cells) + 1)
     return record.text + space + sheet.line(cells) + record.end
