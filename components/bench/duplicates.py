@@ -3,6 +3,7 @@
 import io
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from components.bench.measure import Say
 from components.check.findings.duplicates import twins
 from components.check.findings.images import ImageFacts, image_facts
 from components.datasets import captioned
-from components.encoder import Encoder, decode_for, load
+from components.encoder import Encoded, Encoder, decode_for, encode, load
 from components.images import source_of, thumbnail
 from components.scores import Floats
 
@@ -30,22 +31,19 @@ def duplicates(folder: Path, report: Say, model_id: str = "pocket", most: int = 
     encoder = load(model_id)
     examples = captioned.read(folder).examples
     chosen = random.Random(0).sample(examples, min(most, len(examples)))  # noqa: S311 - no secret
-    digests = [str(example.image) for example in chosen]  # other bytes, for all that is measured
-    images = [decode_for(encoder, source_of(example.image))[1] for example in chosen]
-    facts, vectors = _encoded(encoder, images)
-    groups = twins(digests, facts, vectors)
-    report(f"\n{model_id}, {len(images):,} images: {len(groups)} groups without any copies")
+    read = encode(encoder, [source_of(example.image) for example in chosen], thumbnails=True)
+    items = [item for item in read if isinstance(item, Encoded)]
+    facts = image_facts(item.thumbnail for item in items)
+    vectors = np.stack([item.vector for item in items])
+    groups = twins([item.photo.digest for item in items], facts, vectors)
+    report(f"\n{model_id}, {len(items):,} images: {len(groups)} groups without any copies")
     for group in groups:
-        report(f"  {', '.join(chosen[row].image.name for row in group)}")
-    originals = images[:_COPIED]
+        report(f"  {', '.join(items[row].photo.name for row in group)}")
+    originals = [decode_for(encoder, item.photo.source)[1] for item in items[:_COPIED]]
     report(f"{len(originals)} copies of each kind among them: found beside the original")
     for name, way in _ways().items():
         share, wrong = _measure(encoder, [way(image) for image in originals], facts, vectors)
         report(f"{name:<28}{share:>8.1%}{wrong:>6} with another image")
-
-
-def _encoded(encoder: Encoder, images: Sequence[Image.Image]) -> tuple[ImageFacts, Floats]:
-    return image_facts(map(thumbnail, images)), encoder.images(images)
 
 
 def _measure(
@@ -55,7 +53,7 @@ def _measure(
 
     ``facts`` and ``vectors`` are the dataset's, its first images the originals.
     """
-    more, rows = _encoded(encoder, copies)
+    more, rows = image_facts(map(thumbnail, copies)), encoder.images(copies)
     whole = ImageFacts(
         np.concatenate([facts.hashes, more.hashes]),
         np.concatenate([facts.greys, more.greys]),
@@ -78,13 +76,13 @@ def _ways() -> dict[str, _Way]:
     """Return the kinds of copies by name; where a crop lies is drawn, the same in every run."""
     rng = random.Random(0)  # noqa: S311 - not a secret
     return {
-        **{f"JPEG, quality {q}": lambda image, q=q: _saved(image, "JPEG", q) for q in (30, 50, 70)},
-        "WebP, quality 50": lambda image: _saved(image, "WEBP", 50),
-        "half the size": lambda image: _scaled(image, 2),
-        "a quarter of the size": lambda image: _scaled(image, 4),
+        **{f"JPEG, quality {q}": partial(_saved, kind="JPEG", quality=q) for q in (30, 50, 70)},
+        "WebP, quality 50": partial(_saved, kind="WEBP", quality=50),
+        "half the size": partial(_scaled, factor=2),
+        "a quarter of the size": partial(_scaled, factor=4),
         **{
-            f"{p:.0%} of each side cut off": lambda image, p=p: _cropped(image, p, rng)
-            for p in (0.02, 0.05, 0.1)
+            f"{share:.0%} of each side cut off": partial(_cropped, share=share, rng=rng)
+            for share in (0.02, 0.05, 0.1)
         },
         "10% brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
     }
