@@ -53,6 +53,8 @@ def twins(
     Every image of a group shows the same as one of them, so that a chain of small steps makes no
     group. ``progress`` is called with the share that is done; to stop, raise from it.
     """
+    if not len(digests):
+        return []
     _, first, same = np.unique(np.asarray(digests), return_index=True, return_inverse=True)
     kept = ImageFacts(facts.hashes[first], facts.greys[first], facts.spread[first])
     group = _grouped(kept, _near_pairs(kept, vectors[first], progress))[same]  # (n,)
@@ -113,7 +115,7 @@ def _near_pairs(facts: ImageFacts, vectors: Floats, progress: Progress) -> Indic
         _neighbours(len(vectors), by_cosine, lambda done: progress(0.6 * done)),
         _neighbours(len(vectors), by_hash, lambda done: progress(0.6 + 0.2 * done)),
     )
-    pairs = np.stack(np.divmod(keys, max(len(vectors), 1)), axis=1)
+    pairs = np.stack(np.divmod(keys, len(vectors)), axis=1)
     same = _is_same(facts, pairs, lambda done: progress(0.8 + 0.2 * done))
     near: Indices = pairs[same]
     return near
@@ -130,7 +132,7 @@ def _neighbours(rows: int, nearest: Callable[[slice], Indices], progress: Progre
         near = nearest(slice(start, start + _QUERIES))
         own = np.arange(start, start + len(near))[:, None]
         pairs.append((np.minimum(own, near) * rows + np.maximum(own, near))[own != near])
-    return np.unique(np.concatenate(pairs)) if pairs else np.zeros(0, dtype=np.intp)
+    return np.unique(np.concatenate(pairs))
 
 
 def _is_same(facts: ImageFacts, pairs: Indices, progress: Progress = _nothing) -> NDArray[np.bool_]:
