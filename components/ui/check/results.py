@@ -68,8 +68,9 @@ def _explain_known(subject: Subject, checked: Checked) -> str:
         return ""
     order = checked.order.tolist()
     last = 1 + max(order.index(row) for row in subject.known)
-    found = f"first {last:,}" if last == len(subject.known) else f"among the first {last:,}"
-    return f" The {len(subject.known)} captions exchanged on purpose are {found}."
+    number = len(subject.known)
+    where = "come first" if last == number else f"are among the first {last:,}"
+    return f" The {number:,} captions exchanged on purpose {where}."
 
 
 def _review(subject: Subject, checked: Checked) -> None:

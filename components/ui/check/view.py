@@ -1,7 +1,6 @@
 """What the page lists: the kind of finding, the split, the order; all of it is in the link."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -12,15 +11,17 @@ from components.check.caption_set import Indices
 from components.check.checked import WRONG, Checked
 from components.check.decisions import Decisions
 from components.check.findings.finding import KINDS, Finding
+from components.output.check_json import leaks
 from components.ui.check.subject import Subject
 from components.ui.grid import Look
 from components.ui.looks import choose_look
 from components.ui.text import plain
-from components.words import and_more
+from components.words import count
 
 Sort = Literal["Most likely wrong", "Least likely wrong", "Lowest cosine", "Order of the table"]
 Show = Literal["All", "Undecided", "Decided"]
 KIND, PAGE = "check_kind", "check_page"  # in the link
+_ACROSS = "Across splits"
 _ALL_SPLITS = "All splits"
 _PAGE_SIZES = (12, 24, 48, 96)
 _ABOUT = """
@@ -53,7 +54,7 @@ def choose_view(subject: Subject, checked: Checked, presenting: bool) -> View:
     """Draw the controls of the list; return their state."""
     with st.container(key="inputs-kinds", gap="xsmall"):
         kind = _ask_kind(checked)
-        st.caption(_explain(kind))
+        st.caption(_explain(checked, kind))
     with st.container(key="inputs", horizontal=True, vertical_alignment="bottom"):
         show = st.segmented_control(
             "Show",
@@ -66,7 +67,7 @@ def choose_view(subject: Subject, checked: Checked, presenting: bool) -> View:
         )
         split = _ask_split(subject)
         with st.popover("About the numbers", icon=":material/help:", type="tertiary"):
-            st.markdown(_ABOUT)
+            st.markdown(f"{_ABOUT}\n{_not_found(checked)}")
         with st.popover("Display", icon=":material/tune:", type="tertiary"):
             sort, size, look = _details(presenting)
     return View(kind, split, sort, cast(Show, show), size, look)
@@ -113,10 +114,21 @@ def counted(checked: Checked) -> dict[str, int]:
     return {WRONG: checked.suspects} | {kind: found[kind] for kind in KINDS if found[kind]}
 
 
-def _explain(kind: str) -> str:
+def _explain(checked: Checked, kind: str) -> str:
     if kind == WRONG:
         return "Pairs of an image and a caption that do not seem to belong together."
-    return plain(KINDS[kind])
+    shares = [
+        f"{count(leak.images, 'image')} of {leak.split} ({leak.share:.1%}) are in {leak.other} too."
+        for leak in (leaks(checked) if kind == _ACROSS else [])
+    ]
+    return plain(" ".join([KINDS[kind], *shares]))
+
+
+def _not_found(checked: Checked) -> str:
+    """Return which other kinds of findings there are none of, in a sentence; "" without any."""
+    counts = counted(checked)
+    absent = [kind.lower() for kind in KINDS if kind not in counts]
+    return f"**Not found**: {', '.join(absent)}." if absent else ""
 
 
 def _ask_split(subject: Subject) -> str:
@@ -129,7 +141,8 @@ def _ask_split(subject: Subject) -> str:
         key="check_split",
         bind="query-params",
         on_change=first_page,
-        width=180,
+        label_visibility="collapsed",
+        width=150,
     )
     return "" if chosen == _ALL_SPLITS else str(chosen)
 
@@ -190,10 +203,3 @@ def nothing_listed(view: View) -> str:
     if view.show != "All":
         return f"No pair here is {view.show.lower()}. Choose All to see every pair."
     return "This split has none of these. Choose another."
-
-
-def missing_kinds(checked: Checked) -> str:
-    """Return which kinds of findings there are none of, in a sentence; "" where all were found."""
-    counts = counted(checked)
-    absent: Sequence[str] = [kind.lower() for kind in KINDS if kind not in counts]
-    return f"Not found: {and_more(absent, len(absent))}." if absent else ""
