@@ -1,5 +1,6 @@
 """Zero-shot labels: accuracy, calibration, and wrong given labels found, beside cleanlab."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +172,8 @@ def _grouped(labels: Floats, groups: int) -> Indices:
             for group in range(groups)
         ]
         centres = unit(np.stack(means))
-    return (labels @ centres.T).argmax(axis=1)
+    final: Indices = (labels @ centres.T).argmax(axis=1)
+    return final
 
 
 def average_precision(scores: Floats, wrong: NDArray[np.bool_]) -> float:
@@ -205,5 +207,7 @@ class _Cleanlab:
 
     def issues(self, given: Indices, shares: Floats) -> NDArray[np.bool_]:
         """Return (n,): which of the ``given`` labels are called wrong."""
-        found: NDArray[np.bool_] = self._issues(given, shares, n_jobs=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # one for each label with few images
+            found: NDArray[np.bool_] = self._issues(given, shares, n_jobs=1)
         return found

@@ -40,9 +40,7 @@ def labels(**query: str) -> AppTest:
 
 def lists(app: AppTest) -> dict[str, list[str]]:
     """Return the ids of the images in each list, by the list's title."""
-    return {
-        group["title"]: [tile["id"] for tile in group["tiles"]] for group in groups(app, GRID)
-    }
+    return {group["title"]: [tile["id"] for tile in group["tiles"]] for group in groups(app, GRID)}
 
 
 def images_of(app: AppTest, label: str) -> list[str]:
@@ -77,7 +75,7 @@ def test_a_phrase_without_a_place_for_the_label_is_reported() -> None:
 def test_uploads_take_the_place_of_the_samples() -> None:
     app = labels(labels_from="Upload")
     assert "Upload images to label them" in texts(app)
-    app.get("file_uploader")[0].set_value(uploads("chelsea.jpg", "coffee.jpg"))
+    app.file_uploader(key="labels_files").set_value(uploads("chelsea.jpg", "coffee.jpg"))
     app = done(app.run())
     assert images_of(app, "cat") == ["chelsea.jpg"]
 

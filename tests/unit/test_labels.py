@@ -1,10 +1,13 @@
 """Zero-shot labels on arrays: lists, probabilities, calibration, suspicious given labels."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from components.bench import labels as bench
+from components.errors import CaptionLensError
 from components.labels.assign import Scorer, assign, fitted
 from components.labels.calibration import calibration_error
 from components.labels.images import label_column, read_images, rows_of
@@ -20,6 +23,7 @@ from components.labels.label_list import (
 from components.labels.labelled import label_images, rows
 from components.labels.suspicious import is_suspicious, oppose, suspicious_first
 from components.scores import Floats, unit
+from tests.standin import stand_in
 from tests.unit.helpers import SAMPLES
 
 RNG = np.random.default_rng(0)
@@ -67,7 +71,8 @@ def test_a_labels_vector_is_the_mean_over_synonyms_and_phrases() -> None:
 
     labels = (Label(("dog", "puppy")), Label(("cat",)))
     vectors = label_vectors(encode, labels, ("{}", "a {}"))
-    expected = unit(sum(known[text] for text in ("dog", "puppy", "a dog", "a puppy"))[None])
+    texts = ("dog", "puppy", "a dog", "a puppy")
+    expected = unit(np.stack([known[text] for text in texts]).mean(axis=0, keepdims=True))
     assert vectors[0] == pytest.approx(expected[0], abs=1e-6)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(2), abs=1e-6)
 
@@ -104,9 +109,11 @@ def test_one_label_is_enough() -> None:
 
 
 def test_the_calibration_error_is_the_gap_between_confidence_and_truth() -> None:
-    assert calibration_error(np.full(10, 0.8), np.arange(10) < 8) == pytest.approx(0, abs=1e-6)
-    assert calibration_error(np.ones(4), np.zeros(4, dtype=bool)) == 1
-    assert calibration_error(np.zeros(0), np.zeros(0, dtype=bool)) == 0
+    assert calibration_error(np.full(10, 0.8, np.float32), np.arange(10) < 8) == pytest.approx(
+        0, abs=1e-6
+    )
+    assert calibration_error(np.ones(4, np.float32), np.zeros(4, dtype=bool)) == 1
+    assert calibration_error(np.zeros(0, np.float32), np.zeros(0, dtype=bool)) == 0
 
 
 def test_fitting_to_given_labels_calibrates() -> None:
@@ -181,3 +188,14 @@ def test_a_table_names_images_inside_its_folder_only(tmp_path: Path) -> None:
         read_images(table, "nothing")
     with pytest.raises(LabelError, match="A folder has no column"):
         read_images(tmp_path, "label")
+
+
+def test_the_bench_measures_average_precision_and_asks_for_cleanlab(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scores, wrong = np.array([3, 2, 1, 0], np.float32), np.array([True, False, True, False])
+    assert bench.average_precision(scores, wrong) == pytest.approx((1 + 2 / 3) / 2)
+    for module in ("cleanlab", "cleanlab.filter", "cleanlab.rank"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(CaptionLensError, match="pip install cleanlab"):
+        bench.labels(stand_in(), Path("labels.csv"), print)

@@ -89,7 +89,7 @@ def of_items(items: Sequence[Encoded]) -> LabelImages:
     """Return encoded images to label."""
     names = distinct([item.photo.name for item in items])
     return LabelImages(
-        key=tuple(item.photo.digest for item in items),
+        key=tuple((item.photo.digest, item.photo.name) for item in items),
         names=names,
         chunks=lambda: [np.stack([item.vector for item in items])],
         vector=lambda row: items[row].vector,

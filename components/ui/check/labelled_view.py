@@ -95,11 +95,13 @@ def _counts(result: LabelResult) -> None:
 def show(result: LabelResult, look: Look) -> None:
     """Draw a list of images for each label, the suspicious given labels first."""
     place = st.container()  # the pagination is below the grid
-    groups = _groups(result)
+    lists = _lists(result)
+    opened = st.query_params.get(SHOW, "")
+    groups = _one_list(result, opened, *lists[opened]) if opened in lists else _rows(result, lists)
     numbers = {name: number for number, name in enumerate(result.labelled.images)}
     groups = sharpened(GRID, groups, look.height, lambda id_: result.images.local(numbers[id_]))
     with place:
-        if SHOW in st.query_params:
+        if opened in lists:
             st.button("All labels", icon=":material/arrow_back:", key="labels_all", on_click=_leave)
         chosen = grid(GRID, groups, _open_image, _open_label, look)
     sources = {name: result.images.source(numbers[name]) for name in chosen}
@@ -109,19 +111,19 @@ def show(result: LabelResult, look: Look) -> None:
         _large_view(result, numbers, orders)
 
 
-def _groups(result: LabelResult) -> list[Group]:
-    """Return a page of labels, each with a row of images, or a page of one label's images."""
-    lists = _lists(result)
-    opened = st.query_params.get(SHOW, "")
-    if opened in lists:
-        title, images = lists[opened]
-        first = _first(len(images), _IMAGES_A_PAGE, f"labels_images_{opened}")
-        return [_group(result, opened, title, images[first : first + _IMAGES_A_PAGE])]
+def _rows(result: LabelResult, lists: Mapping[str, tuple[str, list[int]]]) -> list[Group]:
+    """Return a page of labels, each with the images that fit into one row."""
     first = _first(len(lists), _LABELS_A_PAGE, "labels_page")
     return [
         _group(result, key, title, images[:_IN_A_ROW], len(images))
         for key, (title, images) in [*lists.items()][first : first + _LABELS_A_PAGE]
     ]
+
+
+def _one_list(result: LabelResult, key: str, title: str, images: Sequence[int]) -> list[Group]:
+    """Return a page of one label's images."""
+    first = _first(len(images), _IMAGES_A_PAGE, f"labels_images_{key}")
+    return [_group(result, key, title, images[first : first + _IMAGES_A_PAGE])]
 
 
 def _lists(result: LabelResult) -> dict[str, tuple[str, list[int]]]:

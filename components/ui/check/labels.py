@@ -27,7 +27,7 @@ from components.words import count
 
 EXAMPLE = """dog | puppy
 cat
-horse
+suitcase
 elephant
 motorcycle | motorbike
 bus
