@@ -51,8 +51,7 @@ def probabilities(
     wrong, share = np.zeros(len(found.cosine)), 0.0
     for _ in range(_ROUNDS):
         fitted, of_swaps = _cross_fit(data, 1 - wrong)
-        if not share:
-            share = _share(fitted, of_swaps)
+        share = _share(fitted, of_swaps)
         wrong = _with_mean(fitted, share)
     return Probabilities(wrong.astype(np.float32), share)
 

@@ -128,15 +128,15 @@ def list_file(place: Path) -> Path:
 def reader_of(file: Path) -> Callable[[Path], Iterable[_Row]]:
     """Return the function that reads a file's rows, by its format."""
     if file.suffix == ".json":
-        return _coco
+        return coco_rows
     if file.suffix in {".txt", ".token"}:
-        return _text
+        return text_rows
     with file.open("rb") as start:
         head = start.readline(200)
-    return _flickr30k if head.startswith(b"image_name|") else _table
+    return flickr30k_rows if head.startswith(b"image_name|") else table_rows
 
 
-def _flickr30k(file: Path) -> Iterator[_Row]:
+def flickr30k_rows(file: Path) -> Iterator[_Row]:
     """Yield the rows of Flickr30k's ``results.csv``: image_name| comment_number| comment.
 
     One row lacks its second bar ("2199200615.jpg| 4   A dog runs ..."); there, the number ends at
@@ -152,7 +152,7 @@ def _flickr30k(file: Path) -> Iterator[_Row]:
             yield _Row(image.strip(), " ".join(comment.split()))
 
 
-def _text(file: Path) -> Iterator[_Row]:
+def text_rows(file: Path) -> Iterator[_Row]:
     """Yield the rows of Flickr8k's text files: "name.jpg#0<tab>caption" or "name.jpg,caption"."""
     with file.open(encoding="utf-8-sig") as lines:
         for line in lines:
@@ -161,10 +161,17 @@ def _text(file: Path) -> Iterator[_Row]:
                 yield _Row(name.partition("#")[0].strip(), " ".join(caption.split()))
             elif ".jpg," in line:  # a caption may contain commas
                 name, _, caption = line.partition(".jpg,")
-                yield _Row(f"{name.strip()}.jpg", " ".join(caption.strip().strip('"').split()))
+                yield _Row(f"{name.strip()}.jpg", " ".join(_unquoted(caption.strip()).split()))
 
 
-def _table(file: Path) -> Iterator[_Row]:
+def _unquoted(text: str) -> str:
+    """Return a CSV cell without its quotes."""
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1].replace('""', '"') if quoted else text
+
+
+def table_rows(file: Path) -> Iterator[_Row]:
+    """Yield the captions of a CSV or Parquet file, row by row. Raises TableError."""
     column = ""
     for row in read_rows(file):
         column = column or image_column(file.name, row)
@@ -176,7 +183,7 @@ def _table(file: Path) -> Iterator[_Row]:
                 yield _Row(str(row.get(column) or ""), " ".join(str(text).split()), split)
 
 
-def _coco(file: Path) -> Iterator[_Row]:
+def coco_rows(file: Path) -> Iterator[_Row]:
     """Yield the rows of COCO's captions, images and annotations joined by the image's id."""
     data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     names = {image["id"]: str(image["file_name"]) for image in data["images"]}

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = 1_000
 _VALUES = 1_000_000  # that any file may have; a larger file one more for each of its bytes
-_BYTES = 100_000_000  # that any file may expand to; a larger file 50 more for each of its bytes
+ANY_FILE_BYTES = 100_000_000  # that any file may expand to; a larger one 50 more for each byte
+    100_000_000  # that any file may expand to; a larger file 50 more for each of its bytes
+)
 _PAGE = 10  # values that a page counts as, beside its own: reading its header takes as long
 _HEADER = 16_384  # bytes: more than a page's header takes
 _BATCH = 1024  # rows
@@ -48,7 +50,7 @@ def _read(file: BinaryIO) -> Iterator[dict[str, Any]]:
     text = [leaf.path for leaf in leaves if leaf.logical_type.type == "STRING"]
     kept = [leaf.path for leaf in leaves if leaf.path in text or not _is_bytes(leaf)]
     table = pq.ParquetFile(file, metadata=metadata, read_dictionary=text)
-    yield from _rows(table, kept, _BYTES + 50 * size)
+    yield from _rows(table, kept, ANY_FILE_BYTES + 50 * size)
 
 
 def _is_bytes(leaf: "pq.ColumnSchema") -> bool:
@@ -56,13 +58,14 @@ def _is_bytes(leaf: "pq.ColumnSchema") -> bool:
 
 
 def _rows(table: "pq.ParquetFile", columns: list[str], limit: int) -> Iterator[dict[str, Any]]:
-    for batch in table.iter_batches(_BATCH, columns=columns):
-        limit -= sum(map(_expanded, batch.columns))
-        if limit < 0:
-            raise ValueError("it expands to far more text than a file of its size should")
-        values = [column.cast(_plain(column.type)).to_pylist() for column in batch.columns]
-        for row in zip(*values, strict=True):
-            yield dict(zip(batch.schema.names, row, strict=True))
+    for group in range(table.num_row_groups):  # lists that lie in two of them cannot be converted
+        for batch in table.iter_batches(_BATCH, row_groups=[group], columns=columns):
+            limit -= sum(map(expanded_bytes, batch.columns))
+            if limit < 0:
+                raise ValueError("it expands to far more text than a file of its size should")
+            values = [column.cast(_plain(column.type)).to_pylist() for column in batch.columns]
+            for row in zip(*values, strict=True):
+                yield dict(zip(batch.schema.names, row, strict=True))
 
 
 def _plain(kind: "pa.DataType") -> "pa.DataType":
@@ -78,7 +81,7 @@ def _plain(kind: "pa.DataType") -> "pa.DataType":
     return kind
 
 
-def _expanded(array: "pa.Array") -> int:
+def expanded_bytes(array: "pa.Array") -> int:
     """Return the bytes that an array takes once each value has its own text."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -87,9 +90,9 @@ def _expanded(array: "pa.Array") -> int:
         lengths = pc.take(pc.binary_length(array.dictionary), array.indices)
         return pc.sum(lengths).as_py() or 0
     if pa.types.is_list(array.type):
-        return _expanded(array.flatten())
+        return expanded_bytes(array.flatten())
     if pa.types.is_struct(array.type):
-        return sum(map(_expanded, array.flatten()))
+        return sum(map(expanded_bytes, array.flatten()))
     return int(array.nbytes)
 
 
@@ -105,7 +108,7 @@ def _check_pages(file: BinaryIO, metadata: "pq.FileMetaData", size: int) -> None
             for page_values, page_bytes in _pages(file, metadata.row_group(group).column(number)):
                 values += page_values + _PAGE
                 expanded += page_bytes
-                if values > _VALUES + size or expanded > _BYTES + 50 * size:
+                if values > _VALUES + size or expanded > ANY_FILE_BYTES + 50 * size:
                     raise ValueError("it expands to far more than a file of its size should")
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from components.check.checked import Checked
 from components.check.decisions import Decisions
-from components.datasets.captioned import DAMAGE, DataError, list_file, reader_of
+from components.datasets.captioned import (
+    DAMAGE,
+    DataError,
+    coco_rows,
+    flickr30k_rows,
+    list_file,
+    reader_of,
+    text_rows,
+)
 from components.errors import CaptionLensError
 from components.files import write_whole
 from components.output.checked import coco_file, csv_file, parquet_file, text_file
@@ -37,9 +45,9 @@ class _Format:
 _CSV = _Format(csv_file.mark, csv_file.clean)
 _PARQUET = _Format(parquet_file.mark, parquet_file.clean, ".parquet", ".parquet")
 _FORMATS = {
-    "_coco": _Format(coco_file.mark, coco_file.clean, ".json", ".json"),
-    "_text": _Format(text_file.mark, text_file.clean, _TABLE, ".txt"),
-    "_flickr30k": _Format(text_file.mark, text_file.clean),
+    coco_rows: _Format(coco_file.mark, coco_file.clean, ".json", ".json"),
+    text_rows: _Format(text_file.mark, text_file.clean, _TABLE, ".txt"),
+    flickr30k_rows: _Format(text_file.mark, text_file.clean),
 }
 
 
@@ -106,7 +114,7 @@ def _write(write: _Write, file: Path, draft: Path, rows: Verdicts) -> None:
 def _format(file: Path) -> _Format:
     if file.suffix.lower() in {".parquet", ".pq"}:
         return _PARQUET
-    return _FORMATS.get(reader_of(file).__name__, _CSV)
+    return _FORMATS.get(reader_of(file), _CSV)
 
 
 def checked_csv(checked: Checked, decisions: Decisions) -> str:

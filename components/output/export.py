@@ -77,12 +77,13 @@ def rows_to_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> st
     names = columns or list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow([_inert(name) for name in names])
-    writer.writerows([_inert(row.get(name)) for name in names] for row in rows)
+    writer.writerow([inert(name) for name in names])
+    writer.writerows([inert(row.get(name)) for name in names] for row in rows)
     return out.getvalue()
 
 
-def _inert(value: Any) -> Any:
+def inert(value: Any) -> Any:
+    """Return a cell that no spreadsheet runs as a formula; the texts of a list are joined."""
     if isinstance(value, list):
         value = "; ".join(map(str, value))
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
@@ -90,12 +91,12 @@ def _inert(value: Any) -> Any:
 
 def matrix_to_csv(heatmap: Heatmap) -> str:
     """Return CSV: a header of image names, then a caption and its values a line, as drawn."""
-    names = [str(_inert(name)) for name in heatmap.images]
+    names = [str(inert(name)) for name in heatmap.images]
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(["caption", *names])
     for caption, row in zip(heatmap.captions, heatmap.values, strict=True):
-        writer.writerow([_inert(caption), *(f"{value:.6g}" for value in row)])
+        writer.writerow([inert(caption), *(f"{value:.6g}" for value in row)])
     return out.getvalue()
 
 

@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from components.datasets.captioned import DataError, Example, read
+from components.datasets.table import read_rows
 
 
 def images(folder: Path, *names: str) -> Path:
@@ -131,3 +134,9 @@ def test_names_that_no_system_allows_are_missing(tmp_path: Path) -> None:
     data = read(tmp_path)
     assert [example.image.name for example in data.examples] == ["a.jpg"]
     assert data.missing == tuple(names)
+
+
+def test_lists_in_row_groups_of_any_size_are_read(tmp_path: Path) -> None:
+    table = pa.table({"image": [f"{n}.jpg" for n in range(3000)], "captions": [["a", "b"]] * 3000})
+    pq.write_table(table, tmp_path / "captions.parquet", row_group_size=700)
+    assert len(list(read_rows(tmp_path / "captions.parquet"))) == 3000

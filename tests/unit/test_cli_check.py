@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,10 @@ import pytest
 
 from components.check.decisions import Decision, Decisions
 from components.collection.manifest import CHECK
-from components.settings import ROOT
-from tests.pairs import write_pairs
+from components.settings import ROOT, Settings
 from tests.unit.helpers import run as run_anywhere
 
+EXCHANGED = ("chelsea.jpg", "rocket.jpg", "red_bus.jpg", "coffee.jpg")
 pytestmark = pytest.mark.slow  # encodes images in processes of their own
 
 
@@ -28,10 +29,15 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    """Sample images, of whose captions the first two are exchanged."""
-    folder = write_pairs(tmp_path / "mine", splits=True)
+    """The sample images, of whose captions two times two are exchanged."""
+    folder = Path(shutil.copytree(Settings().samples, tmp_path / "mine"))
     rows = read(folder / "captions.csv")
-    rows[0]["caption"], rows[1]["caption"] = rows[1]["caption"], rows[0]["caption"]
+    names = [row["image"] for row in rows]
+    for one, other in (EXCHANGED[:2], EXCHANGED[2:]):
+        first, second = rows[names.index(one)], rows[names.index(other)]
+        first["caption"], second["caption"] = second["caption"], first["caption"]
+    for number, row in enumerate(rows):
+        row["split"] = "train" if number % 4 else "dev"
     write(folder / "captions.csv", rows)
     return folder
 
@@ -56,16 +62,16 @@ def run(data: Path, *arguments: object, status: int = 0) -> "subprocess.Complete
 def test_exchanged_captions_are_first_and_everything_is_written(data: Path, dataset: Path) -> None:
     before = (dataset / "captions.csv").read_bytes()
     out, report = data.parent / "checked.csv", data.parent / "check.html"
-    done = run(data, "check", dataset, "--out", out, "--report", report, "--top", 2)
+    done = run(data, "check", dataset, "--out", out, "--report", report, "--top", 4)
     rows = read(dataset / "captions.csv")
     shown = [line for line in done.stdout.splitlines() if "%  " in line]
-    assert {line.split()[1] for line in shown} == {rows[0]["image"], rows[1]["image"]}
+    assert {line.split()[1] for line in shown} == set(EXCHANGED)
     assert "Seems exchanged with the caption of" in done.stdout
     marked = read(out)
-    assert list(marked[0])[:3] == ["image", "caption", "split"]
+    assert list(marked[0])[: len(rows[0])] == list(rows[0])
     assert [row["image"] for row in marked] == [row["image"] for row in rows]
-    worst = sorted(marked, key=lambda row: -float(row["wrong_probability"]))[:2]
-    assert {row["image"] for row in worst} == {rows[0]["image"], rows[1]["image"]}
+    worst = sorted(marked, key=lambda row: -float(row["wrong_probability"]))[:4]
+    assert {row["image"] for row in worst} == set(EXCHANGED)
     assert all("Wrong caption" in row["findings"] for row in worst)
     page = report.read_text(encoding="utf-8")
     assert rows[0]["caption"] in page
@@ -77,8 +83,8 @@ def test_json_and_a_status_for_ci(data: Path, dataset: Path) -> None:
     strict = run(data, "check", dataset, "-f", "json", "--fail-above", 0.01, status=3)
     assert "of the pairs are suspect, more than 1.0%" in strict.stderr
     found = json.loads(strict.stdout)
-    assert found["pairs"] == 32
-    assert found["findings"]["Wrong caption"] == found["suspects"] >= 2
+    assert found["pairs"] == 57
+    assert found["findings"]["Wrong caption"] == found["suspects"] >= 4
     assert run(data, "check", dataset, "-f", "json", "--fail-above", 0.9).stdout
 
 
@@ -109,9 +115,9 @@ def test_images_that_are_missing_or_broken_are_named(data: Path, dataset: Path) 
     rows = read(dataset / "captions.csv")
     (dataset / rows[4]["image"]).unlink()
     (dataset / rows[5]["image"]).write_bytes(b"Dear reader,")
-    rows.append({"image": "../../etc/passwd", "caption": "=HYPERLINK(1)", "split": "dev"})
-    rows.append({"image": rows[6]["image"], "caption": "word " * 20_000, "split": "dev"})
-    rows.append({"image": rows[7]["image"], "caption": "=1+1", "split": "dev"})
+    rows.append({**rows[0], "image": "../../etc/passwd", "caption": "=HYPERLINK(1)"})
+    rows.append({**rows[6], "caption": ("word " * 20_000).strip()})
+    rows.append({**rows[7], "caption": "=1+1"})
     write(dataset / "captions.csv", rows)
     out = data.parent / "checked.csv"
     done = run(data, "check", dataset, "--out", out, status=1)

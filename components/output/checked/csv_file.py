@@ -14,7 +14,7 @@ from pathlib import Path
 from components.datasets.table import CAPTION_COLUMNS, TableError, image_column
 from components.output.checked.draft import open_like
 from components.output.checked.verdict import Verdicts, free, missing
-from components.output.export import _inert
+from components.output.export import inert
 
 _CELL = 1_000_000  # characters, as the reader allows
 _EXTRA = 100  # cells that a record may have beyond its header's: every other record gets as many
@@ -123,7 +123,7 @@ def mark(file: Path, draft: Path, verdicts: Verdicts) -> None:
     with open_like(file, draft) as out:
         out.write(_longer(sheet, header, width, free(verdicts.columns, sheet.names)))
         for record in sheet.records():
-            cells = map(_inert, verdicts.cells(record.image, record.captions))
+            cells = map(inert, verdicts.cells(record.image, record.captions))
             out.write(_longer(sheet, record, width, list(cells)))
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from components.datasets.parquet import _BYTES, _expanded
+from components.datasets.parquet import ANY_FILE_BYTES, expanded_bytes
 from components.datasets.table import CAPTION_COLUMNS, image_column
 from components.output.checked.verdict import Verdicts, free, missing
 
@@ -197,7 +197,7 @@ def _check_expansion(file: Path) -> None:
     import pyarrow.parquet as pq
 
     with file.open("rb") as data:
-        limit = _BYTES + 50 * data.seek(0, io.SEEK_END)
+        limit = ANY_FILE_BYTES + 50 * data.seek(0, io.SEEK_END)
         schema = pq.ParquetFile(data).schema
         leaves = [schema.column(number) for number in range(len(schema.names))]
         kept = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
@@ -205,6 +205,6 @@ def _check_expansion(file: Path) -> None:
         # Group by group: Arrow cannot put lists of dictionaries of two groups into one batch.
         for number in range(table.num_row_groups):
             for batch in table.iter_batches(_BATCH, row_groups=[number], columns=kept):
-                limit -= sum(map(_expanded, batch.columns))
+                limit -= sum(map(expanded_bytes, batch.columns))
                 if limit < 0:
                     raise ValueError("it expands to far more than a file of its size should")

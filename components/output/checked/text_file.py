@@ -12,7 +12,7 @@ from pathlib import Path
 
 from components.output.checked.draft import open_like
 from components.output.checked.verdict import Verdicts, missing
-from components.output.export import _inert
+from components.output.export import inert
 
 _BARS = "image_name|"  # the header of Flickr30k's results.csv
 # The number of an image's caption at the end of what precedes it: "a.jpg#0<tab>", "a.jpg| 0| ".
@@ -44,7 +44,7 @@ def mark(file: Path, draft: Path, verdicts: Verdicts) -> None:
         writer.writerow(["image", "caption", *verdicts.columns])
         for line in filter(lambda line: line.image, _lines(file)):
             cells = verdicts.cells(line.image, [line.caption])
-            writer.writerow([line.image, line.caption, *map(_inert, cells)])
+            writer.writerow([line.image, line.caption, *map(inert, cells)])
 
 
 def clean(file: Path, draft: Path, verdicts: Verdicts) -> None:
