@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 _COLUMNS = 1_000
 _VALUES = 1_000_000  # that any file may have; a larger file one more for each of its bytes
 ANY_FILE_BYTES = 100_000_000  # that any file may expand to; a larger one 50 more for each byte
-    100_000_000  # that any file may expand to; a larger file 50 more for each of its bytes
-)
 _PAGE = 10  # values that a page counts as, beside its own: reading its header takes as long
 _HEADER = 16_384  # bytes: more than a page's header takes
 _BATCH = 1024  # rows
