@@ -16,7 +16,7 @@ from components.words import count
 
 Progress = Callable[[float], None]
 _NEIGHBOURS = 16  # of each image by cosine, which are compared with it
-_QUERIES = 4096  # images whose neighbours are found at once
+_QUERIES = 1024  # images whose neighbours are found between two reports of progress
 _COMPARED = 512  # pairs of images laid over each other at once
 # The same picture has a hash at most this far, and differs at most so much in its worst block
 # (in standard deviations of luminance). `cli.py bench duplicates` measures what they find.
