@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import TimeoutError as TooSlow
 
 from components.bench import server
 from components.settings import ROOT
@@ -16,6 +17,7 @@ from tests.browser import chromium
 
 Screenshot = Callable[[Page, str], None]  # saves what a page shows under a name
 SAMPLES = ROOT / "sample_images"
+_UPLOADED = re.compile("/_stcore/upload_file/")
 # A closed network makes Chromium's own calls home fail one by one: it is told to make none.
 ARGUMENTS = [
     "--headless",
@@ -78,6 +80,22 @@ def failures(log: Path) -> str:
 def settled(page: Page) -> None:
     """Wait until the script has run to its end."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def upload(page: Page, files: Path | list[Path], chooser: Locator | None = None) -> None:
+    """Choose files, in the page's first field for files by default, and wait for the upload.
+
+    Streamlit drops its answer to the browser's request for upload addresses where a run of the
+    script begins at that moment (`ForwardMsgQueue.clear`): the files are then chosen once more.
+    """
+    settled(page)
+    chooser = chooser or page.locator("input[type=file]:not([webkitdirectory])").first
+    try:
+        with page.expect_response(_UPLOADED, timeout=20_000):
+            chooser.set_input_files(files)
+    except TooSlow:
+        with page.expect_response(_UPLOADED):
+            chooser.set_input_files(files)
 
 
 def tiles(page: Page, key: str = "match_grid", row: int | None = None) -> Locator:

@@ -12,7 +12,7 @@ from components.collection.build import BuildJob, build
 from components.collection.sources.source import SourceSpec
 from components.encoder import load
 from components.images import sample_captions
-from tests.browser.helpers import SAMPLES, Server, first_tile, loaded, settled, tiles
+from tests.browser.helpers import SAMPLES, Server, first_tile, loaded, settled, tiles, upload
 
 CAT = "a tabby cat"
 COUNT = len(sample_captions())
@@ -337,8 +337,7 @@ def test_hostile_names_and_captions_are_only_text(
 ) -> None:
     page.goto(f"{server.url}/?match_names=true")
     first_tile(page)
-    settled(page)
-    page.locator("input[type=file]:not([webkitdirectory])").first.set_input_files(hostile)
+    upload(page, hostile)
     expect(page.get_by_text("An example with sample images")).to_have_count(0)
     settled(page)
     box = page.get_by_role("textbox", name="Captions, one per line")

@@ -20,6 +20,7 @@ from tests.browser.helpers import (
     settled,
     tile,
     tiles,
+    upload,
 )
 
 IMAGES = {"one.jpg": "chelsea.jpg", "two.jpg": "motorcycle_right.jpg", "three.jpg": "rocket.jpg"}
@@ -42,9 +43,9 @@ def type_captions(page: Page, captions: list[str]) -> None:
     box.press("Control+Enter")
 
 
-def upload(page: Page, files: list[Path]) -> None:
-    settled(page)  # a file chosen in the first instant of a visit was once lost on a busy machine
-    page.locator("input[type=file]:not([webkitdirectory])").first.set_input_files(files)
+def upload_instead(page: Page, files: list[Path]) -> None:
+    """Upload files, and wait until they have replaced the example."""
+    upload(page, files)
     expect(page.get_by_text("An example with sample images")).to_have_count(0)
 
 
@@ -69,7 +70,7 @@ def test_uploads_are_ranked_for_typed_captions(
 ) -> None:
     page.goto(server.url)
     first_tile(page)
-    upload(page, images)
+    upload_instead(page, images)
     type_captions(page, list(CAPTIONS))
     for caption, name in CAPTIONS.items():
         expect(page.get_by_role("heading", name=caption)).to_be_visible()
@@ -82,7 +83,7 @@ def test_uploads_are_ranked_for_typed_captions(
 def test_both_directions_and_both_scores(server: Server, page: Page, images: list[Path]) -> None:
     page.goto(server.url)
     first_tile(page)
-    upload(page, images)
+    upload_instead(page, images)
     type_captions(page, list(CAPTIONS))
     page.get_by_role("radio", name="Captions").click()
     page.get_by_role("radio", name="Probability").click()
@@ -107,7 +108,7 @@ def test_a_corrupt_file_is_named_and_the_others_are_ranked(
     text.write_text("Dear reader,")
     page.goto(server.url)
     first_tile(page)
-    upload(page, [broken, *images, empty, text])
+    upload_instead(page, [broken, *images, empty, text])
     type_captions(page, ["a facial photo of a tabby cat"])
     first_tile(page, "one.jpg")
     settled(page)
@@ -126,7 +127,7 @@ def _download(page: Page, button: str) -> bytes:
 def test_downloads_open_and_parse(server: Server, page: Page, images: list[Path]) -> None:
     page.goto(server.url)
     first_tile(page)
-    upload(page, images)
+    upload_instead(page, images)
     type_captions(page, list(CAPTIONS))
     expect(page.get_by_role("heading", name=list(CAPTIONS)[2])).to_be_visible()
     settled(page)
@@ -166,7 +167,7 @@ def test_a_whole_folder_is_ranked(server: Server, page: Page, images: list[Path]
     settled(page)
     page.get_by_role("tab", name="Folder").click()
     settled(page)
-    page.locator("input[type=file][webkitdirectory]").set_input_files(images[0].parent)
+    upload(page, images[0].parent, page.locator("input[type=file][webkitdirectory]"))
     expect(page.get_by_text("An example with sample images")).to_have_count(0)
     first_tile(page, f"{images[0].parent.name}/one.jpg")
     assert tiles(page, row=0).count() == len(images)
@@ -271,7 +272,7 @@ def test_encoding_can_be_stopped_and_resumed(
     files += [Path(shutil.copy(files[0], tmp_path / f"{index}.png")) for index in range(1, 50)]
     page.goto(server.url)
     first_tile(page)
-    page.locator("input[type=file]:not([webkitdirectory])").first.set_input_files(files)
+    upload(page, files)
     expect(page.get_by_text(re.compile(r"Encoded \d+ of 50"))).to_be_visible(timeout=60_000)
     screenshot(page, "match-encoding")
     page.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()

@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Dialog, Locator, Page, expect
 
 from components.images import sample_captions
 from components.settings import ROOT
-from tests.browser.helpers import SAMPLES, Screenshot, Server, settled
+from tests.browser.helpers import SAMPLES, Screenshot, Server, settled, upload
 
 CAT, ROCKET = "a facial photo of a tabby cat", "a rocket standing on a launchpad"
 BUS = sample_captions()["red_bus.jpg"]
@@ -86,8 +86,9 @@ def images(tmp_path: Path) -> list[Path]:
     return [*files, tmp_path / ATTACK]
 
 
-def upload(page: Page, files: list[Path]) -> None:
-    page.locator("input[type=file]").first.set_input_files(files)
+def upload_instead(page: Page, files: list[Path]) -> None:
+    """Upload files, and wait until they have replaced the example."""
+    upload(page, files)
     expect(page.get_by_text("Sample images", exact=True)).to_have_count(0)
     settled(page)
 
@@ -154,9 +155,8 @@ def test_presenting_hides_the_inputs_and_steps_through_captions(
     open_matrix(page, server.url, "?present=true&matrix_image=red_bus.jpg")
     expect(page.get_by_role("textbox", name="Captions, one per line")).to_be_hidden()
     expect(page.get_by_role("radio", name="Percentile")).to_be_hidden()
-    box = heat(page).bounding_box()
-    assert box
-    assert box["width"] > 1200
+    chart = "document.querySelector('[data-testid=stVegaLiteChart] svg.marks')"
+    page.wait_for_function(f"{chart}?.getBoundingClientRect().width > 1200")  # it is drawn again
     expect(page.get_by_text(CAT, exact=True).first).to_be_visible()
     page.keyboard.press("PageDown")
     second = list(sample_captions().values())[1]
@@ -222,7 +222,7 @@ def test_the_keyboard_opens_a_cell_and_the_table_reads_it(server: Server, page: 
 
 def test_every_download_opens(server: Server, page: Page, images: list[Path]) -> None:
     open_matrix(page, server.url)
-    upload(page, images)
+    upload_instead(page, images)
     type_captions(page, CAT, ROCKET)
     png = Image.open(io.BytesIO(download(page, "PNG")))
     assert png.format == "PNG"
@@ -241,7 +241,7 @@ def test_the_report_runs_no_untrusted_script(
     server: Server, page: Page, context: BrowserContext, images: list[Path], tmp_path: Path
 ) -> None:
     open_matrix(page, server.url)
-    upload(page, images)
+    upload_instead(page, images)
     type_captions(page, CAT, "<script>alert(2)</script> a cup of coffee")
     page.get_by_role("button", name="Make the report").click()
     button = page.get_by_role("button", name=re.compile(r"^Report \("))
@@ -275,7 +275,7 @@ def test_a_hostile_name_stays_text_on_the_page(
     dialogs: list[str] = []
     watch(page, dialogs)
     open_matrix(page, server.url)
-    upload(page, images)
+    upload_instead(page, images)
     type_captions(page, CAT, "<img src=x onerror=alert(3)>")
     cells(page).last.hover(force=True)
     expect(page.locator("#vg-tooltip-element")).to_contain_text("onerror=alert(3)")
@@ -334,11 +334,11 @@ def test_a_csv_of_pairs_gives_recall(
     table = tmp_path / "pairs.csv"
     table.write_text(f"image,caption\ncat.jpg,{CAT}\nrocket.jpg,{ROCKET}\nlost.jpg,a dog\n")
     open_matrix(page, server.url)
-    upload(page, images)
+    upload_instead(page, images)
     page.get_by_role("radio", name="CSV of pairs").click()
     expect(page.get_by_text("CSV or Parquet file with columns")).to_be_visible()
     settled(page)
-    page.locator("input[type=file]").first.set_input_files(table)
+    upload(page, table, page.locator("input[type=file]").first)
     expect(
         page.get_by_text("1 image of the table not among the images on this page")
     ).to_be_visible()

@@ -31,6 +31,7 @@ from tests.browser.helpers import (
     settled,
     tile,
     tiles,
+    upload,
 )
 from tests.photo_server import PHOTO_COLUMNS, PhotoServer, jpeg, lite_zip, photo, tsv
 
@@ -215,10 +216,9 @@ def test_an_uploaded_image_is_searched_by(server: Server, page: Page, tmp_path: 
     page.goto(f"{server.url}/search")
     settled(page)
     open_popover(page, "By an image")
-    page.locator("input[type=file]").first.set_input_files(broken)
+    upload(page, broken)
     expect(page.get_by_text("broken.jpg is not an image")).to_be_visible()
-    settled(page)  # a file given while the page is still being drawn may be lost
-    page.locator("input[type=file]").first.set_input_files(own)
+    upload(page, own)
     expect(page.get_by_text("Similar to mine.jpg")).to_be_visible()
     page.keyboard.press("Escape")
     first(page, "horse.jpg")

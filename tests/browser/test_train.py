@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from components.settings import Settings
-from tests.browser.helpers import Server, settled
+from tests.browser.helpers import Server, settled, upload
 from tests.pairs import write_pairs
 
 Screenshot = Callable[[Page, str], None]
@@ -40,10 +40,9 @@ def test_pairs_are_trained_on_and_the_model_ranks(
     page: Page, server: Server, pairs: Path, screenshot: Screenshot
 ) -> None:
     page.goto(f"{server.url}/train?train_method=Projections+only")
-    settled(page)
     inputs = page.get_by_test_id("stFileUploaderDropzoneInput")
-    inputs.nth(0).set_input_files(pairs / "captions.csv")
-    inputs.nth(1).set_input_files(sorted(pairs.glob("*.jpg")))
+    upload(page, pairs / "captions.csv", inputs.nth(0))
+    upload(page, sorted(pairs.glob("*.jpg")), inputs.nth(1))
     expect(page.get_by_text("28 images to train on, 4 images held out")).to_be_visible()
     page.get_by_role("textbox", name="Name").fill(NAME)
     page.get_by_role("textbox", name="Name").press("Enter")
