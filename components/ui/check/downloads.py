@@ -30,13 +30,13 @@ _ENDINGS = (".csv", ".json", ".parquet", ".txt")
 def show(encoder: Encoder, subject: Subject, result: Result) -> None:
     """Draw the download buttons; each file is made on the click."""
     checked = result.checked
+    taken = deciding.decisions(subject)  # a file is made where there is no session
 
     def report() -> str:
-        taken = deciding.decisions(subject)
         return html(CheckReport(checked, subject.indexed.thumbnail, taken, receipt(encoder)))
 
     with st.container(key="downloads", horizontal=True, vertical_alignment="center"):
-        _tables(subject, result)
+        _tables(subject, checked, taken)
         _button("Report (HTML)", report, "captionlens-check.html", "text/html")
         _button(
             "JSON",
@@ -46,7 +46,7 @@ def show(encoder: Encoder, subject: Subject, result: Result) -> None:
         )
         _button(
             "Decisions",
-            lambda: deciding.decisions(subject).to_json(),
+            taken.to_json,
             "captionlens-decisions.json",
             "application/json",
             "Resume from this file in another session",
@@ -60,13 +60,13 @@ def show(encoder: Encoder, subject: Subject, result: Result) -> None:
     )
 
 
-def _tables(subject: Subject, result: Result) -> None:
+def _tables(subject: Subject, checked: Checked, taken: Decisions) -> None:
     """Draw the downloads of the tables: in the dataset's own format, where its list is here."""
     for cleaned in (False, True):
         name = "cleaned" if cleaned else "checked"
         ending = _own_ending(subject, cleaned)
         file = f"captionlens-{name}{ending or '.csv'}"
-        make = partial(_table, subject, result.checked, cleaned, ending)
+        make = partial(_table, subject, checked, taken, cleaned, ending)
         _button(f"{name.capitalize()} table", make, file, "application/octet-stream")
 
 
@@ -81,8 +81,9 @@ def _own_ending(subject: Subject, cleaned: bool) -> str:
     return ""
 
 
-def _table(subject: Subject, checked: Checked, cleaned: bool, ending: str) -> bytes:
-    taken = deciding.decisions(subject)
+def _table(
+    subject: Subject, checked: Checked, taken: Decisions, cleaned: bool, ending: str
+) -> bytes:
     if not ending or subject.place is None:
         return (_cleaned(subject, taken) if cleaned else checked_csv(checked, taken)).encode()
     with tempfile.TemporaryDirectory() as folder:

@@ -82,6 +82,7 @@ def pair_view(encoder: Encoder, subject: Subject, result: Result, order: Sequenc
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _image(pair)
+        _captions(pair)
     with right:
         _decision(pair)
         _actions(pair)
@@ -219,9 +220,6 @@ def _evidence(pair: _Opened) -> None:
     st.markdown("**Evidence**", help=_EXPLAINED)
     rows = _rows(pair)
     st.table({"Of this pair": list(rows), " ": list(rows.values())}, border="horizontal")
-    captions = pair.subject.data.captions_of(pair.image)
-    if len(captions) > 1:
-        _captions(pair, captions.tolist())
 
 
 _EXPLAINED = """
@@ -256,8 +254,11 @@ def _mean(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.3f}"
 
 
-def _captions(pair: _Opened, rows: Sequence[int]) -> None:
-    """Draw all captions of the image, each with its evidence."""
+def _captions(pair: _Opened) -> None:
+    """Draw the captions of an image that has several, each with its evidence."""
+    rows = pair.subject.data.captions_of(pair.image).tolist()
+    if len(rows) < 2:
+        return
     import pandas as pd
 
     checked, data = pair.result.checked, pair.subject.data
