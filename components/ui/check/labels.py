@@ -27,7 +27,7 @@ from components.words import count
 
 EXAMPLE = """dog | puppy
 cat
-suitcase
+astronaut
 elephant
 motorcycle | motorbike
 bus
