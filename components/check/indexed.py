@@ -14,6 +14,7 @@ from components.check.check import check
 from components.check.checked import Checked
 from components.check.findings.captions import caption_findings
 from components.check.findings.duplicates import duplicate_findings, twins
+from components.check.findings.finding import Finding
 from components.check.findings.images import image_facts, image_findings, unreadable
 from components.collection.manifest import CHECK
 from components.collection.store import Collection
@@ -79,7 +80,7 @@ def check_indexed(
     findings = (
         *duplicate_findings(data, indexed.digests, groups, texts),
         *caption_findings(data, texts, indexed.vectors, encoder),
-        *unreadable(indexed.skipped),
+        *left_out(indexed.skipped),
         *image_findings(data, facts, indexed.sizes),
     )
     return replace(checked, findings=findings)
@@ -91,6 +92,18 @@ def _thumbnails(indexed: Indexed, progress: Progress) -> Iterator[bytes]:
         if image % _SOME == 0:
             progress(image / total, "Looking at images")
         yield indexed.thumbnail(image)
+
+
+def left_out(skipped: Sequence[tuple[str, str]]) -> list[Finding]:
+    """Return the findings about images that are in no row, by the reasons that a build gave."""
+    copies, others = [], []
+    for name, reason in skipped:
+        first = reason.removeprefix(f"{name} is the same file as ")
+        if first == reason:
+            others.append((name, reason))
+        else:
+            copies.append(Finding("Exact duplicate", (first.removesuffix("."), name), (), reason))
+    return [*copies, *unreadable(others)]
 
 
 def encode_captions(

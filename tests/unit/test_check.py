@@ -10,6 +10,7 @@ from components.check.check import TooFew, check
 from components.check.checked import WRONG, Checked
 from components.check.evidence import Space, evidence
 from components.check.findings.finding import Finding
+from components.check.indexed import left_out
 from components.encoder import Encoder, bank_vectors, load
 from components.images import decode, sample_captions, sample_sources
 from components.scores import Floats, unit
@@ -146,3 +147,11 @@ def test_the_share_of_wrong_pairs_is_estimated(share: float) -> None:
     found = check(CaptionSet("x", names, ("",) * 400, captions, owner), images, texts, images[:50])
     assert found.share == pytest.approx(share, abs=0.03)
     assert found.precision(max(1, len(rows))) > 0.8 or not share
+
+
+def test_images_in_no_row_are_unreadable_or_copies() -> None:
+    found = left_out([("b.jpg", "b.jpg is the same file as a.jpg."), ("c.jpg", "c.jpg is empty.")])
+    assert [(each.kind, each.images) for each in found] == [
+        ("Exact duplicate", ("a.jpg", "b.jpg")),
+        ("Unreadable", ("c.jpg",)),
+    ]
