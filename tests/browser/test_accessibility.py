@@ -24,6 +24,10 @@ PAGES = {
     "search with results": "/search?search_q=a+cat,+-dog&search_scores=true",
     "search with an open image": "/search?search_q=a+cat&search_photo=chelsea.jpg",
     "matrix": "/matrix",
+    "check": "/check",
+    "check with an open image": "/check?check_pair=camera.jpg%230",
+    "check, an upload": "/check?check_from=Upload",
+    "check, labels": "/check?check_part=Labels",
     "train": "/train",
     "models": "/models",
 }

@@ -70,6 +70,6 @@ def _source(collection: Collection, image: int) -> Source:
 
 
 def _place(manifest: Manifest) -> Path | None:
-    """Return the list or dataset that a collection was made of, None for other sources."""
+    """Return the captioned dataset that a collection was made of, None for other sources."""
     source = manifest.source
-    return Path(source.location) if source.kind in {"table", "captions"} else None
+    return Path(source.location) if source.kind == "captions" else None

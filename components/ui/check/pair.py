@@ -117,7 +117,7 @@ def _decision(pair: _Opened) -> None:
     )
     if suspects and not left:
         st.success(f"All {count(len(suspects), 'suspect')} decided.", icon=":material/check:")
-    st.markdown(f"#### “{plain(shorten(pair.caption, 400))}”")
+    st.markdown(f"### “{plain(shorten(pair.caption, 400))}”")
     wrong = chance_wrong(float(checked.probability[pair.row]))
     st.markdown(f"**{wrong} likely wrong.** {plain(checked.reason(pair.row))}")
     taken = deciding.decisions(subject).get(subject.pair(pair.row))
@@ -219,7 +219,7 @@ def _take_back(pair: _Opened) -> None:
 def _evidence(pair: _Opened) -> None:
     st.markdown("**Evidence**", help=_EXPLAINED)
     rows = _rows(pair)
-    st.table({"Of this pair": list(rows), " ": list(rows.values())}, border="horizontal")
+    st.table({"Of this pair": list(rows), "Value": list(rows.values())}, border="horizontal")
 
 
 _EXPLAINED = """

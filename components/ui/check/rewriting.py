@@ -64,7 +64,7 @@ def _compare(encoder: Encoder, subject: Subject, result: Result, row: int, new: 
     old = _standing(encoder, subject, result, row, result.texts[row])
     scored = _standing(encoder, subject, result, row, encoder.texts([new])[0])
     st.table(
-        {" ": list(old), "Old": list(old.values()), "New": list(scored.values())},
+        {"Caption": list(old), "Old": list(old.values()), "New": list(scored.values())},
         border="horizontal",
     )
 
