@@ -24,7 +24,7 @@ def check(
     images: Floats,
     texts: Floats,
     chance: Floats,
-    progress: Callable[[float, str], None] = lambda share, stage: None,
+    progress: Callable[[float, str], object] = lambda share, stage: None,
 ) -> Checked:
     """Return how probably each pair is wrong, why, and which caption would fit better.
 

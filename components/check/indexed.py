@@ -25,7 +25,7 @@ from components.scores import Floats
 DECISIONS = "decisions.json"  # in a collection's folder `CHECK`
 _PART = 4096  # captions kept together: the most that a kill can lose
 _SOME = 256  # images between two reports of progress
-Progress = Callable[[float, str], None]  # takes the share that is done, 0 to 1, of what
+Progress = Callable[[float, str], object]  # takes the share that is done, 0 to 1, of what
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ optionally, split.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -125,7 +125,7 @@ def list_file(place: Path) -> Path:
     return file
 
 
-def reader_of(file: Path) -> Callable[[Path], Iterable[_Row]]:
+def reader_of(file: Path) -> Callable[[Path], Iterator[_Row]]:
     """Return the function that reads a file's rows, by its format."""
     if file.suffix == ".json":
         return coco_rows
