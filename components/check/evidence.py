@@ -18,7 +18,7 @@ NEIGHBOURS = 10  # images, or captions, that are asked about a pair
 _CELLS, _PAIRS = 16_000_000, 1024  # of a block at most: 64 MB of cosines
 _QUERIES = 4096  # rows whose neighbours are searched at a time
 _NOTHING = np.float32(-2)  # below every cosine
-Progress = Callable[[float], None]  # called with the share that is done; to stop, raise from it
+Progress = Callable[[float], object]  # called with the share that is done; to stop, raise from it
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class _Format:
 
 _CSV = _Format(csv_file.mark, csv_file.clean)
 _PARQUET = _Format(parquet_file.mark, parquet_file.clean, ".parquet", ".parquet")
-_FORMATS = {
+_FORMATS: dict[Callable[[Path], object], _Format] = {
     coco_rows: _Format(coco_file.mark, coco_file.clean, ".json", ".json"),
     text_rows: _Format(text_file.mark, text_file.clean, _TABLE, ".txt"),
     flickr30k_rows: _Format(text_file.mark, text_file.clean),

@@ -14,7 +14,7 @@ from components.check.findings.registration import difference
 from components.scores import Floats
 from components.words import count
 
-Progress = Callable[[float], None]
+Progress = Callable[[float], object]
 _NEIGHBOURS = 16  # of each image by cosine, which are compared with it
 _QUERIES = 1024  # images whose neighbours are found between two reports of progress
 _COMPARED = 512  # pairs of images laid over each other at once
