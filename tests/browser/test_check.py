@@ -121,8 +121,8 @@ def test_decisions_are_downloaded_and_resumed(server: Server, page: Page, tmp_pa
     expect(page.get_by_text("0 of 6 suspects decided")).to_be_visible()
     settled(page)
     page.get_by_role("button", name="Resume").click()
-    file = tmp_path / "Decisions"
-    page.locator("input[type=file]").last.set_input_files(file.rename(tmp_path / "d.json"))
+    decisions = (tmp_path / "Decisions").rename(tmp_path / "decisions.json")
+    page.locator("input[type=file]").last.set_input_files(decisions)
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("1 of 6 suspects decided")).to_be_visible()
 

@@ -1,11 +1,13 @@
 """The check of a dataset on the page: captions encoded, evidence, findings; with progress."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.check.checked import Checked
 from components.check.indexed import check_indexed, encode_captions
@@ -22,6 +24,7 @@ _ENCODING = 0.6  # share of the progress bar
 _BATCH = 256  # captions between two steps of the progress bar
 Key = tuple[object, ...]
 Report = Callable[[float, str], object]  # takes the share that is done, and what is being done
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -39,23 +42,24 @@ def check_or_stop(encoder: Encoder, subject: Subject) -> Result:
     """
     place = st.empty()  # drawn in every run, so that what follows never moves
     key = (*subject.key, *encoder.key)
-    results: dict[Key, Result] = _kept(subject, "results")
-    if key not in results:
+    results = _results(subject)
+    result = results.get(key)
+    if result is None:
         with place.container(horizontal=True, vertical_alignment="center"):
             bar = st.progress(0.0, f"Checking {count(len(subject.data), 'pair')}")
             stopped = st.button("Stop", icon=":material/stop_circle:", key="check_stop")
         if stopped:
             _stop(place)
         try:
-            _put(results, key, _checked(encoder, subject, bar.progress))
+            result = _put(results, key, _checked(encoder, subject, bar.progress))
         except CaptionLensError as error:
             place.info(plain(str(error)), icon=":material/fact_check:")
             st.stop()
         place.empty()
-    return results[key]
+    return result
 
 
-def _stop(place: Any) -> None:
+def _stop(place: DeltaGenerator) -> None:
     with place.container(horizontal=True, vertical_alignment="center"):
         st.info("Stopped. The captions encoded so far are kept.", icon=":material/pause:")
         st.button("Resume", icon=":material/play_arrow:", key="check_resume")
@@ -63,21 +67,25 @@ def _stop(place: Any) -> None:
 
 
 def _checked(encoder: Encoder, subject: Subject, bar: Report) -> Result:
-    texts = _texts(encoder, subject, lambda done, of: bar(_ENCODING * done, of))
+    def encoding(share: float, of: str) -> None:
+        bar(_ENCODING * share, of)
 
-    def report(share: float, of: str) -> None:
+    def checking(share: float, of: str) -> None:
         bar(_ENCODING + (1 - _ENCODING) * share, of)
 
-    return Result(check_indexed(encoder, subject.indexed, texts, report), texts)
+    texts = _texts(encoder, subject, encoding)
+    return Result(check_indexed(encoder, subject.indexed, texts, checking), texts)
 
 
-def _texts(encoder: Encoder, subject: Subject, report: Report) -> Floats:
+def _texts(encoder: Encoder, subject: Subject, report: Callable[[float, str], None]) -> Floats:
     """Return (m, width) unit vectors of the captions; the batches of a stopped run are kept."""
     captions = subject.data.captions
     if deciding.in_file(subject) and subject.folder:
-        return encode_captions(encoder, captions, subject.folder, report)
-    parts, key = _kept(subject, "captions"), (*subject.key, *encoder.key)
-    batches: list[Floats] = parts[key] if key in parts else _put(parts, key, [])
+        with suppress(OSError):  # where it cannot be written, they are encoded again next time
+            return encode_captions(encoder, captions, subject.folder, report)
+    parts: dict[Key, list[Floats]] = st.session_state.setdefault("check_captions", {})
+    key = (*subject.key, *encoder.key)
+    batches = parts[key] if key in parts else _put(parts, key, [])
     for first in range(_BATCH * len(batches), len(captions), _BATCH):
         batches.append(encoder.texts(captions[first : first + _BATCH]))
         report(min(first + _BATCH, len(captions)) / len(captions), "Encoding captions")
@@ -85,22 +93,22 @@ def _texts(encoder: Encoder, subject: Subject, report: Report) -> Floats:
     return np.concatenate(batches)
 
 
-def _kept(subject: Subject, name: str) -> dict[Key, Any]:
+def _results(subject: Subject) -> dict[Key, Result]:
     """Return where results are kept: those of uploads in their session, others for all sessions."""
     if subject.private:
-        kept: dict[Key, Any] = st.session_state.setdefault(f"check_{name}", {})
+        kept: dict[Key, Result] = st.session_state.setdefault("check_results", {})
         return kept
-    return _shared(name)
+    return _shared()
 
 
 @st.cache_resource(show_spinner=False)
-def _shared(name: str) -> dict[Key, Any]:
+def _shared() -> dict[Key, Result]:
     return {}
 
 
-def _put(kept: dict[Key, Any], key: Key, value: Any) -> Any:
+def _put(kept: dict[Key, Kept], key: Key, value: Kept) -> Kept:
     """Keep a value under a key, and the newest few of the others; return the value."""
     kept[key] = value
-    while len(kept) > _KEPT:
-        del kept[next(iter(kept))]
+    for old in [*kept][:-_KEPT]:
+        kept.pop(old, None)  # another session may have been faster
     return value

@@ -10,6 +10,7 @@ from components.ui.check.checking import Result
 from components.ui.check.subject import Subject
 from components.ui.vectors import bank
 
+_LONGEST = 1000  # characters
 _OPEN = "check_rewriting"  # in the session: the id of the pair whose field is open
 _FOCUS_JS = """
 const done = new WeakSet() // places that Streamlit has mounted this at: a run must not select again
@@ -46,8 +47,8 @@ def ask(encoder: Encoder, subject: Subject, result: Result, row: int) -> str:
     with st.container(key="check_new"):
         text = st.text_input(
             "New caption",
-            (taken and taken.caption) or subject.data.captions[row],
-            max_chars=1000,
+            ((taken and taken.caption) or subject.data.captions[row])[:_LONGEST],
+            max_chars=_LONGEST,
             key=f"check_new {subject.ids[row]}",
             live="300ms",
             help="Scored while you type; Ctrl+Enter saves it",
