@@ -209,3 +209,18 @@ def test_a_table_that_is_none_has_a_sentence() -> None:
     app.file_uploader(key="check_pairs").set_value([("pairs.csv", b"\xff\xfe\x00", "text/csv")])
     app = done(app.file_uploader(key="check_files").set_value(uploads("coffee.jpg")).run())
     assert "pairs.csv cannot be read as a table" in shown(app)
+
+
+def test_findings_of_a_kind_are_explained_and_listed(encoder: Encoder, tmp_path: Path) -> None:
+    names = list(sample_captions())[:30]
+    collection(encoder, tmp_path / "images", names)
+    shutil.copy(SAMPLES / names[5], tmp_path / "images/copy.jpg")
+    with (tmp_path / "images/captions.csv").open("a", encoding="utf-8") as file:
+        file.write(f"\ncopy.jpg,{sample_captions()[names[5]]}\n")
+    build(BuildJob("mine", SourceSpec("captions", str(tmp_path / "images/captions.csv"))), encoder)
+    query = {"check_from": "Collection", "check_in": "mine", "check_kind": "Exact duplicate"}
+    app = check(**query)
+    assert "Several image files with the same bytes." in shown(app)
+    assert set(tiles(app, GRID)) == {"copy.jpg#0", f"{names[5]}#0"}
+    click(check(**query, check_pair="copy.jpg#0"), "check_drop")
+    assert tiles(check(**query, check_show="Undecided"), GRID) == [f"{names[5]}#0"]

@@ -19,6 +19,7 @@ from components.ui.check.view import (
     PAGE,
     View,
     first_page,
+    is_shown,
     listed_findings,
     listed_pairs,
     listing,
@@ -180,7 +181,7 @@ def _findings(subject: Subject, checked: Checked, view: View) -> Listed:
     if view.kind == _UNREADABLE:
         _list_unreadable(shown)
         return Listed([], [])
-    lists = [_tiles(subject, finding) for finding in shown]
+    lists = [_tiles(subject, view, finding) for finding in shown]
     if all(len(tiles) < 2 for tiles in lists):
         groups = [Group(view.kind, [_because(*each) for each in _singles(lists, shown)])]
     else:
@@ -205,11 +206,13 @@ def _because(tile: Tile, finding: Finding) -> Tile:
     return replace(tile, lines=(*tile.lines, why))
 
 
-def _tiles(subject: Subject, finding: Finding) -> list[Tile]:
+def _tiles(subject: Subject, view: View, finding: Finding) -> list[Tile]:
     """Return the pairs that a finding concerns, or the first ones of its images."""
     firsts = [subject.first_row(name) for name in finding.images]
     rows = finding.rows or tuple(row for row in firsts if row is not None)
-    return [_found(subject, row) for row in rows[:_IN_A_GROUP]]
+    taken = deciding.decisions(subject)
+    shown = [row for row in rows[:_IN_A_GROUP] if is_shown(subject, view, taken, row)]
+    return [_found(subject, row) for row in shown]
 
 
 def _found(subject: Subject, row: int) -> Tile:

@@ -185,6 +185,11 @@ def _passes(subject: Subject, view: View, taken: Decisions, row: int) -> bool:
     data = subject.data
     if view.split and data.splits[data.owner[row]] != view.split:
         return False
+    return is_shown(subject, view, taken, row)
+
+
+def is_shown(subject: Subject, view: View, taken: Decisions, row: int) -> bool:
+    """Return whether a pair is among the decided or undecided ones, as the view shows them."""
     decided = taken.get(subject.pair(row)) is not None
     return view.show == "All" or decided == (view.show == "Decided")
 
