@@ -24,7 +24,7 @@ from components.scores import Floats
 
 DECISIONS = "decisions.json"  # in a collection's folder `CHECK`
 _PART = 4096  # captions kept together: the most that a kill can lose
-_SOME = 256  # images between two reports of progress
+_SOME = 256  # images or captions between two reports of progress
 Progress = Callable[[float, str], object]  # takes the share that is done, 0 to 1, of what
 
 
@@ -118,13 +118,19 @@ def encode_captions(
     """
     parts = [np.zeros((0, encoder.recipe.width), np.float32)]
     for start in range(0, len(captions), _PART):
-        progress(start / len(captions), "Encoding captions")
+
+        def encoded(done: int, start: int = start) -> None:
+            progress((start + done) / len(captions), "Encoding captions")
+
         part = captions[start : start + _PART]
-        parts.append(_part(encoder, part, folder / CHECK))
+        parts.append(_part(encoder, part, folder / CHECK, encoded))
     return np.concatenate(parts)
 
 
-def _part(encoder: Encoder, captions: Sequence[str], folder: Path) -> Floats:
+def _part(
+    encoder: Encoder, captions: Sequence[str], folder: Path, encoded: Callable[[int], None]
+) -> Floats:
+    """Return the vectors of a part, from its file where it has one."""
     key = "\0".join([*encoder.key, encoder.runtime.library, *captions])
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
     file = folder / f"captions-{digest[:24]}.npy"
@@ -135,7 +141,11 @@ def _part(encoder: Encoder, captions: Sequence[str], folder: Path) -> Floats:
             return rows
     except (OSError, ValueError, EOFError):
         pass  # not there, or damaged
-    rows = encoder.texts(captions)
+    batches = []
+    for start in range(0, len(captions), _SOME):
+        encoded(start)
+        batches.append(encoder.texts(captions[start : start + _SOME]))
+    rows = np.concatenate(batches)
     out = io.BytesIO()
     np.save(out, rows, allow_pickle=False)
     write_bytes(file, out.getvalue())
