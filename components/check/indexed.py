@@ -141,11 +141,12 @@ def _part(
             return rows
     except (OSError, ValueError, EOFError):
         pass  # not there, or damaged
-    batches = []
+    rows = np.zeros((len(captions), encoder.recipe.width), np.float32)
+    by_length = np.argsort([len(caption) for caption in captions])  # less padding in a batch
     for start in range(0, len(captions), _SOME):
         encoded(start)
-        batches.append(encoder.texts(captions[start : start + _SOME]))
-    rows = np.concatenate(batches)
+        batch = by_length[start : start + _SOME]
+        rows[batch] = encoder.texts([captions[row] for row in batch.tolist()])
     out = io.BytesIO()
     np.save(out, rows, allow_pickle=False)
     write_bytes(file, out.getvalue())
