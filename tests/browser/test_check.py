@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from components.images import sample_captions
 from components.ui.check.example import EXCHANGED
-from tests.browser.helpers import Screenshot, Server, loaded, settled, tiles
+from tests.browser.helpers import Screenshot, Server, loaded, settled, tiles, upload
 
 GRID = "check_grid"
 SUSPECTS = re.compile(r"(\d+) of (\d+) suspects decided")
@@ -122,8 +122,9 @@ def test_decisions_are_downloaded_and_resumed(server: Server, page: Page, tmp_pa
     settled(page)
     page.get_by_role("button", name="Resume").click()
     decisions = (tmp_path / "Decisions").rename(tmp_path / "decisions.json")
-    page.locator("input[type=file]").last.set_input_files(decisions)
-    page.get_by_role("button", name="Apply").click()
+    dialog = page.get_by_role("dialog")
+    upload(page, decisions, dialog.locator("input[type=file]"))
+    dialog.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("1 of 6 suspects decided")).to_be_visible()
 
 

@@ -49,10 +49,16 @@ def show(encoder: Encoder, subject: Subject, result: Result) -> None:
             taken.to_json,
             "captionlens-decisions.json",
             "application/json",
-            "Resume from this file in another session",
+            "Keeps the decisions for another session",
         )
-        with st.popover("Resume", icon=":material/upload:", key="check_resume_popover"):
-            _resume(subject)
+        resuming = st.button(
+            "Resume",
+            icon=":material/upload:",
+            key="check_resuming",
+            help="Adds the decisions of a file that was downloaded here",
+        )
+    if resuming:
+        _resume(subject)
     st.caption(
         "The checked table has a row for each pair, with its probability, findings, decision and"
         " new caption; in the cleaned table the decisions are carried out."
@@ -126,12 +132,13 @@ def _kept_where(subject: Subject) -> str:
     return "Decisions are kept in this session: download them to resume later."
 
 
+@st.dialog("Resume")
 def _resume(subject: Subject) -> None:
     """Draw the uploader of decisions that were downloaded before."""
     file = st.file_uploader(
-        "Decisions from an earlier session", type=["json"], key="check_decisions_file"
+        "Decisions of an earlier session", type=["json"], key="check_decisions_file"
     )
-    if file and st.button("Apply", icon=":material/check:", key="check_apply"):
+    if file and st.button("Apply", type="primary", icon=":material/check:", key="check_apply"):
         try:
             others = Decisions.from_json(file.getvalue().decode("utf-8-sig", "replace"), file.name)
         except CaptionLensError as error:
@@ -139,4 +146,4 @@ def _resume(subject: Subject) -> None:
             return
         deciding.resume(subject, others)
         st.toast(f"{count(len(others), 'decision')} applied.", icon=":material/check:")
-        st.rerun(scope="fragment")
+        st.rerun()
