@@ -20,7 +20,7 @@ export default function ({ parentElement: parent, setTriggerValue }) {
     const step = { PageDown: 1, PageUp: -1 }[event.key]
     if (event.key === "Escape") setTriggerValue("left", true)
     else if (step) setTriggerValue("stepped", step)
-    else if (/^[1-5]$/.test(event.key)) setTriggerValue("opened", Number(event.key))
+    else if (/^[1-6]$/.test(event.key)) setTriggerValue("opened", Number(event.key))
     else return
     event.preventDefault()
   }
@@ -88,7 +88,7 @@ def heading(title: str, sentence: str, on_step: Callable[[int], None] | None = N
                 bind="query-params",
                 help="Hides the inputs and enlarges the results. Arrow keys move between images,"
                 " Enter opens one, Page Down and Page Up step through captions or pages of results,"
-                " 1 to 5 open the pages of the app, Escape leaves.",
+                " 1 to 6 open the pages of the app, Escape leaves.",
             )
             _COPY(key="copy_link")
     if presenting:

@@ -139,3 +139,23 @@ def test_a_link_restores_the_view(server: Server, page: Page) -> None:
     page.goto("about:blank")
     page.goto(link)
     expect(tiles(page, GRID).first).to_have_attribute("aria-label", str(first))
+
+
+def test_labels_are_counted_and_each_opens_its_images(
+    server: Server, page: Page, screenshot: Screenshot
+) -> None:
+    page.goto(f"{server.url}/check?check_part=Labels")
+    expect(page.get_by_text(re.compile(r"^57 images: "))).to_be_visible()
+    settled(page)
+    cats = page.get_by_role("list", name=re.compile("^cat: "))
+    expect(cats.locator("button.open[aria-label*='chelsea.jpg']")).to_be_visible()
+    loaded(page)
+    screenshot(page, "labels-first-screen")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    rows = list(csv.DictReader(Path(waiting.value.path()).open(encoding="utf-8", newline="")))
+    assert len(rows) == 57
+    assert next(row for row in rows if row["image"] == "chelsea.jpg")["label"] == "cat"
+    settled(page)
+    page.get_by_role("button", name=re.compile("^Show all .*")).first.click()
+    expect(page).to_have_url(re.compile("labels_show="))
