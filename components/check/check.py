@@ -51,8 +51,10 @@ def check(
 def _suggestions(space: Space, found: Evidence, wrong: Floats) -> Indices:
     """Return (m,) the caption that fits each suspect pair's image best, -1 where none is better.
 
-    A caption that is itself out of place comes first: it has probably been displaced.
+    A caption that is itself out of place, and fits the image as well as most pairs fit, comes
+    first: it has probably been displaced.
     """
+    fits = np.quantile(found.cosine, 0.25)
     suggestion = np.full(len(wrong), -1)
     suspects = np.flatnonzero(wrong >= SUSPECT)
     for start in range(0, len(suspects), _BLOCK):
@@ -60,7 +62,7 @@ def _suggestions(space: Space, found: Evidence, wrong: Floats) -> Indices:
         cosines = space.images[space.owner[rows]] @ space.texts[suspects].T
         cosines[space.owner[rows][:, None] == space.owner[suspects]] = -2
         best = cosines.argmax(axis=1)
-        displaced = cosines[np.arange(len(rows)), best] > found.cosine[rows]
+        displaced = cosines[np.arange(len(rows)), best] > np.maximum(fits, found.cosine[rows])
         any_better = np.where(found.caption_margin[rows] < 0, found.best_caption[rows], -1)
         suggestion[rows] = np.where(displaced, suspects[best], any_better)
     return suggestion
