@@ -12,7 +12,7 @@ Indices = NDArray[np.intp]
 class CaptionSet:
     """A dataset of n images and m captions, in the order of its table.
 
-    ``images`` are unique names (n,), ``splits`` (n,) is empty where there is none; ``owner`` (m,)
+    ``images`` are unique names (n,); ``splits`` (n,) holds "" for an image in none; ``owner`` (m,)
     is the image of each of the ``captions`` (m,).
     """
 

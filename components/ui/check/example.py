@@ -27,7 +27,9 @@ def example(encoder: Encoder) -> Subject:
     captions = tuple(true[EXCHANGED.get(name, name)] for name in names)
     return Subject(
         key=("example",),
-        indexed=indexed(CaptionSet("samples", names, (), captions, np.arange(len(names))), items),
+        indexed=indexed(
+            CaptionSet("samples", names, ("",) * len(names), captions, np.arange(len(names))), items
+        ),
         source=lambda image: items[image].photo.source,
         alt=lambda image: true[names[image]],
         known=[row for row, name in enumerate(names) if name in EXCHANGED],

@@ -83,7 +83,7 @@ def _of_upload(
             icon=":material/image:",
         )
         return None
-    splits = tuple(pairs.splits.get(each, "") for each in names) if pairs.splits else ()
+    splits = tuple(pairs.splits.get(each, "") for each in names)
     owner = np.array([number[image] for image, _ in kept])
     data = CaptionSet(name, names, splits, tuple(caption for _, caption in kept), owner)
     digests = [item.photo.digest for item in images]
