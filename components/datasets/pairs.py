@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from components.datasets.table import CAPTION_COLUMNS, TableError, image_column, read_rows
@@ -9,6 +10,7 @@ from components.encoder import parse_captions
 from components.settings import Settings
 
 _MAX_ROWS = 100_000
+_MAX_OF_ROW = 1_000  # captions
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,12 @@ def read_pairs(name: str, data: bytes, limit: int | None = None) -> Pairs:
         if number >= _MAX_ROWS:
             raise TableError(f"{name} has more than {_MAX_ROWS:,} rows. Use a part of it.")
         column = column or image_column(name, row)
-        image = str(row.get(column) or "").replace("\\", "/").rpartition("/")[2].strip()
+        image = image_of(row.get(column))
         texts = [row[name] for name in CAPTION_COLUMNS if row.get(name)]
         if image and not texts:
             continue
-        for caption in parse_captions("\n".join(_lines(texts)), limit=1_000).captions:
+        captions = filter(None, map(caption_of, _cells(texts)))
+        for caption in islice(captions, _MAX_OF_ROW):
             pairs[image, caption] = None
         if row.get("split"):
             splits[image] = str(row["split"]).strip()
@@ -62,7 +65,17 @@ def read_pairs(name: str, data: bytes, limit: int | None = None) -> Pairs:
     return Pairs(within, len({caption for _, caption in pairs}) - len(kept), splits)
 
 
-def _lines(texts: Sequence[object]) -> list[str]:
-    """Return one line per caption; a cell may be a list, and a caption have several lines."""
-    cells = [each for text in texts for each in (text if isinstance(text, list) else [text])]
-    return [" ".join(str(cell).split()).lstrip("# ") for cell in cells]
+def image_of(cell: object) -> str:
+    """Return the name of an image as `read_pairs` gives it: the file's, without its folders."""
+    return str(cell or "").replace("\\", "/").rpartition("/")[2].strip()
+
+
+def caption_of(cell: object) -> str:
+    """Return a caption as `read_pairs` gives it, in one line; empty where there is none."""
+    line = " ".join(str(cell).split()).lstrip("# ")
+    return "".join(parse_captions(line, limit=1).captions)
+
+
+def _cells(values: Sequence[object]) -> list[object]:
+    """Return the captions of a row: a value may be a list of several."""
+    return [each for value in values for each in (value if isinstance(value, list) else [value])]

@@ -4,13 +4,17 @@ In the columns added, text that a spreadsheet would run as a formula is made ine
 export; what the list held already comes back as it was, character by character.
 """
 
+import io
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
+from components.check.caption_set import CaptionSet
 from components.check.checked import Checked
-from components.check.decisions import Decisions
+from components.check.decisions import Decision, Decisions
 from components.datasets.captioned import (
     DAMAGE,
     DataError,
@@ -20,16 +24,19 @@ from components.datasets.captioned import (
     reader_of,
     text_rows,
 )
+from components.datasets.pairs import caption_of, image_of
 from components.errors import CaptionLensError
 from components.files import write_whole
 from components.output.checked import coco_file, csv_file, parquet_file, text_file
+from components.output.checked.original import Original
 from components.output.checked.verdict import Verdict, Verdicts
-from components.output.export import rows_to_csv
+from components.output.export import Row, rows_to_csv
 
-_Write = Callable[[Path, Path, Verdicts], None]
+_Write = Callable[[Original, BinaryIO, Verdicts], None]
 _TABLE = ""  # the ending of tables: any but those of the other formats
-_ENDINGS = {".parquet": ".parquet", ".pq": ".parquet", ".json": ".json", ".txt": ".txt"}
-_ENDINGS |= {".token": ".txt"}
+_PARQUET_ENDINGS = (".parquet", ".pq")
+_ENDINGS = dict.fromkeys(_PARQUET_ENDINGS, ".parquet")
+_ENDINGS |= {".json": ".json", ".txt": ".txt", ".token": ".txt"}
 
 
 @dataclass(frozen=True)
@@ -96,23 +103,40 @@ def write_checked(source: Path, out: Path, rows: Verdicts, cleaned: bool) -> Non
     """
     check_output(source, out, cleaned)
     file = list_file(source)
-    form = _format(file)
-    write = form.clean if cleaned else form.mark
-    write_whole(out, lambda draft: _write(write, file, draft, rows))
+    original, form = Original(file.name, lambda: file.open("rb")), _format(file)
+
+    def write(draft: Path) -> None:
+        with draft.open("wb") as data:
+            _write(form, original, data, rows, cleaned)
+
+    write_whole(out, write)
 
 
-def _write(write: _Write, file: Path, draft: Path, rows: Verdicts) -> None:
+def checked_bytes(name: str, data: bytes, rows: Verdicts, cleaned: bool) -> bytes:
+    """Return a CSV or Parquet file again as `write_checked` writes it, without touching the disk.
+
+    ``data`` are the bytes of a file ``name``, and ``rows`` are about pairs that were read from it
+    by `components.datasets.pairs.read_pairs`. Raises CaptionLensError.
+    """
+    form = _PARQUET if Path(name).suffix.lower() in _PARQUET_ENDINGS else _CSV
+    named = replace(rows, image_of=image_of, caption_of=caption_of)
+    out = io.BytesIO()
+    _write(form, Original(name, partial(io.BytesIO, data)), out, named, cleaned)
+    return out.getvalue()
+
+
+def _write(form: _Format, original: Original, out: BinaryIO, rows: Verdicts, cleaned: bool) -> None:
     try:
-        write(file, draft, rows)
-    except OSError:
-        raise
+        (form.clean if cleaned else form.mark)(original, out, rows)
     except (*DAMAGE, NotImplementedError) as error:  # Arrow's, of a type that it does not write
+        if isinstance(error, OSError) and error.errno:  # Arrow's about damage has no number
+            raise
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DataError(f"{file.name} cannot be written again: {reason}.") from error
+        raise DataError(f"{original.name} cannot be written again: {reason}.") from error
 
 
 def _format(file: Path) -> _Format:
-    if file.suffix.lower() in {".parquet", ".pq"}:
+    if file.suffix.lower() in _PARQUET_ENDINGS:
         return _PARQUET
     return _FORMATS.get(reader_of(file), _CSV)
 
@@ -132,5 +156,25 @@ def checked_csv(checked: Checked, decisions: Decisions) -> str:
         suggestion = data.captions[better] if better >= 0 else None
         cells = [image, caption, split, *known.cells(image, [caption]), suggestion]
         rows.append(dict(zip(columns, cells, strict=True)))
+    return _csv(rows, columns)
+
+
+def cleaned_csv(data: CaptionSet, decisions: Decisions) -> str:
+    """Return a CSV file of all pairs with the decisions carried out, for a dataset without a list.
+
+    Its columns are image, caption and, where the dataset has any, split.
+    """
+    splits = dict(zip(data.images, data.splits, strict=False))
+    rows = []
+    for row, caption in enumerate(data.captions):
+        image = data.image_of(row)
+        decision = decisions.get((image, caption)) or Decision("keep")
+        if decision.action != "drop":
+            place, text = decision.image or image, decision.caption or caption
+            rows.append({"image": place, "caption": text, "split": splits.get(place, "")})
+    return _csv(rows, ["image", "caption", *(["split"] if any(splits.values()) else [])])
+
+
+def _csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
     text = rows_to_csv(rows, columns)
     return text.encode(errors="replace").decode()  # JSON may have brought half a character

@@ -3,7 +3,7 @@
 import csv
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from components.collection.manifest import CHECK, folder_of
 from components.collection.sources.source import SourceSpec
 from components.encoder import Encoder, load
 from components.images import sample_captions
+from components.ui.check import downloads
 from components.ui.check.example import EXCHANGED
 from tests.app.helpers import SAMPLES, components, done, groups, open_page, texts, tiles, uploads
 
@@ -202,6 +203,30 @@ def test_an_upload_names_what_is_missing_or_unreadable() -> None:
     app.query_params["check_kind"] = "Unreadable"
     done(app.run())
     assert list(app.dataframe[-1].value["Image"]) == ["broken.jpg", "gone.jpg"]
+
+
+def test_the_tables_of_an_upload_keep_its_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Callable[[], bytes]] = {}
+
+    def button(name: str, data: Callable[[], bytes], file: str, *_: object) -> None:
+        made[file] = data
+
+    monkeypatch.setattr(downloads, "_button", button)
+    names = list(sample_captions())[:24]
+    rows = [
+        f"{number};photos/{name};# {sample_captions()[name]}" for number, name in enumerate(names)
+    ]
+    data = "\r\n".join(["\ufeffid;path;caption", *rows])
+    app = check(check_from="Upload", check_pair=f"{names[0]}#0")
+    app.file_uploader(key="check_pairs").set_value([("Pairs.TSV", data.encode(), "text/csv")])
+    app = done(app.file_uploader(key="check_files").set_value(uploads(*names)).run())
+    click(app, "check_drop")
+    head, *marked = made["captionlens-checked.tsv"]().decode().split("\r\n")
+    assert head == "\ufeffid;path;caption;wrong_probability;findings;decision;new_caption"
+    assert all(line.startswith(row) for line, row in zip(marked, rows, strict=True))
+    assert [line.split(";")[-2] for line in marked] == ["drop", *[""] * 23]
+    clean = made["captionlens-cleaned.tsv"]().decode()
+    assert clean.split("\r\n") == ["\ufeffid;path;caption", *rows[1:]]
 
 
 def test_a_table_that_is_none_has_a_sentence() -> None:

@@ -6,16 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from components.check.decisions import Decision
+from components.check.caption_set import CaptionSet
+from components.check.decisions import Decision, Decisions
 from components.datasets.captioned import read
+from components.datasets.pairs import read_pairs
 from components.errors import CaptionLensError
 from components.output.checked.verdict import Verdict, Verdicts
-from components.output.checked_table import write_checked
+from components.output.checked_table import checked_bytes, cleaned_csv, write_checked
 
 DROP, KEEP = Decision("drop"), Decision("keep")
 # What the lists below hold: two images, and four captions.
@@ -303,3 +306,90 @@ def test_a_column_of_bytes_that_expands_a_thousandfold_is_refused(place: Path) -
     assert file.stat().st_size < 2_000_000
     with pytest.raises(CaptionLensError, match="expands to far more"):
         write_checked(file, place / "out" / "x.parquet", VERDICTS, cleaned=False)
+
+
+# The four captions as an upload may write them, with folders that the page does not have.
+UPLOAD = (
+    "\ufeffid;path;caption;split\r\n"
+    '7;photos/a.jpg;"# A dog  , running";train\r\n'
+    "\r\n"
+    "1;C:\\b\\b.jpg; A cat;test\r\n"
+    '2; a.jpg ;"Again\na d\x07og";"odd"\r\n'
+    "3;more/gone.jpg;###;\r\n"
+    "4;photos/c.jpg;Nobody;\r\n"
+    "5;b.jpg;##  =A tree;"
+)
+
+
+def test_an_uploaded_csv_keeps_every_character_and_gains_columns() -> None:
+    known = Verdicts({**VERDICTS.by_pair, ("gone.jpg", ""): Verdict(None, ("Unreadable",))})
+    marked = checked_bytes("x.csv", UPLOAD.encode(), known, cleaned=False).decode()
+    added = [
+        ";wrong_probability;findings;decision;new_caption;new_image",
+        ';0.9877;"Wrong caption; Markup";drop;;',
+        "",
+        ';0.7;Wrong caption;rewrite;"\'@a sleeping; grey, cat";',
+        ";0.1;;keep;;",
+        ";;Unreadable;;;",
+        ";;;;;",
+        ";0.9;;move;;a.jpg",
+    ]
+    lines = [line + more for line, more in zip(UPLOAD.split("\r\n"), added, strict=True)]
+    assert marked == "\r\n".join(lines)
+    assert read_pairs("x.csv", marked.encode()) == read_pairs("x.csv", UPLOAD.encode())
+
+
+def test_an_uploaded_csv_is_cleaned_by_the_names_and_captions_that_were_read() -> None:
+    clean = checked_bytes("x.tsv", UPLOAD.encode(), VERDICTS, cleaned=True)
+    lines = UPLOAD.split("\r\n")
+    moved = "7;photos/a.jpg;## =A tree;train\n"  # a copy of its new image's first row
+    rewritten = '1;C:\\b\\b.jpg;"@a sleeping; grey, cat";test'
+    assert clean.decode() == "\r\n".join([lines[0], lines[2], rewritten, *lines[4:7], moved])
+    assert checked_bytes("x.csv", UPLOAD.encode(), Verdicts({}), cleaned=True) == UPLOAD.encode()
+
+
+def test_an_uploaded_parquet_keeps_its_types() -> None:
+    columns = {
+        "file": ["photos/a.jpg", "b.jpg", "c.jpg"],
+        "captions": [["# " + DOG[1], "###", AGAIN[1]], [CAT[1], TREE[1]], ["Nobody"]],
+        "taken": pa.array([1, 2, 3], pa.timestamp("ms", "Europe/Rome")),
+    }
+    out, table = io.BytesIO(), pa.table(columns)
+    pq.write_table(table, out, compression="zstd")
+    marked = pq.read_table(
+        io.BytesIO(checked_bytes("x.parquet", out.getvalue(), VERDICTS, cleaned=False))
+    )
+    assert marked.select(table.column_names).equals(table)
+    assert marked["wrong_probability"].to_pylist() == [0.9877, 0.9, None]
+    assert marked["decision"].to_pylist() == ["drop; keep", "rewrite; move", None]
+    clean = pq.read_table(io.BytesIO(checked_bytes("x.PQ", out.getvalue(), VERDICTS, cleaned=True)))
+    assert clean.schema.equals(table.schema)
+    assert clean.select(["file", "captions"]).to_pylist() == [
+        {"file": "photos/a.jpg", "captions": ["###", AGAIN[1]]},
+        {"file": "b.jpg", "captions": ["@a sleeping; grey, cat"]},
+        {"file": "photos/a.jpg", "captions": [TREE[1]]},
+        {"file": "c.jpg", "captions": ["Nobody"]},
+    ]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_damage_of_an_upload_is_one_sentence(name: str) -> None:
+    with pytest.raises(CaptionLensError, match=f"{name} cannot be written again"):
+        checked_bytes(name, b"PAR1\xff", VERDICTS, cleaned=False)
+
+
+def test_a_dataset_without_a_list_is_cleaned_as_csv() -> None:
+    pairs = list(VERDICTS.by_pair)
+    owner = np.array([["a.jpg", "b.jpg"].index(image) for image, _ in pairs])
+    captions = tuple(caption for _, caption in pairs)
+    data = CaptionSet("x", ("a.jpg", "b.jpg"), ("train", ""), captions, owner)
+    decisions = Decisions()
+    for pair, verdict in VERDICTS.by_pair.items():
+        decisions = decisions.decide(pair, verdict.decision)
+    assert cleaned_csv(data, decisions).split("\r\n") == [
+        "image,caption,split",
+        "a.jpg,Again a dog,train",
+        'b.jpg,"\' @a sleeping; grey,  cat",',
+        "a.jpg,'=A tree,train",
+        "",
+    ]

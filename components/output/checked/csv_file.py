@@ -9,10 +9,10 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import BinaryIO
 
 from components.datasets.table import CAPTION_COLUMNS, TableError, image_column
-from components.output.checked.draft import open_like
+from components.output.checked.original import Original, as_text
 from components.output.checked.verdict import Verdicts, free, missing
 from components.output.export import inert
 
@@ -49,12 +49,12 @@ class Record:
 class Sheet:
     """A CSV file, read record by record."""
 
-    file: Path
+    original: Original
 
     @cached_property
     def delimiter(self) -> str:
         """The delimiter that the reader takes."""
-        with self.file.open(encoding="utf-8-sig", newline="") as lines:
+        with self.original.text() as lines:
             head = lines.readline()
         return max(",;\t|", key=head.count)
 
@@ -77,7 +77,7 @@ class Sheet:
             row = enumerate(zip(self.names, cells, strict=False))
             places = {name: place for place, (name, cell) in row if name and cell}
             if cells and column is None:
-                column = image_column(self.file.name, places)
+                column = image_column(self.original.name, places)
             yield self._record(text, cells, places.get(column or ""), places)
 
     def line(self, cells: Sequence[object]) -> str:
@@ -109,36 +109,36 @@ class Sheet:
                 taken.append(line)
                 yield line
 
-        with self.file.open(encoding="utf-8-sig", newline="") as lines:
+        with self.original.text() as lines:
             for cells in csv.reader(noted(lines), delimiter=self.delimiter, skipinitialspace=True):
                 yield "".join(taken), cells
                 taken.clear()
 
 
-def mark(file: Path, draft: Path, verdicts: Verdicts) -> None:
+def mark(original: Original, out: BinaryIO, verdicts: Verdicts) -> None:
     """Write the file with columns added. Raises CaptionLensError, OSError or ValueError."""
-    sheet = Sheet(file)
+    sheet = Sheet(original)
     width = _width(sheet)
     header = sheet.header()
-    with open_like(file, draft) as out:
-        out.write(_longer(sheet, header, width, free(verdicts.columns, sheet.names)))
+    with as_text(out, original.encoding) as lines:
+        lines.write(_longer(sheet, header, width, free(verdicts.columns, sheet.names)))
         for record in sheet.records():
             cells = map(inert, verdicts.cells(record.image, record.captions))
-            out.write(_longer(sheet, record, width, list(cells)))
+            lines.write(_longer(sheet, record, width, list(cells)))
 
 
-def clean(file: Path, draft: Path, verdicts: Verdicts) -> None:
+def clean(original: Original, out: BinaryIO, verdicts: Verdicts) -> None:
     """Write the file with its decisions carried out. Raises CaptionLensError, OSError, ValueError.
 
     A row is left out when its last caption is gone. A caption that moves gets a row of its own,
     in its place: a copy of the first row of its new image.
     """
-    sheet = Sheet(file)
+    sheet = Sheet(original)
     firsts = _first_rows(sheet, verdicts)
-    with open_like(file, draft) as out:
-        out.write(sheet.header().raw)
+    with as_text(out, original.encoding) as lines:
+        lines.write(sheet.header().raw)
         for record in sheet.records():
-            out.writelines(_cleaned(sheet, record, verdicts, firsts))
+            lines.writelines(_cleaned(sheet, record, verdicts, firsts))
 
 
 def _cleaned(
@@ -173,8 +173,9 @@ def _first_rows(sheet: Sheet, verdicts: Verdicts) -> dict[str, Record]:
     firsts: dict[str, Record] = {}
     if verdicts.targets:
         for record in sheet.records():
-            if record.image in verdicts.targets and record.captions_at:
-                firsts.setdefault(record.image, record)
+            image = verdicts.image_of(record.image)
+            if image in verdicts.targets and record.captions_at:
+                firsts.setdefault(image, record)
     return firsts
 
 
@@ -183,7 +184,7 @@ def _width(sheet: Sheet) -> int:
     longest = max((len(record.cells) for record in sheet.records()), default=0)
     if longest > len(sheet.names) + _EXTRA:
         raise TableError(
-            f"A row of {sheet.file.name} has {longest:,} cells where the header names"
+            f"A row of {sheet.original.name} has {longest:,} cells where the header names"
             f" {len(sheet.names):,}. Correct it first."
         )
     return max(longest, len(sheet.names))

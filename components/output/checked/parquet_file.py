@@ -4,11 +4,11 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from components.datasets.parquet import ANY_FILE_BYTES, expanded_bytes
 from components.datasets.table import CAPTION_COLUMNS, image_column
+from components.output.checked.original import Original
 from components.output.checked.verdict import Verdicts, free, missing
 
 if TYPE_CHECKING:
@@ -45,25 +45,26 @@ class Row:
         """Return the cells with other captions, each where it was; None for one that is gone."""
         cells = dict(self.cells)
         olds = zip(self.texts, self.captions, captions, self.places, strict=True)
-        kept = [(text if new == old else new, place) for text, old, new, place in olds if new]
+        kept = [(text if new == old else new, place) for text, old, new, place in olds]
         for place in self.places:
-            texts = [text for text, at in kept if at == place]
+            texts = [text for text, at in kept if at == place and text is not None]
             cells[place] = texts if isinstance(cells[place], list) else next(iter(texts), None)
         return cells
 
 
 @dataclass(frozen=True)
 class Groups:
-    """A Parquet file, read by row groups."""
+    """A Parquet file, open as ``data``, that is read by row groups."""
 
-    file: Path
+    name: str
+    data: BinaryIO
 
     @cached_property
     def parquet(self) -> "pq.ParquetFile":
-        """The file, open."""
+        """What reads the file."""
         import pyarrow.parquet as pq
 
-        return pq.ParquetFile(self.file)
+        return pq.ParquetFile(self.data)
 
     @cached_property
     def schema(self) -> "pa.Schema":
@@ -85,59 +86,59 @@ class Groups:
 
     def tables(self) -> Iterator["pa.Table"]:
         """Yield the row groups. Raises ValueError where they expand to far more than the file."""
-        _check_expansion(self.file)
+        _check_expansion(self.data)
         for number in range(self.parquet.num_row_groups):
             yield self.parquet.read_row_group(number)
 
     def rows(self, table: "pa.Table") -> Iterator[Row]:
         """Yield the rows of a row group, as `components.datasets.captioned.read` reads them."""
-        images = table.column(self.columns[image_column(self.file.name, self.columns)])
+        images = table.column(self.columns[image_column(self.name, self.columns)])
         cells = [table.column(place).to_pylist() for place in self.caption_places]
         for image, *values in zip(images.to_pylist(), *cells, strict=True):
             yield Row.of(image, dict(zip(self.caption_places, values, strict=True)))
 
-    def writer(self, draft: Path, schema: "pa.Schema") -> "pq.ParquetWriter":
+    def writer(self, out: BinaryIO, schema: "pa.Schema") -> "pq.ParquetWriter":
         """Return a writer of a file of that schema, compressed like this one."""
         import pyarrow.parquet as pq
 
         metadata = self.parquet.metadata
         groups = metadata.num_row_groups and metadata.num_columns
         kind = metadata.row_group(0).column(0).compression if groups else "SNAPPY"
-        return pq.ParquetWriter(
-            draft, schema, compression="NONE" if kind == "UNCOMPRESSED" else kind
-        )
+        return pq.ParquetWriter(out, schema, compression="NONE" if kind == "UNCOMPRESSED" else kind)
 
 
-def mark(file: Path, draft: Path, verdicts: Verdicts) -> None:
+def mark(original: Original, out: BinaryIO, verdicts: Verdicts) -> None:
     """Write the file with columns added. Raises CaptionLensError, OSError or ValueError."""
     import pyarrow as pa
 
-    groups = Groups(file)
-    names = free(verdicts.columns, groups.schema.names)
-    kinds = [pa.float64(), *[pa.string()] * (len(names) - 1)]
-    schema = groups.schema
-    for name, kind in zip(names, kinds, strict=True):
-        schema = schema.append(pa.field(name, kind))
-    with groups.writer(draft, schema) as writer:
-        for table in groups.tables():
-            cells = [verdicts.cells(row.image, row.captions) for row in groups.rows(table)]
-            columns = zip(*cells, strict=True) if cells else ([] for _ in names)
-            added = [pa.array(each, kind) for each, kind in zip(columns, kinds, strict=True)]
-            writer.write_table(pa.table([*table.columns, *added], schema=schema), len(table) or 1)
+    with original.open() as data:
+        groups = Groups(original.name, data)
+        schema, names = groups.schema, free(verdicts.columns, groups.schema.names)
+        kinds = [pa.float64(), *[pa.string()] * (len(names) - 1)]
+        for name, kind in zip(names, kinds, strict=True):
+            schema = schema.append(pa.field(name, kind))
+        with groups.writer(out, schema) as writer:
+            for table in groups.tables():
+                cells = [verdicts.cells(row.image, row.captions) for row in groups.rows(table)]
+                columns = zip(*cells, strict=True) if cells else ([] for _ in names)
+                added = [pa.array(each, kind) for each, kind in zip(columns, kinds, strict=True)]
+                rows = pa.table([*table.columns, *added], schema=schema)
+                writer.write_table(rows, len(rows) or 1)
 
 
-def clean(file: Path, draft: Path, verdicts: Verdicts) -> None:
+def clean(original: Original, out: BinaryIO, verdicts: Verdicts) -> None:
     """Write the file with its decisions carried out. Raises CaptionLensError, OSError, ValueError.
 
     A row is left out when its last caption is gone. A caption that moves gets a row of its own,
     in its place: a copy of the first row of its new image.
     """
-    groups = Groups(file)
-    firsts = _first_rows(groups, verdicts)
-    with groups.writer(draft, groups.schema) as writer:
-        for table in groups.tables():
-            rows = _cleaned(groups, table, verdicts, firsts)
-            writer.write_table(rows, len(rows) or 1)
+    with original.open() as data:
+        groups = Groups(original.name, data)
+        firsts = _first_rows(groups, verdicts)
+        with groups.writer(out, groups.schema) as writer:
+            for table in groups.tables():
+                rows = _cleaned(groups, table, verdicts, firsts)
+                writer.write_table(rows, len(rows) or 1)
 
 
 def _cleaned(
@@ -182,8 +183,9 @@ def _first_rows(groups: Groups, verdicts: Verdicts) -> dict[str, "pa.Table"]:
     firsts: dict[str, Any] = {}
     for table in groups.tables() if verdicts.targets else ():
         for number, row in enumerate(groups.rows(table)):
-            if row.image in verdicts.targets and row.texts and row.image not in firsts:
-                firsts[row.image] = table.take([number])
+            image = verdicts.image_of(row.image)
+            if image in verdicts.targets and row.texts and image not in firsts:
+                firsts[image] = table.take([number])
     return firsts
 
 
@@ -192,19 +194,18 @@ def _texts(cell: Any) -> list[Any]:
     return cell if isinstance(cell, list) else [cell] if cell else []
 
 
-def _check_expansion(file: Path) -> None:
+def _check_expansion(data: BinaryIO) -> None:
     """Raise ValueError where the cells of a file take far more than a file of its size should."""
     import pyarrow.parquet as pq
 
-    with file.open("rb") as data:
-        limit = ANY_FILE_BYTES + 50 * data.seek(0, io.SEEK_END)
-        schema = pq.ParquetFile(data).schema
-        leaves = [schema.column(number) for number in range(len(schema.names))]
-        kept = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
-        table = pq.ParquetFile(data, read_dictionary=kept)
-        # Group by group: Arrow cannot put lists of dictionaries of two groups into one batch.
-        for number in range(table.num_row_groups):
-            for batch in table.iter_batches(_BATCH, row_groups=[number], columns=kept):
-                limit -= sum(map(expanded_bytes, batch.columns))
-                if limit < 0:
-                    raise ValueError("it expands to far more than a file of its size should")
+    limit = ANY_FILE_BYTES + 50 * data.seek(0, io.SEEK_END)
+    schema = pq.ParquetFile(data).schema
+    leaves = [schema.column(number) for number in range(len(schema.names))]
+    kept = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    table = pq.ParquetFile(data, read_dictionary=kept)
+    # Group by group: Arrow cannot put lists of dictionaries of two groups into one batch.
+    for number in range(table.num_row_groups):
+        for batch in table.iter_batches(_BATCH, row_groups=[number], columns=kept):
+            limit -= sum(map(expanded_bytes, batch.columns))
+            if limit < 0:
+                raise ValueError("it expands to far more than a file of its size should")

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from components.output.checked.draft import open_like
+from components.output.checked.original import Original, as_text
 from components.output.checked.verdict import Verdicts, missing
 from components.output.export import inert
 
@@ -37,25 +38,25 @@ class Line:
         return self.text[len(self.text.rstrip("\r\n")) :] or "\n"
 
 
-def mark(file: Path, draft: Path, verdicts: Verdicts) -> None:
+def mark(original: Original, out: BinaryIO, verdicts: Verdicts) -> None:
     """Write a CSV file of the list's pairs in its order. Raises OSError or ValueError."""
-    with draft.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out)
+    with as_text(out) as lines:
+        writer = csv.writer(lines)
         writer.writerow(["image", "caption", *verdicts.columns])
-        for line in filter(lambda line: line.image, _lines(file)):
+        for line in filter(lambda line: line.image, _lines(original)):
             cells = verdicts.cells(line.image, [line.caption])
             writer.writerow([line.image, line.caption, *map(inert, cells)])
 
 
-def clean(file: Path, draft: Path, verdicts: Verdicts) -> None:
+def clean(original: Original, out: BinaryIO, verdicts: Verdicts) -> None:
     """Write the list with its decisions carried out. Raises OSError or ValueError.
 
     A caption that moves gets the next number of its new image, where the list numbers captions.
     """
-    numbers = _last_numbers(file, verdicts)
-    with open_like(file, draft) as out:
-        for line in _lines(file):
-            out.write(_cleaned(line, verdicts, numbers))
+    numbers = _last_numbers(original, verdicts)
+    with as_text(out, original.encoding) as lines:
+        for line in _lines(original):
+            lines.write(_cleaned(line, verdicts, numbers))
 
 
 def _cleaned(line: Line, verdicts: Verdicts, numbers: dict[str, int]) -> str:
@@ -87,10 +88,10 @@ def _written(start: str, caption: str) -> str:
     return caption
 
 
-def _last_numbers(file: Path, verdicts: Verdicts) -> dict[str, int]:
+def _last_numbers(original: Original, verdicts: Verdicts) -> dict[str, int]:
     """Return the largest number of each image that captions move to, -1 where none has one."""
     numbers: dict[str, int] = {}
-    for line in _lines(file) if verdicts.targets else ():
+    for line in _lines(original) if verdicts.targets else ():
         if line.image in verdicts.targets:
             found = _NUMBER.search(line.start)
             number = int(found[1]) if found else -1
@@ -98,11 +99,11 @@ def _last_numbers(file: Path, verdicts: Verdicts) -> dict[str, int]:
     return numbers
 
 
-def _lines(file: Path) -> Iterator[Line]:
+def _lines(original: Original) -> Iterator[Line]:
     """Yield the lines of a list, as `components.datasets.captioned` reads them."""
-    with file.open(encoding="utf-8-sig", newline="") as lines:
+    with original.text() as lines:
         head = next(lines, "")
-        bars = head.startswith(_BARS) and file.suffix not in {".txt", ".token"}
+        bars = head.startswith(_BARS) and Path(original.name).suffix not in {".txt", ".token"}
         yield Line(head) if bars else _text(head)
         yield from map(_barred if bars else _text, lines)
 

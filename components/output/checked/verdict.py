@@ -1,6 +1,6 @@
 """What a check says of a pair, what a person decided, and what becomes of a list's rows by it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,12 +22,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Verdicts by (image, caption), both as `components.datasets.captioned.read` gives them.
+    """Verdicts by (image, caption), both as the reader of the dataset gives them.
 
-    That of (image, "") is of every caption of the image that has none of its own.
+    That of (image, "") is of every caption of the image that has none of its own. ``image_of`` and
+    ``caption_of`` return what the reader makes of the texts in a row; by default, they stay.
     """
 
     by_pair: Mapping[Pair, Verdict]
+    image_of: Callable[[str], str] = str
+    caption_of: Callable[[str], str] = str
 
     @cached_property
     def targets(self) -> frozenset[str]:
@@ -76,7 +79,8 @@ class Verdicts:
         return (verdict and verdict.decision) or Decision("keep")
 
     def _of(self, image: str, caption: str) -> Verdict | None:
-        return self.by_pair.get((image, caption)) or self.by_pair.get((image, ""))
+        name = self.image_of(image)
+        return self.by_pair.get((name, self.caption_of(caption))) or self.by_pair.get((name, ""))
 
 
 def free(columns: Sequence[str], taken: Collection[str]) -> list[str]:

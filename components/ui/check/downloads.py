@@ -14,8 +14,14 @@ from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.output.check_json import to_json
 from components.output.check_report import CheckReport, html
-from components.output.checked_table import check_output, checked_csv, verdicts, write_checked
-from components.output.export import rows_to_csv
+from components.output.checked_table import (
+    check_output,
+    checked_bytes,
+    checked_csv,
+    cleaned_csv,
+    verdicts,
+    write_checked,
+)
 from components.output.report import receipt
 from components.settings import Settings
 from components.ui.check import deciding
@@ -60,8 +66,8 @@ def show(encoder: Encoder, subject: Subject, result: Result) -> None:
     if resuming:
         _resume(subject)
     st.caption(
-        "The checked table has a row for each pair, with its probability, findings, decision and"
-        " new caption; in the cleaned table the decisions are carried out."
+        "The checked table has, beside its own columns, the probability, findings, decision and new"
+        " caption of each pair; in the cleaned table the decisions are carried out."
         f" {_kept_where(subject)}"
     )
 
@@ -77,7 +83,9 @@ def _tables(subject: Subject, checked: Checked, taken: Decisions) -> None:
 
 
 def _own_ending(subject: Subject, cleaned: bool) -> str:
-    """Return the ending that the dataset's list has when it is written again; "" without a list."""
+    """Return the ending of the dataset's list when it is written again; "" without a list."""
+    if subject.table:
+        return Path(subject.table.name).suffix.lower()
     if subject.place is None or Settings().read_only:
         return ""
     for ending in (subject.place.suffix, *_ENDINGS):
@@ -90,26 +98,16 @@ def _own_ending(subject: Subject, cleaned: bool) -> str:
 def _table(
     subject: Subject, checked: Checked, taken: Decisions, cleaned: bool, ending: str
 ) -> bytes:
+    rows = verdicts(checked, taken)
+    if subject.table:
+        return checked_bytes(subject.table.name, subject.table.data, rows, cleaned)
     if not ending or subject.place is None:
-        return (_cleaned(subject, taken) if cleaned else checked_csv(checked, taken)).encode()
+        text = cleaned_csv(subject.data, taken) if cleaned else checked_csv(checked, taken)
+        return text.encode()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / f"list{ending}"
-        write_checked(subject.place, out, verdicts(checked, taken), cleaned)
+        write_checked(subject.place, out, rows, cleaned)
         return out.read_bytes()
-
-
-def _cleaned(subject: Subject, taken: Decisions) -> str:
-    """Return a CSV file of the pairs with the decisions carried out."""
-    splits = dict(zip(subject.data.images, subject.data.splits, strict=False))
-    rows = []
-    for image, caption in map(subject.pair, range(len(subject.data))):
-        decision = taken.get((image, caption))
-        if decision is None or decision.action != "drop":
-            place = (decision and decision.image) or image
-            text = (decision and decision.caption) or caption
-            rows.append({"image": place, "caption": text, "split": splits.get(place, "")})
-    columns = ["image", "caption", *(["split"] if any(splits.values()) else [])]
-    return rows_to_csv(rows, columns)
 
 
 def _button(

@@ -14,12 +14,21 @@ from components.ui.grid import Picture
 
 
 @dataclass(frozen=True)
+class Table:
+    """An uploaded table: its file's name and its bytes."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Subject:
     """A dataset on the page. ``source`` and ``alt`` go by the number of an image.
 
     ``key`` identifies the content. ``private`` content stays in its session. ``folder`` is that of
     a collection, where vectors of captions and decisions are kept; ``place`` the list or dataset
-    that it was made of. ``known``: the rows of pairs that are known to be wrong.
+    that it was made of; ``table`` the upload. ``known``: the rows of pairs that are known to be
+    wrong.
     """
 
     key: tuple[object, ...]
@@ -29,6 +38,7 @@ class Subject:
     private: bool = False
     folder: Path | None = None
     place: Path | None = None
+    table: Table | None = None
     known: Sequence[int] = ()
 
     @property

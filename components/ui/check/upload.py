@@ -15,7 +15,7 @@ from components.encoder import Encoded, Encoder
 from components.errors import CaptionLensError
 from components.images import Source, source_of
 from components.ui import inputs
-from components.ui.check.subject import Subject
+from components.ui.check.subject import Subject, Table
 from components.ui.text import plain
 from components.ui.uploader import uploads
 from components.ui.vectors import encode_images
@@ -40,8 +40,9 @@ def uploaded(
 
 
 def _paired(encoder: Encoder, table: UploadedFile, given: Mapping[str, Source]) -> Subject | None:
+    read = Table(table.name, table.getvalue())
     try:
-        pairs = read_pairs(table.name, table.getvalue(), _MAX_CAPTIONS)
+        pairs = read_pairs(read.name, read.data, _MAX_CAPTIONS)
     except CaptionLensError as error:
         st.warning(plain(str(error)), icon=":material/broken_image:")
         return None
@@ -56,7 +57,7 @@ def _paired(encoder: Encoder, table: UploadedFile, given: Mapping[str, Source]) 
     inputs.explain_notes(images)
     skipped = [(item.source.name, item.reason) for item in items if not isinstance(item, Encoded)]
     skipped += [(name, f"{name} is not among the uploads.") for name in missing]
-    return _of_upload(table.name, pairs, images, skipped)
+    return _of_upload(read, pairs, images, skipped)
 
 
 def _named(given: Mapping[str, Source], pairs: Pairs) -> dict[str, Source]:
@@ -71,7 +72,7 @@ def _named(given: Mapping[str, Source], pairs: Pairs) -> dict[str, Source]:
 
 
 def _of_upload(
-    name: str, pairs: Pairs, images: Sequence[Encoded], skipped: Sequence[tuple[str, str]]
+    table: Table, pairs: Pairs, images: Sequence[Encoded], skipped: Sequence[tuple[str, str]]
 ) -> Subject | None:
     names = tuple(item.photo.name for item in images)
     number = {each: position for position, each in enumerate(names)}
@@ -85,15 +86,16 @@ def _of_upload(
         return None
     splits = tuple(pairs.splits.get(each, "") for each in names)
     owner = np.array([number[image] for image, _ in kept])
-    data = CaptionSet(name, names, splits, tuple(caption for _, caption in kept), owner)
+    data = CaptionSet(table.name, names, splits, tuple(caption for _, caption in kept), owner)
     digests = [item.photo.digest for item in images]
-    content = repr([name, digests, names, splits, kept, skipped]).encode()
+    content = repr([table.name, digests, names, splits, kept, skipped]).encode()
     return Subject(
         key=("upload", hashlib.sha256(content).hexdigest()),
         indexed=indexed(data, images, skipped),
         source=lambda image: images[image].photo.source,
         alt=lambda image: names[image],
         private=True,
+        table=table,
     )
 
 
