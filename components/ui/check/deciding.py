@@ -65,12 +65,17 @@ def describe(decision: Decision) -> str:
     return f"{word} to {shorten(decision.image, 60)}" if decision.action == "move" else word
 
 
-def resume(subject: Subject, others: Decisions) -> None:
-    """Add decisions that were kept in a file; they replace those about the same pairs."""
-    merged = decisions(subject)
-    for pair in others:
-        merged = merged.decide(pair, others.get(pair))
+def resume(subject: Subject, others: Decisions) -> int:
+    """Add decisions that were kept in a file, in place of those about the same pairs.
+
+    Return how many; those that move a caption to an image that the dataset lacks are left out.
+    """
+    merged, known = decisions(subject), {"", *subject.data.images}
+    added = {pair: taken for pair in others if (taken := others.get(pair)) and taken.image in known}
+    for pair, taken in added.items():
+        merged = merged.decide(pair, taken)
     _save(subject, merged)
+    return len(added)
 
 
 def explain(subject: Subject) -> None:

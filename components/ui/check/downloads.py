@@ -142,6 +142,6 @@ def _resume(subject: Subject) -> None:
         except CaptionLensError as error:
             st.warning(plain(str(error)), icon=":material/error:")
             return
-        deciding.resume(subject, others)
-        st.toast(f"{count(len(others), 'decision')} applied.", icon=":material/check:")
+        added = deciding.resume(subject, others)
+        st.toast(f"{count(added, 'decision')} applied.", icon=":material/check:")
         st.rerun()
