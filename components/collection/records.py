@@ -94,7 +94,8 @@ def read_table(path: Any, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a Parquet file's table, or only those of ``columns`` that it has."""
     with pq.ParquetFile(path) as file:
         present = columns and [name for name in columns if name in file.schema_arrow.names]
-        return file.read(columns=present)
+        # Arrow's threads, where they still end at the exit of a command, abort it now and then.
+        return file.read(columns=present, use_threads=False)
 
 
 def write_table(table: pa.Table, path: Any) -> None:

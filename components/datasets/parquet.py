@@ -57,7 +57,7 @@ def _is_bytes(leaf: "pq.ColumnSchema") -> bool:
 
 def _rows(table: "pq.ParquetFile", columns: list[str], limit: int) -> Iterator[dict[str, Any]]:
     for group in range(table.num_row_groups):  # lists that lie in two of them cannot be converted
-        for batch in table.iter_batches(_BATCH, row_groups=[group], columns=columns):
+        for batch in table.iter_batches(_BATCH, [group], columns, use_threads=False):
             limit -= sum(map(expanded_bytes, batch.columns))
             if limit < 0:
                 raise ValueError("it expands to far more text than a file of its size should")

@@ -88,7 +88,7 @@ class Groups:
         """Yield the row groups. Raises ValueError where they expand to far more than the file."""
         _check_expansion(self.data)
         for number in range(self.parquet.num_row_groups):
-            yield self.parquet.read_row_group(number)
+            yield self.parquet.read_row_group(number, use_threads=False)  # see records.py
 
     def rows(self, table: "pa.Table") -> Iterator[Row]:
         """Yield the rows of a row group, as `components.datasets.captioned.read` reads them."""
@@ -205,7 +205,7 @@ def _check_expansion(data: BinaryIO) -> None:
     table = pq.ParquetFile(data, read_dictionary=kept)
     # Group by group: Arrow cannot put lists of dictionaries of two groups into one batch.
     for number in range(table.num_row_groups):
-        for batch in table.iter_batches(_BATCH, row_groups=[number], columns=kept):
+        for batch in table.iter_batches(_BATCH, [number], kept, use_threads=False):
             limit -= sum(map(expanded_bytes, batch.columns))
             if limit < 0:
                 raise ValueError("it expands to far more than a file of its size should")
