@@ -5,6 +5,7 @@ import io
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -44,6 +45,15 @@ def labels(page: Page) -> list[str]:
     whole = heat(page).locator(".role-axis-label text").all_text_contents()
     joined = [" ".join(each) or text for each, text in zip(texts, whole, strict=True)]
     return [text for text in joined if text.strip()]
+
+
+def wait_for_labels(page: Page, accept: Callable[[list[str]], bool]) -> list[str]:
+    """Return the labels once they are accepted: a chart is drawn after the script has ended."""
+    deadline = time.monotonic() + 30
+    while not accept(found := labels(page)):
+        assert time.monotonic() < deadline, found
+        page.wait_for_timeout(100)
+    return found
 
 
 def cell(page: Page, caption: str, image: str) -> Locator:
@@ -172,7 +182,7 @@ def test_the_score_and_the_order_change_what_is_drawn(
     server: Server, page: Page, screenshot: Screenshot
 ) -> None:
     open_matrix(page, server.url)
-    assert labels(page)[0] == CAT
+    given = wait_for_labels(page, lambda found: found[:1] == [CAT])
     number = heat(page).locator(".mark-text.role-mark text").first
     expect(number).to_have_text(re.compile(r"^\.\d\d$"))
     page.get_by_role("radio", name="Percentile").click()
@@ -181,15 +191,10 @@ def test_the_score_and_the_order_change_what_is_drawn(
     page.get_by_role("button", name="About the score").click()
     expect(page.get_by_text("1,000 everyday captions")).to_be_visible()
     page.keyboard.press("Escape")
-    given = labels(page)
     page.get_by_role("button", name="Display").click()
     page.get_by_role("radio", name="Clustered").click()
     expect(page).to_have_url(re.compile("matrix_order=Clustered"))
-    deadline = time.monotonic() + 30
-    while labels(page) == given:  # the chart is drawn after the script has ended
-        assert time.monotonic() < deadline
-        page.wait_for_timeout(100)
-    assert sorted(labels(page)) == sorted(given)
+    wait_for_labels(page, lambda found: found != given and sorted(found) == sorted(given))
     page.get_by_text("One-to-one assignment").click()
     expect(page.get_by_text("The one-to-one assignment.")).to_be_visible()
     settled(page)
