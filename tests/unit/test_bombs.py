@@ -213,7 +213,7 @@ def test_a_small_image_file_takes_little(kind: str, tmp_path: Path) -> None:
     assert file.stat().st_size < 1_000_000
     megabytes, seconds, sentence = _taken(file)
     assert megabytes < 500
-    assert seconds < 5
+    assert seconds < 20  # two files once took 21 and 29; a slow machine takes 5
     assert "than is available" not in sentence
     assert not sentence or sentence.startswith("bomb.bin ")
 
@@ -293,7 +293,7 @@ def test_a_small_table_takes_little_and_is_refused(name: str, tmp_path: Path) ->
     assert file.stat().st_size < 1_000_000
     megabytes, seconds, sentence = _taken(file)
     assert megabytes < 500
-    assert seconds < 5
+    assert seconds < 20  # two files once took 21 and 29; a slow machine takes 5
     assert sentence.startswith(f"{name} ")
 
 
