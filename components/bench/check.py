@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from components.bench.measure import average_precision
 from components.check.caption_set import CaptionSet, Indices
 from components.check.check import check
 from components.check.checked import Checked
@@ -61,10 +62,7 @@ def wrong_captions(
 def _encoded(encoder: Encoder, folder: Path, split: str) -> Encodings:
     data = read(folder)
     examples = data.split(split) if split else data.examples
-    for step in encode_examples(encoder, examples):
-        if isinstance(step, Encodings):
-            return step
-    raise AssertionError("encode_examples ends with its encodings")
+    return encode_examples(encoder, examples)
 
 
 def _one_caption(vectors: Encodings) -> Encodings:
@@ -78,8 +76,8 @@ def _row(vectors: Encodings, chance: Floats, hard: bool) -> str:
         trial = _trial(vectors, chance, hard, np.random.default_rng(seed))
         checked, wrong = trial.checked, trial.wrong
         found = checked.order[: wrong.sum()]
-        raw = average_precision(wrong, -checked.evidence.cosine)
-        own = average_precision(wrong, checked.probability)
+        raw = average_precision(-checked.evidence.cosine, wrong)
+        own = average_precision(checked.probability, wrong)
         expected, true = checked.precision(len(found)), wrong[found].mean()
         rows.append((raw, own, own - raw, checked.share, expected, true, _right(trial)))
     raw, own, _, share, expected, true, right = np.mean(rows, axis=0)
@@ -122,10 +120,3 @@ def _right(trial: _Trial) -> float:
     found = np.flatnonzero((checked.suggestion >= 0) & trial.wrong)
     suggested = owner[trial.source[checked.suggestion[found]]]
     return float((suggested == owner[found]).mean()) if len(found) else 0.0
-
-
-def average_precision(wrong: "np.ndarray[tuple[int], np.dtype[np.bool_]]", score: Floats) -> float:
-    """Return the average precision of ``score`` (m,), higher for what is ``wrong`` (m,)."""
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(wrong, score))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.bench.measure import Say
+from components.bench.measure import Say, average_precision
 from components.encoder import Encoded, Encoder, bank_vectors, encode
 from components.errors import CaptionLensError
 from components.labels.assign import Indices, Scorer, assign, fitted
@@ -174,13 +174,6 @@ def _grouped(labels: Floats, groups: int) -> Indices:
         centres = unit(np.stack(means))
     final: Indices = (labels @ centres.T).argmax(axis=1)
     return final
-
-
-def average_precision(scores: Floats, wrong: NDArray[np.bool_]) -> float:
-    """Return the average precision of finding ``wrong`` (n,) by ``scores`` (n,), high first."""
-    found = wrong[np.argsort(-scores, kind="stable")]
-    precision = np.cumsum(found) / np.arange(1, len(found) + 1)
-    return float(precision[found].mean())
 
 
 class _Cleanlab:

@@ -11,6 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from components.scores import Floats
+
 _EXTENSIONS = (
     *("avx2", "avx512f", "avx_vnni", "avx512_vnni"),
     *("avx512_bf16", "amx_int8", "amx_bf16"),
@@ -61,3 +66,10 @@ def environment(variable: str, value: str) -> Iterator[None]:
         os.environ.pop(variable)
         if before is not None:
             os.environ[variable] = before
+
+
+def average_precision(scores: Floats, wrong: NDArray[np.bool_]) -> float:
+    """Return the average precision of finding ``wrong`` (n,) by ``scores`` (n,), high first."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(wrong, scores))

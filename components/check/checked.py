@@ -8,7 +8,7 @@ import numpy as np
 
 from components.check.caption_set import CaptionSet, Indices
 from components.check.evidence import Evidence
-from components.check.findings.finding import Finding
+from components.check.findings.finding import KINDS, Finding
 from components.scores import Floats
 
 SUSPECT = 0.5  # a pair is suspect from this probability of being wrong on
@@ -52,6 +52,14 @@ class Checked:
         mutual = (other >= 0) & (self.probability[other] >= SUSPECT) & (other[other] == rows)
         exchanged: Indices = np.where(mutual, other, -1)
         return exchanged
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """The number of findings of each kind, `WRONG` first; kinds with none too."""
+        found = {WRONG: self.suspects, **dict.fromkeys(KINDS, 0)}
+        for finding in self.findings:
+            found[finding.kind] += 1
+        return found
 
     def precision(self, length: int) -> float:
         """Return the expected share of wrong pairs among the first ``length`` of `order`."""
@@ -104,7 +112,9 @@ class Checked:
                 " fit the caption better"
             ),
             "caption_rank": (
-                f"{found.caption_rank[row] - 1:,} captions of other images fit this one better"
+                f"{found.caption_rank[row] - 1:,} captions of other images fit this image better"
             ),
-            "near_captions": f"unlike the captions of similar images ({worse:.0%} are less so)",
+            "near_captions": (
+                f"less like the captions of similar images than {worse:.0%} of captions"
+            ),
         }[name]

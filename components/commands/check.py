@@ -1,12 +1,12 @@
 """``check``: the wrong captions, duplicates and leaks of a captioned dataset."""
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from components.check.findings.finding import KINDS
 from components.collection.build import BuildJob, build, describe, summary
 from components.collection.manifest import CHECK
 from components.collection.sources.source import SourceSpec
@@ -71,20 +71,21 @@ def check(
     kept.
     """
     source = Path(data).expanduser()
-    for path, clean in ((out, False), (cleaned, True)):
-        if path:
-            _check_output(source, path, clean)
+    if form is Format.csv:
+        raise CaptionLensError("The output formats of check are table and json; --out writes CSV.")
+    tables = [(path, clean) for path, clean in ((out, False), (cleaned, True)) if path]
+    for path, clean in tables:
+        _check_output(source, path, clean)
     encoder = load_encoder(model)
     with stopping("What is encoded is kept.") as stop:
         collection = _collection(source, images, encoder, stop)
         checked = _checked(encoder, collection, stop)
     known = _decisions(decisions, collection)
-    for path, clean in ((out, False), (cleaned, True)):
-        if path:
-            _write(source, path, checked, known, clean)
+    for path, clean in tables:
+        _write(source, path, checked, known, clean)
     if report:
         _report(report, encoder, collection, checked, known)
-    typer.echo(_written(checked, encoder, form, top))
+    typer.echo(_json(checked, encoder) if form is Format.json else _table(checked, top))
     _end(checked, collection, fail_above)
 
 
@@ -93,6 +94,8 @@ def _check_output(source: Path, out: Path, cleaned: bool) -> None:
 
     if source.exists():
         check_output(source, out, cleaned)
+    elif cleaned:
+        raise CaptionLensError("--cleaned needs the dataset's own file: a collection has none.")
 
 
 def _collection(source: Path, images: Path | None, encoder: Encoder, stop: Stop) -> Collection:
@@ -158,8 +161,6 @@ def _write(source: Path, out: Path, checked: "Checked", known: "Decisions", clea
 
     if source.exists():
         write_checked(source, out, verdicts(checked, known), clean)
-    elif clean:
-        raise CaptionLensError("--cleaned needs the dataset's own file: a collection has none.")
     else:
         write_bytes(out, checked_csv(checked, known).encode())
 
@@ -182,12 +183,6 @@ def _json(checked: "Checked", encoder: Encoder) -> str:
     return to_json(checked, receipt(encoder))
 
 
-def _written(checked: "Checked", encoder: Encoder, form: Format, top: int) -> str:
-    if form is Format.csv:
-        raise CaptionLensError("The output formats of check are table and json; --out writes CSV.")
-    return _json(checked, encoder) if form is Format.json else _table(checked, top)
-
-
 def _table(checked: "Checked", top: int) -> str:
     data = checked.data
     lines = [
@@ -195,12 +190,12 @@ def _table(checked: "Checked", top: int) -> str:
         f" {checked.suspects:,} more likely wrong than right; about {checked.share:.1%} of all"
         " pairs are wrong",
     ]
-    for kind, number in Counter(finding.kind for finding in checked.findings).items():
-        lines.append(f"{number:>9,}  {kind}")
+    found = [(kind, checked.counts[kind]) for kind in KINDS if checked.counts[kind]]
+    lines += [f"{number:>9,}  {kind}" for kind, number in found]
     shown = checked.order[:top]
     if top:
-        lines += ["", f"The first {len(shown)}, of which {checked.precision(len(shown)):.0%} are"]
-        lines[-1] += " expected to be wrong:"
+        expected = f"{checked.precision(len(shown)):.0%}"
+        lines += ["", f"The first {len(shown)}, of which {expected} are expected to be wrong:"]
     for row in shown.tolist():
         caption = shorten(data.captions[row], 80)
         lines += [f"{checked.probability[row]:>7.1%}  {data.image_of(row)}  {caption}"]

@@ -92,15 +92,16 @@ def say_missing(pairs: "PairData") -> None:
 
 
 def _encode(encoder: Encoder, examples: "Sequence[Example]", template: str) -> "Encodings":
-    from components.datasets.evaluate import Encodings, encode_examples
+    from components.datasets.evaluate import encode_examples
 
     line = ProgressLine()
-    for step in encode_examples(encoder, examples, template):
-        if isinstance(step, Encodings):
-            line.end()
-            return step
-        line.show(f"Encoding {step:,} of {len(examples):,} images")
-    raise AssertionError("encode_examples ends with its encodings")
+
+    def show(done: int) -> None:
+        line.show(f"Encoding {done:,} of {len(examples):,} images")
+
+    encoded = encode_examples(encoder, examples, template, show)
+    line.end()
+    return encoded
 
 
 def _json(evaluation: "Evaluation", encoder: Encoder, settings: dict[str, object]) -> str:

@@ -210,7 +210,7 @@ def _path(name: str, folders: list[Path]) -> Path | None:
     for folder in folders:
         for candidate in dict.fromkeys((name, bare)):
             path = folder / candidate
-            if _is_inside(path, folder):
+            if is_inside(path, folder):
                 return path
     if bare == name and name.removesuffix(".jpg").isdecimal():
         return _path_of_2014(name, folders)
@@ -221,12 +221,13 @@ def _path_of_2014(name: str, folders: list[Path]) -> Path | None:
     for folder in folders:
         for year in ("train2014", "val2014"):
             path = folder / f"COCO_{year}_{name}"
-            if _is_inside(path, folder):
+            if is_inside(path, folder):
                 return path
     return None
 
 
-def _is_inside(path: Path, folder: Path) -> bool:
+def is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path is a file of a folder, links followed."""
     try:
         return path.is_file() and path.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError):  # too long a name, a null byte, a circular link

@@ -1,7 +1,7 @@
 """Measures retrieval on a dataset: recall, ranks and MRR with intervals, and pair accuracy."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,11 +68,15 @@ class Encodings:
 
 
 def encode_examples(
-    encoder: Encoder, examples: Sequence[Example], template: str = "{}"
-) -> Iterator[int | Encodings]:
-    """Yield how many images are done, and at the end their vectors and those of their captions.
+    encoder: Encoder,
+    examples: Sequence[Example],
+    template: str = "{}",
+    progress: Callable[[int], object] = lambda done: None,
+) -> Encodings:
+    """Return the vectors of images and of their captions.
 
-    ``template`` contains {} in place of the caption. Raises DataError where no image can be read.
+    ``template`` contains {} in place of the caption; ``progress`` is called with the number of
+    images that are done. Raises DataError where no image can be read.
     """
     vectors, kept, skipped = [], [], []
     began = time.perf_counter()
@@ -83,7 +87,7 @@ def encode_examples(
             kept.append(examples[done - 1])
         elif isinstance(item, Skipped):
             skipped.append(item.reason)
-        yield done
+        progress(done)
     seconds = time.perf_counter() - began
     if not vectors:
         raise DataError("None of the images can be read.")
@@ -94,7 +98,7 @@ def encode_examples(
         for caption in example.captions[:CAPTIONS]
     ]
     images, captions = np.stack(vectors), encoder.texts(texts)
-    yield Encodings(images, captions, np.array(owner), tuple(skipped), seconds)
+    return Encodings(images, captions, np.array(owner), tuple(skipped), seconds)
 
 
 def evaluate(scores: Floats, owner: NDArray[np.intp], skipped: Sequence[str] = ()) -> Evaluation:

@@ -83,8 +83,7 @@ def _captioned(file: Path) -> Given:
 
 
 def _located(table: str, given: Mapping[str, str], folders: Sequence[Path]) -> Given:
-    roots = [folder.resolve() for folder in folders]
-    paths = {name: _inside(name, roots) for name in given}
+    paths = {name: _inside(name, folders) for name in given}
     found = {name: path for name, path in paths.items() if path}
     labels = [given[name] for name in found]
     return Given(
@@ -99,16 +98,10 @@ def _not_found(table: str, names: Sequence[str]) -> list[str]:
     return [f"{count(len(names), 'image')} of {table} not found: {listed}."] if names else []
 
 
-def _inside(name: str, roots: Sequence[Path]) -> Path | None:
+def _inside(name: str, folders: Sequence[Path]) -> Path | None:
     """Return the file of a name in one of the folders; None where there is none."""
-    for root in roots:
-        try:
-            path = (root / name).resolve()
-            if path.is_relative_to(root) and path.is_file():
-                return path
-        except (OSError, ValueError, RuntimeError):  # a null byte, too long, a circular link
-            continue
-    return None
+    inside = (folder / name for folder in folders if captioned.is_inside(folder / name, folder))
+    return next(inside, None)
 
 
 def rows_of(given: Sequence[str], labels: Sequence[Label]) -> Indices:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from components.check.checked import WRONG, Checked
+from components.check.checked import Checked
 from components.check.findings.duplicates import Leak, leakage
-from components.check.findings.finding import KINDS
 
 LENGTHS = (10, 30, 100)  # of the list, for which its expected precision is told
 _WORST = 100  # pairs
@@ -30,7 +29,7 @@ def to_json(checked: Checked, receipt: Mapping[str, Any]) -> str:
         "suspect_share": _rounded(checked.suspects / len(data)),
         "estimated_wrong_share": _rounded(checked.share),
         "expected_precision": {str(n): _rounded(value) for n, value in precisions(checked).items()},
-        "findings": counts(checked),
+        "findings": checked.counts,
         "leakage": [asdict(leak) | {"share": _rounded(leak.share)} for leak in leaks(checked)],
         "worst": [_pair(checked, int(row)) for row in checked.order[:_WORST]],
         "receipt": receipt,
@@ -42,14 +41,6 @@ def to_json(checked: Checked, receipt: Mapping[str, Any]) -> str:
 def precisions(checked: Checked) -> dict[int, float]:
     """Return the expected precision of the list of suspects by its length, up to the dataset's."""
     return {n: checked.precision(n) for n in LENGTHS if n <= len(checked.data)}
-
-
-def counts(checked: Checked) -> dict[str, int]:
-    """Return how many findings there are of each kind, `WRONG` first; kinds with none too."""
-    found = {WRONG: checked.suspects, **dict.fromkeys(KINDS, 0)}
-    for finding in checked.findings:
-        found[finding.kind] += 1
-    return found
 
 
 def leaks(checked: Checked) -> list[Leak]:

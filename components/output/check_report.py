@@ -17,7 +17,7 @@ from components.check.checked import SUSPECT, WRONG, Checked
 from components.check.decisions import Decision, Decisions
 from components.check.findings.finding import KINDS
 from components.images import data_url
-from components.output.check_json import counts, leaks, precisions
+from components.output.check_json import leaks, precisions
 from components.scores import Floats
 from components.words import count, shorten
 
@@ -121,7 +121,7 @@ def _suspect(report: CheckReport, row: int) -> Suspect:
     return Suspect(
         report.thumbnail(image),
         data.images[image],
-        data.splits[image] if data.splits else "",
+        data.splits[image],
         data.captions[row],
         float(checked.probability[row]),
         checked.reason(row),
@@ -137,6 +137,6 @@ def _kinds(checked: Checked) -> list[Kind]:
         details[finding.kind].append(finding.detail)
     return [
         Kind(name, _EXPLAINED[name], number, tuple(details[name][:_EXAMPLES]))
-        for name, number in counts(checked).items()
+        for name, number in checked.counts.items()
         if number
     ]

@@ -152,7 +152,7 @@ def checked_csv(checked: Checked, decisions: Decisions) -> str:
     rows = []
     for row, caption in enumerate(data.captions):
         image, better = data.image_of(row), checked.suggestion[row]
-        split = data.splits[data.owner[row]] if data.splits else ""
+        split = data.splits[data.owner[row]]
         suggestion = data.captions[better] if better >= 0 else None
         cells = [image, caption, split, *known.cells(image, [caption]), suggestion]
         rows.append(dict(zip(columns, cells, strict=True)))
@@ -164,7 +164,7 @@ def cleaned_csv(data: CaptionSet, decisions: Decisions) -> str:
 
     Its columns are image, caption and, where the dataset has any, split.
     """
-    splits = dict(zip(data.images, data.splits, strict=False))
+    splits = dict(zip(data.images, data.splits, strict=True))
     rows = []
     for row, caption in enumerate(data.captions):
         image = data.image_of(row)

@@ -52,6 +52,18 @@ def choose_model(model_id: str, key: str = "model") -> None:
     st.session_state[f"last_{key}"] = model_id
 
 
+def offer_model(model_id: str, encoder: Encoder) -> None:
+    """Draw the button that chooses another model than the one in use."""
+    if model_id != encoder.spec.id:
+        st.button(
+            f"Use {plain(model_id)}",
+            type="primary",
+            icon=":material/deployed_code:",
+            on_click=choose_model,
+            args=(model_id,),
+        )
+
+
 def _chosen(default: str, key: str) -> str:
     """Return the id in the link; without one, ``default``, or what was chosen on another page."""
     linked = st.query_params.get(key)

@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from components.encoder import Encoded, Encoder, Skipped, bank_vectors, encode
 from components.images import Source, sample_sources
 from components.scores import Floats
+from components.ui.newest import keep
 from components.ui.text import plain
 from components.words import count, shorten
 
@@ -94,8 +95,4 @@ def _cache(name: str, encoder: Encoder) -> dict[str, Any]:
 
 
 def _keep(name: str, encoder: Encoder, rows: Mapping[str, Any]) -> None:
-    models = st.session_state.setdefault(name, {})
-    models.pop(encoder.key, None)
-    models[encoder.key] = rows  # now the newest entry
-    while len(models) > _MODELS:
-        del models[next(iter(models))]
+    keep(st.session_state.setdefault(name, {}), encoder.key, rows, _MODELS)

@@ -134,7 +134,7 @@ def test_the_histogram_counts_every_pair_once() -> None:
     assert max(bar.height for bar in bars) < 1
     long = "x" * 100_000
     result = checked()
-    data = CaptionSet("x", result.data.images, (), (long,) * 40, result.data.owner)
+    data = CaptionSet("x", result.data.images, result.data.splits, (long,) * 40, result.data.owner)
     text = check_report.html(
         CheckReport(
             Checked(data, result.evidence, result.probability, result.suggestion, 0.1),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from components.bench import labels as bench
+from components.bench.measure import average_precision
 from components.errors import CaptionLensError
 from components.labels.assign import Scorer, assign, fitted
 from components.labels.calibration import calibration_error
@@ -194,7 +195,7 @@ def test_the_bench_measures_average_precision_and_asks_for_cleanlab(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scores, wrong = np.array([3, 2, 1, 0], np.float32), np.array([True, False, True, False])
-    assert bench.average_precision(scores, wrong) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(scores, wrong) == pytest.approx((1 + 2 / 3) / 2)
     for module in ("cleanlab", "cleanlab.filter", "cleanlab.rank"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(CaptionLensError, match="pip install cleanlab"):

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import streamlit as st
@@ -16,6 +15,7 @@ from components.errors import CaptionLensError
 from components.scores import Floats
 from components.ui.check import deciding
 from components.ui.check.subject import Subject
+from components.ui.newest import keep
 from components.ui.text import plain
 from components.words import count
 
@@ -24,7 +24,6 @@ _ENCODING = 0.6  # share of the progress bar
 _BATCH = 256  # captions between two steps of the progress bar
 Key = tuple[object, ...]
 Report = Callable[[float, str], object]  # takes the share that is done, and what is being done
-Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def check_or_stop(encoder: Encoder, subject: Subject) -> Result:
         if stopped:
             _stop(place)
         try:
-            result = _put(results, key, _checked(encoder, subject, bar.progress))
+            result = keep(results, key, _checked(encoder, subject, bar.progress), _KEPT)
         except CaptionLensError as error:
             place.info(plain(str(error)), icon=":material/fact_check:")
             st.stop()
@@ -85,7 +84,7 @@ def _texts(encoder: Encoder, subject: Subject, report: Callable[[float, str], No
             return encode_captions(encoder, captions, subject.folder, report)
     parts: dict[Key, list[Floats]] = st.session_state.setdefault("check_captions", {})
     key = (*subject.key, *encoder.key)
-    batches = parts[key] if key in parts else _put(parts, key, [])
+    batches = parts[key] if key in parts else keep(parts, key, [], _KEPT)
     for first in range(_BATCH * len(batches), len(captions), _BATCH):
         batches.append(encoder.texts(captions[first : first + _BATCH]))
         report(min(first + _BATCH, len(captions)) / len(captions), "Encoding captions")
@@ -104,11 +103,3 @@ def _results(subject: Subject) -> dict[Key, Result]:
 @st.cache_resource(show_spinner=False)
 def _shared() -> dict[Key, Result]:
     return {}
-
-
-def _put(kept: dict[Key, Kept], key: Key, value: Kept) -> Kept:
-    """Keep a value under a key, and the newest few of the others; return the value."""
-    kept[key] = value
-    for old in [*kept][:-_KEPT]:
-        kept.pop(old, None)  # another session may have been faster
-    return value

@@ -6,29 +6,24 @@ import numpy as np
 import streamlit as st
 
 from components.check.indexed import of_collection
-from components.collection.manifest import Manifest, OtherModel
-from components.collection.store import Collection, open_collection
+from components.collection.manifest import Manifest
+from components.collection.store import Collection
 from components.encoder import Encoder
-from components.errors import CaptionLensError
 from components.images import Source
 from components.ui.check.subject import Subject
-from components.ui.model_picker import choose_model
+from components.ui.search.collection_picker import open_or_explain
 from components.ui.search.photo import original
 from components.ui.text import plain
 
-_KEPT = 2  # open collections
+_KEPT = 2  # collections whose pairs are in memory
 
 
 def collected(encoder: Encoder, manifest: Manifest) -> Subject | None:
     """Return the pairs of a collection; draw why there are none, and return None."""
-    try:
-        manifest.check_model(encoder.spec.id, encoder.revision)
-        subject = _subject(manifest.name, manifest.generation, manifest.updated)
-    except OtherModel as error:
-        _offer_its_model(encoder, manifest, str(error))
-        return None
-    except CaptionLensError as error:
-        st.warning(plain(str(error)), icon=":material/folder_off:")
+    subject = open_or_explain(
+        encoder, manifest, lambda collection: _subject(collection.key, collection)
+    )
+    if subject is None:
         return None
     if not len(subject.data):
         st.info(
@@ -39,24 +34,12 @@ def collected(encoder: Encoder, manifest: Manifest) -> Subject | None:
     return subject
 
 
-def _offer_its_model(encoder: Encoder, manifest: Manifest, sentence: str) -> None:
-    st.warning(plain(sentence), icon=":material/deployed_code_alert:")
-    if manifest.model != encoder.spec.id:
-        st.button(
-            f"Use {plain(manifest.model)}",
-            type="primary",
-            icon=":material/deployed_code:",
-            on_click=choose_model,
-            args=(manifest.model,),
-        )
-
-
 @st.cache_resource(max_entries=_KEPT, show_spinner="Opening the collection")
-def _subject(name: str, generation: int, updated: str) -> Subject:
-    collection = open_collection(name)
+def _subject(key: tuple[str, int, str], _collection: Collection) -> Subject:
+    collection = _collection
     indexed = of_collection(collection)
     return Subject(
-        key=("collection", *collection.key),
+        key=("collection", *key),
         indexed=indexed,
         source=lambda image: _source(collection, image),
         alt=lambda image: indexed.data.images[image],

@@ -12,6 +12,7 @@ from components.collection.manifest import CHECK
 from components.errors import CaptionLensError
 from components.settings import Settings
 from components.ui.check.subject import Subject
+from components.ui.newest import keep
 from components.ui.text import plain
 from components.words import shorten
 
@@ -32,7 +33,7 @@ def decisions(subject: Subject) -> Decisions:
     stamp, kept = _stamp(subject), _session().get(subject.key)
     if kept is None or kept.stamp != stamp:
         kept = _Kept(_loaded(subject) if stamp else Decisions(subject.data.name), stamp)
-        _keep(subject, kept)
+        keep(_session(), subject.key, kept, _KEPT)
     return kept.decisions
 
 
@@ -99,14 +100,6 @@ def _session() -> dict[tuple[object, ...], _Kept]:
     return kept
 
 
-def _keep(subject: Subject, kept: _Kept) -> None:
-    session = _session()
-    session.pop(subject.key, None)
-    session[subject.key] = kept  # now the newest
-    while len(session) > _KEPT:
-        del session[next(iter(session))]
-
-
 def _stamp(subject: Subject) -> tuple[int, int] | None:
     try:
         file = _file(subject)
@@ -135,7 +128,7 @@ def _save(subject: Subject, new: Decisions) -> None:
             _say(subject, "")
         except (CaptionLensError, OSError) as error:
             _say(subject, f"Decisions stay in this session: they cannot be written. {error}")
-    _keep(subject, _Kept(new, _stamp(subject)))
+    keep(_session(), subject.key, _Kept(new, _stamp(subject)), _KEPT)
 
 
 def _say(subject: Subject, sentence: str) -> None:

@@ -7,26 +7,21 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from components.collection.manifest import Manifest, OtherModel
 from components.collection.records import Record
-from components.collection.store import Collection, open_collection
+from components.collection.store import Collection
 from components.encoder import Encoded, Encoder
-from components.errors import CaptionLensError
 from components.images import Source
 from components.labels.images import label_column
 from components.scores import Floats, distinct
 from components.ui import inputs, tray
 from components.ui.check.inputs import ask_collection
 from components.ui.grid import Picture
-from components.ui.model_picker import choose_model
 from components.ui.pictures import picture, sample_alt
+from components.ui.search.collection_picker import open_or_explain
 from components.ui.search.photo import original
 from components.ui.search.photo import picture as stored_picture
-from components.ui.text import plain
 from components.ui.uploader import uploads
 from components.ui.vectors import encode_images, sample_images
-
-_KEPT = 2  # open collections
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ def ask_images(encoder: Encoder) -> LabelImages | None:
     )
     if way == "Collection":
         manifest = ask_collection()
-        return _collected(encoder, manifest) if manifest else None
+        return open_or_explain(encoder, manifest, of_collection) if manifest else None
     if way == "Samples":
         return of_items(sample_images(encoder.key, encoder))
     return _uploaded(encoder)
@@ -96,30 +91,6 @@ def of_items(items: Sequence[Encoded]) -> LabelImages:
         picture=lambda row: picture(items[row], names[row], sample_alt(items[row]) or names[row]),
         source=lambda row: items[row].photo.source,
     )
-
-
-def _collected(encoder: Encoder, manifest: Manifest) -> LabelImages | None:
-    try:
-        manifest.check_model(encoder.spec.id, encoder.revision)
-        return of_collection(_opened(manifest.name, manifest.generation, manifest.updated))
-    except OtherModel as error:
-        st.warning(plain(str(error)), icon=":material/deployed_code_alert:")
-        if manifest.model != encoder.spec.id:
-            st.button(
-                f"Use {plain(manifest.model)}",
-                type="primary",
-                icon=":material/deployed_code:",
-                on_click=choose_model,
-                args=(manifest.model,),
-            )
-    except CaptionLensError as error:
-        st.warning(plain(str(error)), icon=":material/folder_off:")
-    return None
-
-
-@st.cache_resource(max_entries=_KEPT, show_spinner="Opening the collection")
-def _opened(name: str, generation: int, updated: str) -> Collection:
-    return open_collection(name)
 
 
 def of_collection(collection: Collection) -> LabelImages:

@@ -21,6 +21,7 @@ from components.ui.check import labelled_view
 from components.ui.check.labelled_images import LabelImages, ask_images
 from components.ui.check.labelled_view import LabelResult
 from components.ui.looks import choose_look
+from components.ui.newest import keep
 from components.ui.text import plain
 from components.ui.vectors import bank
 from components.words import count
@@ -122,9 +123,7 @@ def _result(
         bar.progress(1.0, f"Labelling {count(len(images.names), 'image')}")
         given = rows_of(images.given, listed.labels) if images.given else None
         labelled = label_images(images.names, listed.names, scorer, images.chunks(), given)
-        kept[key] = LabelResult(images, labelled)
-        while len(kept) > _KEPT:
-            del kept[next(iter(kept))]
+        keep(kept, key, LabelResult(images, labelled), _KEPT)
         place.empty()
     return kept[key]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from components.check.checked import SUSPECT, WRONG, Checked
-from components.check.decisions import Action, Decision
+from components.check.decisions import Action, Decision, Decisions
 from components.check.findings.finding import Finding
 from components.encoder import Encoder
 from components.images import Source
@@ -126,10 +126,11 @@ def _source(subject: Subject, id_: str) -> Source | None:
 
 def _pairs(subject: Subject, checked: Checked, view: View) -> Listed:
     """Return the listed pairs: suspects in a list of their own, where the worst are first."""
-    rows = listed_pairs(subject, checked, view, deciding.decisions(subject)).tolist()
+    taken = deciding.decisions(subject)
+    rows = listed_pairs(subject, checked, view, taken).tolist()
     first = _first(len(rows), view.size)
     tiles = [
-        (row, _tile(subject, checked, row, rank, len(rows)))
+        (row, _tile(subject, checked, taken, row, (rank, len(rows))))
         for rank, row in enumerate(rows[first : first + view.size], first + 1)
     ]
     suspects = [tile for row, tile in tiles if checked.probability[row] >= SUSPECT]
@@ -142,14 +143,16 @@ def _pairs(subject: Subject, checked: Checked, view: View) -> Listed:
     return Listed([Group(title, shown, title) for title, shown in named if shown], rows)
 
 
-def _tile(subject: Subject, checked: Checked, row: int, rank: int, of: int) -> Tile:
+def _tile(
+    subject: Subject, checked: Checked, decisions: Decisions, row: int, place: tuple[int, int]
+) -> Tile:
+    """Return a pair's tile; ``place`` is its rank and the length of the list."""
     evidence, data = checked.evidence, subject.data
-    taken = deciding.decisions(subject).get(subject.pair(row))
+    taken = decisions.get(subject.pair(row))
     return Tile(
         subject.ids[row],
         subject.picture(row),
-        rank,
-        of,
+        *place,
         f"{chance_wrong(float(checked.probability[row]))} likely wrong",
         detail=f"cosine {evidence.cosine[row]:.3f}",
         mark=deciding.WORDS[taken.action] if taken else "",
@@ -212,17 +215,16 @@ def _tiles(subject: Subject, view: View, finding: Finding) -> list[Tile]:
     rows = finding.rows or tuple(row for row in firsts if row is not None)
     taken = deciding.decisions(subject)
     shown = [row for row in rows[:_IN_A_GROUP] if is_shown(subject, view, taken, row)]
-    return [_found(subject, row) for row in shown]
+    return [_found(subject, taken, row) for row in shown]
 
 
-def _found(subject: Subject, row: int) -> Tile:
+def _found(subject: Subject, decisions: Decisions, row: int) -> Tile:
     data = subject.data
-    taken = deciding.decisions(subject).get(subject.pair(row))
-    split = data.splits[data.owner[row]] if data.splits else ""
+    taken = decisions.get(subject.pair(row))
     return Tile(
         subject.ids[row],
         subject.picture(row),
-        score=split,
+        score=data.splits[data.owner[row]],
         mark=deciding.WORDS[taken.action] if taken else "",
         lines=(Line(shorten(data.captions[row], 200), whole=True),),
     )

@@ -1,6 +1,5 @@
 """What the page lists: the kind of finding, the split, the order; all of it is in the link."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -34,7 +33,8 @@ itself, by the evidence that the large view of a pair shows.
 **Expected precision** of a list: the mean of its probabilities, which is the share of its pairs
 that are wrong if the probabilities are right.
 
-**Estimated share**: how many of all pairs are wrong, also those that nobody can point at.
+**Estimated share**: how many of all pairs are wrong, including those that the evidence does not
+single out.
 """
 
 
@@ -110,8 +110,7 @@ def listing() -> int:
 
 def counted(checked: Checked) -> dict[str, int]:
     """Return the number of findings of each kind that there is, wrong captions first."""
-    found = Counter(finding.kind for finding in checked.findings)
-    return {WRONG: checked.suspects} | {kind: found[kind] for kind in KINDS if found[kind]}
+    return {kind: number for kind, number in checked.counts.items() if number or kind == WRONG}
 
 
 def _explain(checked: Checked, kind: str) -> str:

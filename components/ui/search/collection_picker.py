@@ -1,7 +1,8 @@
 """The collection picker, and what to do where the chosen collection cannot be searched."""
 
 import time
-from typing import NoReturn
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
 
 import streamlit as st
 
@@ -23,14 +24,16 @@ from components.collection.store import (
     open_collection,
 )
 from components.encoder import Encoder
+from components.errors import CaptionLensError
 from components.images import sample_captions
 from components.settings import Settings
-from components.ui.model_picker import choose_model
+from components.ui.model_picker import choose_model, offer_model
 from components.ui.search import builds
 from components.ui.text import plain
 from components.words import count
 
 SAMPLES = "samples"
+Used = TypeVar("Used")
 _KEPT = 4  # open collections
 _BEING_INDEXED = (
     "The sample images are being indexed. This page opens them as soon as they are ready."
@@ -101,6 +104,21 @@ def open_or_stop(encoder: Encoder, manifest: Manifest | None) -> Collection:
         st.stop()
 
 
+def open_or_explain(
+    encoder: Encoder, manifest: Manifest, use: Callable[[Collection], Used]
+) -> Used | None:
+    """Return what ``use`` makes of a collection; draw why it cannot be used, and return None."""
+    try:
+        manifest.check_model(encoder.spec.id, encoder.revision)
+        return use(_opened(manifest.name, manifest.generation, manifest.updated))
+    except OtherModel as error:
+        st.warning(plain(str(error)), icon=":material/deployed_code_alert:")
+        offer_model(manifest.model, encoder)
+    except CaptionLensError as error:
+        st.warning(plain(str(error)), icon=":material/folder_off:")
+    return None
+
+
 def _offer_to_mend(encoder: Encoder, name: str, manifest: Manifest | None) -> None:
     """Draw the button that encodes again what is damaged: everything, without a manifest."""
     source = manifest.source if manifest else SourceSpec("samples") if name == SAMPLES else None
@@ -166,14 +184,7 @@ def _to_samples() -> None:
 def _offer_and_stop(encoder: Encoder, manifest: Manifest, sentence: str) -> NoReturn:
     st.warning(plain(sentence), icon=":material/deployed_code_alert:")
     with st.container(horizontal=True):
-        if manifest.model != encoder.spec.id:
-            st.button(
-                f"Use {plain(manifest.model)}",
-                type="primary",
-                icon=":material/deployed_code:",
-                on_click=choose_model,
-                args=(manifest.model,),
-            )
+        offer_model(manifest.model, encoder)
         if not Settings().read_only:
             st.button(
                 f"Rebuild with {plain(encoder.spec.name)}",
