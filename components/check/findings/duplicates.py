@@ -254,7 +254,7 @@ def _across(data: CaptionSet, groups: Sequence[Indices]) -> Iterator[Finding]:
     sizes = Counter(data.splits)
     for group in groups:
         within = [row for row in group.tolist() if data.splits[row]]
-        splits = sorted({data.splits[row] for row in within}, key=lambda split: sizes[split])
+        splits = sorted({data.splits[row] for row in within}, key=lambda name: (sizes[name], name))
         if len(splits) > 1:
             within.sort(key=lambda row: splits.index(data.splits[row]))
             detail = (
