@@ -9,6 +9,7 @@ from platformdirs import user_data_path
 from components.errors import CaptionLensError
 
 ROOT = Path(__file__).resolve().parent.parent
+SHARED = "CAPTIONLENS_SHARED"  # a server sets it for itself where it finds that it is
 
 
 class SettingError(CaptionLensError):
@@ -58,10 +59,18 @@ class Settings:
     private_addresses: bool = field(
         default_factory=lambda: _switch("CAPTIONLENS_PRIVATE_ADDRESSES")
     )
-    # For public installations: no page makes or removes anything, and no folder is a model unless
-    # it is one of ``model_folders`` or inside one.
+    # For public installations: everyone only searches, matches and reads.
     read_only: bool = field(default_factory=lambda: _switch("CAPTIONLENS_READ_ONLY"))
+    # Other people use this server: a page names no folder that is not allowed below.
+    shared: bool = field(default_factory=lambda: _switch(SHARED))
+    # Folders that may be indexed from the page; None: any, or none where it is shared.
+    folders: tuple[Path, ...] | None = field(
+        default_factory=lambda: _folders("CAPTIONLENS_FOLDERS") or None
+    )
+    # Where it is read-only or shared, no folder is a model unless it is one of these or inside one.
     model_folders: tuple[Path, ...] = field(
         default_factory=lambda: _folders("CAPTIONLENS_MODEL_FOLDERS")
     )
+    # Writes queries, names of files and collections, and addresses into the log of events.
+    log_texts: bool = field(default_factory=lambda: _switch("CAPTIONLENS_LOG_TEXTS"))
     samples: Path = ROOT / "sample_images"

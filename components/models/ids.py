@@ -21,7 +21,7 @@ def resolve(id: str) -> ModelSpec:  # noqa: A002 - the name that users know
     """Return the model of an id: of the catalogue, the Hub, a folder, or "TEXT + IMAGE".
 
     Does not check that it is on disk. Raises ModelError where the id is invalid, or a folder that
-    a read-only installation does not allow.
+    a read-only or shared installation does not allow.
     """
     id = " + ".join(re.split(r"\s+\+\s+", id.strip()))  # noqa: A001
     for card in CATALOGUE:
@@ -35,7 +35,7 @@ def resolve(id: str) -> ModelSpec:  # noqa: A002 - the name that users know
     if " + " in id:
         return _pair(id)
     if not HUB_ID.fullmatch(id):
-        folders = "this server allows" if Settings().read_only else "exists"
+        folders = "this server allows" if _limited(Settings()) else "exists"
         raise ModelError(
             f"{_shown(id)} is not a model: give a Hub id such as {OPENAI}, a folder that"
             f" {folders}, or pocket."
@@ -77,7 +77,11 @@ def _folder(text: str) -> Path | None:
 def _is_allowed(folder: Path) -> bool:
     settings = Settings()
     allowed = (each.resolve() for each in settings.model_folders)
-    return not settings.read_only or any(map(folder.is_relative_to, allowed))
+    return not _limited(settings) or any(map(folder.is_relative_to, allowed))
+
+
+def _limited(settings: Settings) -> bool:
+    return settings.read_only or settings.shared
 
 
 def _pair(id: str) -> ModelSpec:  # noqa: A002

@@ -1,0 +1,1 @@
+"""One server for many people: who may do what, which folders, counters, events, its addresses."""
