@@ -1,0 +1,1 @@
+"""Tests of engines beyond one machine. They run in a network namespace: see `namespace`."""
