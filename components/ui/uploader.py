@@ -7,10 +7,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from components.images import SUFFIXES, Source, source_of
 from components.settings import Settings
+from components.ui.reconnecting import are_lost
 from components.ui.text import plain
 from components.words import and_more, count, shorten
 
 _TYPES = list(SUFFIXES)
+_LOST = "Your uploads were lost with the connection to the server. Upload them again."
 
 
 def uploads(page: str) -> dict[str, Source]:
@@ -21,14 +23,22 @@ def uploads(page: str) -> dict[str, Source]:
     files, folder, paste, camera = st.tabs(
         ["Files", "Folder", "Paste", "Camera"], key=f"{page}_upload", on_change="rerun"
     )
+    again = st.session_state.get(f"{page}_lost", "")
+    fields = f"{page}_files{again}", f"{page}_folder{again}"
     with files:
         dropped = st.file_uploader(
-            "Upload images", type=_TYPES, accept_multiple_files=True, key=f"{page}_files"
+            "Upload images", type=_TYPES, accept_multiple_files=True, key=fields[0]
         )
     with folder:
         tree = st.file_uploader(
-            "Upload a folder", type=_TYPES, accept_multiple_files="directory", key=f"{page}_folder"
+            "Upload a folder", type=_TYPES, accept_multiple_files="directory", key=fields[1]
         )
+    lost = [are_lost(field) for field in fields]
+    if any(lost):
+        st.session_state[f"{page}_lost"] = "_again"  # other fields, which list no files
+        st.rerun()
+    if again and not dropped and not tree:
+        st.warning(_LOST, icon=":material/cloud_off:")
     with paste:
         pasted = st.chat_input(
             "Click here, then paste an image",
