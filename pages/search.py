@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from components.collection.store import Collection
+from components.collection.collection import Collection
 from components.encoder import Encoder
 from components.ui.model_picker import pick_encoder
 from components.ui.present import heading
@@ -19,10 +19,9 @@ def explore(encoder: Encoder, collection: Collection, presenting: bool) -> None:
         row = st.container(horizontal=True, vertical_alignment="center")
         query = search_query.ask(encoder, collection, row)
         with row:
-            view, allowed, minimum = controls.controls(collection, query, presenting)
-    result = results.find(collection, query, view, allowed, minimum)
-    passing = len(collection) if allowed is None else int(allowed.sum())
-    results.summarise(collection, query, result, passing)
+            view, filters, minimum = controls.controls(collection, query, presenting)
+    result = results.find(collection, query, view, filters, minimum)
+    results.summarise(collection, query, result, collection.count(filters))
     if not len(result):
         st.info(
             "No results. Lower the minimum cosine or remove a filter.",

@@ -23,7 +23,7 @@ from components.collection import writer
 from components.collection.build import BuildJob, build
 from components.collection.manifest import folder_of
 from components.collection.sources.source import SourceSpec
-from components.collection.store import open_collection, verify
+from components.collection.store import open_folder, verify
 from components.errors import CaptionLensError
 from tests.standin import stand_in, tiny_images
 
@@ -113,15 +113,15 @@ class Trial:
     def state(self) -> State | None:
         """Return what a reader finds, None where nothing is published."""
         try:
-            collection = open_collection("mine")
+            collection = open_folder("mine")
         except CaptionLensError as error:
             assert "damaged" not in str(error), error
             return None
         rows = np.arange(len(collection))
-        vectors = collection.vectors.rows(rows)
+        vectors = collection.matrix.rows(rows)
         assert collection.table.num_rows == len(rows)
         return {
-            id_: (vectors[row].tobytes(), collection.thumbnail(row))
+            id_: (vectors[row].tobytes(), collection.thumbnail_at(row))
             for row, id_ in enumerate(collection.ids(rows))
         }
 
@@ -134,7 +134,7 @@ class Trial:
         build(self.job, self.encoder)
         assert self.state() == self.new
         assert verify("mine") == []
-        manifest = open_collection("mine").manifest
+        manifest = open_folder("mine").manifest
         names = {file.name for file in manifest.files} | {"manifest.json", "lock"}
         assert {path.name for path in folder_of("mine").iterdir()} == names
         return reached

@@ -14,7 +14,7 @@ from components.collection.build import BuildJob, build
 from components.collection.query import Term, compose
 from components.collection.search import Limits, search
 from components.collection.sources.source import SourceSpec
-from components.collection.store import open_collection
+from components.collection.store import open_folder
 from components.datasets import captioned
 from components.encoder import Encoded, Encoder, encode, load
 from components.images import source_of
@@ -108,16 +108,16 @@ def through_search(model_id: str, folder: Path, say: Say) -> None:
 
 def _compare(encoder: Encoder, captions: Sequence[str], owners: Sequence[str], say: Say) -> None:
     """Print recall on the collection "test"; ``owners`` are the ids of the captions' images."""
-    collection = open_collection("test")
+    collection = open_folder("test")
     ranks = []
     for caption, owner in zip(captions, owners, strict=True):
         query = compose(encoder, [Term(caption)])
-        ids = collection.ids(search(collection, query.vector, Limits(max(KS))).rows)
+        ids = search(collection, query.vector, Limits(max(KS))).ids
         ranks.append(ids.index(owner) if owner in ids else max(KS))
     shares = " / ".join(f"{100 * np.mean(np.array(ranks) < k):.2f}" for k in KS)
     say(f"\n{len(captions):,} captions, {len(collection):,} images: recall@1 / 5 / 10 in per cent")
     say(f"{'through the search':<44}{shares}")
-    rows = np.array([collection.row_of(owner) for owner in owners])
+    rows = collection.rows(owners)
     known = rows[:, None] == np.arange(len(collection))
-    cosines = encoder.texts(captions) @ np.concatenate(collection.vectors.parts).T
+    cosines = encoder.texts(captions) @ np.concatenate(collection.matrix.parts).T
     say(f"{'exact ranking':<44}{recall_both_ways(cosines, known)[0]}")

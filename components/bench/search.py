@@ -26,7 +26,7 @@ from components.collection.query import compose, parse
 from components.collection.records import Record, table_of, write_table
 from components.collection.search import Limits, search
 from components.collection.sources.source import SourceSpec
-from components.collection.store import open_collection, save_index
+from components.collection.store import open_folder, save_index
 from components.collection.vectors import open_vectors
 from components.collection.writer import SHARD_ROWS
 from components.encoder import load
@@ -101,19 +101,19 @@ def at_25k(rounds: int, say: Say) -> None:
     with temporary_data(), located(RANDOM_CLIP) as place:
         encoder = load(place)
         synthetic("bench", 25_000)
-        collection = open_collection("bench")
+        collection = open_folder("bench")
         texts = [f"photograph number {n} of something" for n in range(_QUERIES)]
 
         def ours(text: str) -> list[str]:
             query = compose(encoder, parse(text))
-            return collection.ids(search(collection, query.vector, Limits(_TOP)).rows)
+            return list(search(collection, query.vector, Limits(_TOP)).ids)
 
         bare, whole = _medians(texts * rounds, lambda text: encoder.texts([text]), ours)
         index = collection.index
         say(f"\n25,000 vectors, {_WIDTH} wide; index: {index.kind}, {index.effort}")
         say(f"{'text encoder alone, p50':<44}{bare:>9.2f} ms")
         say(f"{'text to the ids of its ten nearest, p50':<44}{whole:>9.2f} ms{whole / bare:>9.2f}x")
-        every = np.concatenate(collection.vectors.parts)
+        every = np.concatenate(collection.matrix.parts)
         _compare(every, index.search, rounds, say)
 
 
@@ -175,8 +175,8 @@ def at_1m(rounds: int, say: Say, rows: int = 1_000_000) -> None:
         assert index is not None  # noqa: S101 - synthetic makes one
         say(f"\n{rows:,} vectors, {_WIDTH} wide; index: {index.kind}, {index.effort}")
         say(f"vectors and index made in {time.perf_counter() - start:.0f} s")
-        collection = open_collection("bench")
-        every = np.concatenate(collection.vectors.parts)
+        collection = open_folder("bench")
+        every = np.concatenate(collection.matrix.parts)
         queries = clustered(100, rows // _CLUSTER_SIZE, _SEED + 2)
         truth = np.argsort(-(queries @ every.T), axis=1)[:, :_TOP]
         _compare(every, collection.index.search, rounds, say)
@@ -197,14 +197,14 @@ def _probe(name: str, queries: Floats, truth: np.ndarray) -> _Probe:
 
     base = _resident()
     start = time.perf_counter()
-    collection = open_collection(name)
+    collection = open_folder(name)
     collection.table  # noqa: B018 - the metadata is loaded on first access
     opening = time.perf_counter() - start
     nearest = [collection.index.search(query, _TOP)[0] for query in queries]
     times = []
     for query in queries:
         start = time.perf_counter()
-        collection.ids(search(collection, query, Limits(_TOP)).rows)
+        search(collection, query, Limits(_TOP))
         times.append(1000 * (time.perf_counter() - start))
     hits = [np.isin(rows, row).mean() for row, rows in zip(nearest, truth, strict=True)]
     return _Probe(opening, _resident(), base, float(np.mean(hits)), statistics.median(times))

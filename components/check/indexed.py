@@ -17,7 +17,7 @@ from components.check.findings.duplicates import duplicate_findings, twins
 from components.check.findings.finding import Finding
 from components.check.findings.images import image_facts, image_findings, unreadable
 from components.collection.manifest import CHECK
-from components.collection.store import Collection
+from components.collection.store import FolderCollection
 from components.encoder import Encoder, bank_vectors
 from components.files import write_bytes
 from components.scores import Floats
@@ -45,7 +45,7 @@ class Indexed:
     skipped: Sequence[tuple[str, str]] = ()
 
 
-def of_collection(collection: Collection) -> Indexed:
+def of_collection(collection: FolderCollection) -> Indexed:
     """Return the captions of a collection with its images. Raises Damaged where its metadata is."""
     table = collection.table
     names = tuple(map(str, table["id"].to_pylist()))
@@ -55,10 +55,10 @@ def of_collection(collection: Collection) -> Indexed:
     splits = _column(collection, "split")
     return Indexed(
         CaptionSet(collection.manifest.name, names, tuple(map(str, splits)), texts, owner),
-        collection.vectors.rows(np.arange(len(names))),
+        collection.matrix.rows(np.arange(len(names))),
         np.stack([_numbers(collection, "width"), _numbers(collection, "height")], axis=1),
         [str(digest) for digest in _column(collection, "digest")],
-        collection.thumbnail,
+        collection.thumbnail_at,
         [(str(row["id"]), str(row["reason"])) for row in collection.skipped()],
     )
 
@@ -153,7 +153,7 @@ def _part(
     return rows
 
 
-def _captions(collection: Collection) -> list[list[str]]:
+def _captions(collection: FolderCollection) -> list[list[str]]:
     """Return each image's captions: a collection of a table has them as lists, or as one text."""
     return [
         [str(each) for each in cell] if isinstance(cell, list) else [str(cell)] if cell else []
@@ -161,13 +161,13 @@ def _captions(collection: Collection) -> list[list[str]]:
     ]
 
 
-def _column(collection: Collection, name: str) -> list[object]:
+def _column(collection: FolderCollection, name: str) -> list[object]:
     """Return a column of the metadata; "" where an image, or the collection, has none."""
     if name not in collection.table.column_names:
         return [""] * len(collection)
     return [value if value is not None else "" for value in collection.table[name].to_pylist()]
 
 
-def _numbers(collection: Collection, name: str) -> NDArray[np.int64]:
+def _numbers(collection: FolderCollection, name: str) -> NDArray[np.int64]:
     values = _column(collection, name)
     return np.array([int(v) if isinstance(v, int | float) else 0 for v in values], dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from components.collection.records import INTERNAL
 from components.errors import CaptionLensError
 
 Filters = Mapping[str, Sequence[str]]  # a column's accepted values, as text
+ALL: Filters = MappingProxyType({})  # every image passes
 
 # Shown first, as they are used most; other columns of the source follow.
 _FIRST = (

@@ -1,21 +1,15 @@
 """Searches a collection: the nearest images, filtered, with near-duplicates folded together."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from components.collection.index import Allowed
+from components.collection.collection import MAX_RESULTS, Collection
+from components.collection.filters import Filters
 from components.collection.records import Record
-from components.collection.store import Collection
-from components.collection.vectors import Rows
 from components.scores import Floats
-
-MAX_RESULTS = (
-    1000  # further results are rarely paged to, and an approximate index is less reliable there
-)
-_SAMPLE = 20_000  # rows that the histogram of a large collection is drawn from
 
 
 @dataclass(frozen=True)
@@ -36,14 +30,14 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Results, best first: row numbers and cosines (n,); under each, the rows folded into it."""
+    """Results, best first: ids and cosines (n,); under each, the ids folded into it."""
 
-    rows: Rows
+    ids: tuple[str, ...]
     cosines: Floats
-    folded: tuple[Rows, ...]
+    folded: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -51,21 +45,23 @@ class Limits:
     """Which results a search leaves out."""
 
     top: int = MAX_RESULTS
-    allowed: Allowed | None = None  # (rows,) a row is left out where it is False
+    filters: Filters = field(default_factory=dict)
     min_cosine: float = -1.0
     fold: float | None = None  # a result this near to a better one is folded into it
 
 
 def search(collection: Collection, vector: Floats, limits: Limits = Limits()) -> SearchResult:
-    """Return the images nearest to a unit ``vector`` (width,), best first."""
-    rows, cosines = collection.index.search(vector, limits.top, limits.allowed)
-    near = cosines >= limits.min_cosine
-    rows, cosines = rows[near], cosines[near]
+    """Return the images nearest to a unit ``vector`` (width,), best first. Raises FilterError."""
+    found = collection.find(vector, limits.top, limits.filters, limits.min_cosine)
     if limits.fold is None:
-        return SearchResult(rows, cosines, tuple(rows[:0] for _ in rows))
-    groups = near_duplicates(collection.vectors.rows(rows), limits.fold)
+        return SearchResult(found.ids, found.cosines, ((),) * len(found))
+    groups = near_duplicates(collection.vectors(found.ids), limits.fold)
     leaders = np.array([group[0] for group in groups], dtype=np.intp)
-    return SearchResult(rows[leaders], cosines[leaders], tuple(rows[group[1:]] for group in groups))
+    return SearchResult(
+        tuple(found.ids[row] for row in leaders),
+        found.cosines[leaders],
+        tuple(tuple(found.ids[row] for row in group[1:]) for group in groups),
+    )
 
 
 def near_duplicates(vectors: Floats, threshold: float) -> list[list[int]]:
@@ -85,34 +81,14 @@ def near_duplicates(vectors: Floats, threshold: float) -> list[list[int]]:
     return groups
 
 
-def hits(collection: Collection, rows: Rows, cosines: Sequence[float], first: int = 1) -> list[Hit]:
-    """Return rows as results, ranked from ``first``."""
+def hits(
+    collection: Collection, ids: Sequence[str], cosines: Sequence[float], first: int = 1
+) -> list[Hit]:
+    """Return images as results, ranked from ``first``."""
     results = []
     for rank, (record, cosine) in enumerate(
-        zip(collection.records(rows), cosines, strict=True), start=first
+        zip(collection.records(ids), cosines, strict=True), start=first
     ):
         metadata = {name: value for name, value in record.items() if name not in ("id", "image")}
         results.append(Hit(rank, str(record["id"]), str(record["image"]), float(cosine), metadata))
     return results
-
-
-def browse(collection: Collection, seed: int, allowed: Allowed | None = None) -> Rows:
-    """Return up to MAX_RESULTS row numbers in a random order that ``seed`` fixes."""
-    rows = _allowed_rows(collection, allowed)
-    return np.random.default_rng(seed).permutation(rows)[:MAX_RESULTS]
-
-
-def score_sample(collection: Collection, vector: Floats, allowed: Allowed | None = None) -> Floats:
-    """Return the cosines of all allowed images with a vector, or of 20,000 random ones."""
-    rows = _allowed_rows(collection, allowed)
-    if len(rows) == len(collection) <= _SAMPLE:
-        return collection.vectors.cosines(vector)
-    if len(rows) > _SAMPLE:
-        rows = np.sort(np.random.default_rng(0).choice(rows, _SAMPLE, replace=False))
-    return collection.vectors.rows(rows) @ vector
-
-
-def _allowed_rows(collection: Collection, allowed: Allowed | None) -> Rows:
-    if allowed is None:
-        return np.arange(len(collection), dtype=np.int64)
-    return np.flatnonzero(allowed).astype(np.int64)

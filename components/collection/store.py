@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from components.collection import manifest as files
-from components.collection.index import FaissIndex, remake_index
+from components.collection.collection import MAX_RESULTS, SAMPLE, Found
+from components.collection.filters import ALL, Facet, Filters, facets, mask
+from components.collection.index import Allowed, FaissIndex, remake_index
 from components.collection.manifest import (
     UNDER_WAY,
     CollectionError,
@@ -30,9 +33,11 @@ from components.collection.manifest import (
 )
 from components.collection.records import INTERNAL, Record, joined, read_table
 from components.collection.vectors import Rows, Vectors, open_vectors
+from components.scores import Floats
 
 Bytes = NDArray[np.uint8]
 _LOCK = "lock"
+_RECENT = 20_000  # ids whose rows are kept at hand
 
 
 class CollectionBusy(CollectionError):  # noqa: N818 - named for what the person waits for
@@ -40,12 +45,15 @@ class CollectionBusy(CollectionError):  # noqa: N818 - named for what the person
 
 
 @dataclass(frozen=True)
-class Collection:
-    """One published state; it stays readable after a later one is published."""
+class FolderCollection:
+    """A `Collection` in a folder, and its whole tables; readable after a later one is published.
+
+    Its rows are numbered in the order of ``matrix``, ``table`` and ``index``.
+    """
 
     folder: Path
     manifest: Manifest
-    vectors: Vectors
+    matrix: Vectors
     index: FaissIndex
     # Mapped or open, so they stay readable after a writer deletes them.
     _thumbnails: tuple[Bytes, ...]
@@ -75,28 +83,75 @@ class Collection:
         """The columns of the metadata that are shown."""
         return [name for name in self.table.column_names if name not in INTERNAL]
 
+    def find(self, vector: Floats, top: int, filters: Filters = ALL, least: float = -1.0) -> Found:
+        """Return the images nearest to a unit ``vector``: see `Collection`."""
+        rows, cosines = self.index.search(vector, top, self._allowed(filters))
+        near = cosines >= least
+        return Found(tuple(self.ids(rows[near])), cosines[near])
+
+    def _allowed(self, filters: Filters) -> Allowed | None:
+        """Return (rows,) which rows pass; the last answer is kept, as a page asks several times."""
+        key = tuple((column, tuple(values)) for column, values in filters.items())
+        kept = self._masks.get(key)
+        if kept is None:
+            kept = (mask(self.table, filters),)
+            self._masks.clear()
+            self._masks[key] = kept
+        return kept[0]
+
     @cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {id_: row for row, id_ in enumerate(self._ids.to_pylist())}
+    def _masks(self) -> dict[object, tuple[Allowed | None]]:
+        return {}
 
-    def row_of(self, id_: str) -> int:
-        """Return the row of an id. Raises CollectionError where there is none."""
-        if id_ not in self._row_of:
-            raise CollectionError(f"{self.manifest.name} has no image {id_[:80]!r}.")
-        return self._row_of[id_]
-
-    def ids(self, rows: Rows) -> list[str]:
-        """Return the ids of some rows, in their order."""
-        return [str(self._ids[int(row)]) for row in rows]
+    @cached_property
+    def _recent(self) -> dict[str, int]:
+        """The rows of ids that were found lately; `rows` looks all others up in the table."""
+        return {}
 
     @cached_property
     def _ids(self) -> pa.Array:
         return self.table["id"].combine_chunks()
 
-    def records(self, rows: Rows) -> list[Record]:
-        """Return the metadata of some rows, in their order, without internal columns."""
-        records: list[Record] = self.table.select(self.columns).take(pa.array(rows)).to_pylist()
+    def ids(self, rows: Rows) -> list[str]:
+        """Return the ids of some rows, in their order."""
+        ids = [str(id_) for id_ in self._ids.take(pa.array(rows)).to_pylist()]
+        if len(self._recent) > _RECENT:
+            self._recent.clear()
+        self._recent.update(zip(ids, map(int, rows), strict=True))
+        return ids
+
+    def rows(self, ids: Sequence[str]) -> Rows:
+        """Return the rows of some ids, in their order. Raises CollectionError for an unknown id."""
+        known = {id_: row for id_ in ids if (row := self._recent.get(id_)) is not None}
+        missing = [id_ for id_ in ids if id_ not in known]
+        if missing:
+            found = np.flatnonzero(pc.is_in(self._ids, pa.array(missing, self._ids.type)))
+            known |= zip(self.ids(found), found.tolist(), strict=True)
+        for id_ in missing:
+            if id_ not in known:
+                raise CollectionError(f"{self.manifest.name} has no image {id_[:80]!r}.")
+        return np.array([known[id_] for id_ in ids], dtype=np.int64)
+
+    def records(self, ids: Sequence[str]) -> list[Record]:
+        """Return the metadata of images, in their order, without internal columns."""
+        rows = pa.array(self.rows(ids))
+        records: list[Record] = self.table.select(self.columns).take(rows).to_pylist()
         return records
+
+    def vectors(self, ids: Sequence[str]) -> Floats:
+        """Return (len(ids), width): the images' unit vectors, in their order."""
+        return self.matrix.rows(self.rows(ids))
+
+    def thumbnail(self, id_: str) -> bytes:
+        """Return the JPEG bytes of an image's thumbnail."""
+        return self.thumbnail_at(int(self.rows([id_])[0]))
+
+    def thumbnail_at(self, row: int) -> bytes:
+        """Return the JPEG bytes of a row's thumbnail."""
+        shards, offsets, sizes = self._offsets
+        start = offsets[row]
+        jpeg: bytes = self._thumbnails[shards[row]][start : start + sizes[row]].tobytes()
+        return jpeg
 
     @cached_property
     def _offsets(self) -> tuple[Rows, Rows, Rows]:
@@ -108,12 +163,38 @@ class Collection:
         starts = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, dtype=np.int64)
         return shards, before - before[starts[shards]] if len(sizes) else before, sizes
 
-    def thumbnail(self, row: int) -> bytes:
-        """Return the JPEG bytes of a row's thumbnail."""
-        shards, offsets, sizes = self._offsets
-        start = offsets[row]
-        jpeg: bytes = self._thumbnails[shards[row]][start : start + sizes[row]].tobytes()
-        return jpeg
+    def facets(self) -> list[Facet]:
+        """Return the columns that can be filtered by a choice."""
+        return self._facets
+
+    @cached_property
+    def _facets(self) -> list[Facet]:
+        return facets(self.table)
+
+    def count(self, filters: Filters = ALL) -> int:
+        """Return how many images pass."""
+        allowed = self._allowed(filters)
+        return len(self) if allowed is None else int(allowed.sum())
+
+    def browse(self, seed: int, filters: Filters = ALL) -> list[str]:
+        """Return up to MAX_RESULTS ids in a random order that ``seed`` fixes."""
+        rows = np.random.default_rng(seed).permutation(self._passing(filters))
+        return self.ids(rows[:MAX_RESULTS])
+
+    def score_sample(self, vector: Floats, filters: Filters = ALL) -> Floats:
+        """Return the cosines of all images that pass, or of SAMPLE random ones."""
+        rows = self._passing(filters)
+        if len(rows) == len(self) <= SAMPLE:
+            return self.matrix.cosines(vector)
+        if len(rows) > SAMPLE:
+            rows = np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False))
+        return self.matrix.rows(rows) @ vector
+
+    def _passing(self, filters: Filters) -> Rows:
+        allowed = self._allowed(filters)
+        if allowed is None:
+            return np.arange(len(self), dtype=np.int64)
+        return np.flatnonzero(allowed).astype(np.int64)
 
     def skipped(self) -> list[dict[str, Any]]:
         """Return the images that were skipped: id, and the reason in a sentence. Raises Damaged."""
@@ -123,7 +204,7 @@ class Collection:
         return rows
 
 
-def open_collection(name: str) -> Collection:
+def open_folder(name: str) -> FolderCollection:
     """Return a collection as last published; a damaged index is made again from the vectors.
 
     Raises CollectionError where there is none of this name, and Damaged where other files are.
@@ -137,7 +218,7 @@ def open_collection(name: str) -> Collection:
     except (OSError, ValueError, Damaged) as error:
         again = read_manifest(folder)
         if again and again.generation != manifest.generation:  # published in between
-            return open_collection(name)
+            return open_folder(name)
         if isinstance(error, Damaged):
             raise
         raise disk_error(name, error) from error
@@ -149,7 +230,7 @@ def _missing(name: str, folder: Path) -> str:
     return f"There is no collection {name}. Choose another, or build it."
 
 
-def _opened(folder: Path, manifest: Manifest) -> Collection:
+def _opened(folder: Path, manifest: Manifest) -> FolderCollection:
     skipped_file = (manifest.skipped,) if manifest.skipped else ()
     for file in (*(file for shard in manifest.shards for file in shard.files), *skipped_file):
         if not files.has_size(folder / file.name, file.bytes):
@@ -160,7 +241,7 @@ def _opened(folder: Path, manifest: Manifest) -> Collection:
     thumbnails = [np.memmap(folder / s.thumbnails.name, mode="r") for s in manifest.shards]
     metadata = tuple(pa.OSFile(str(folder / s.metadata.name)) for s in manifest.shards)
     skipped = pa.OSFile(str(folder / manifest.skipped.name)) if manifest.skipped else None
-    return Collection(folder, manifest, vectors, index, tuple(thumbnails), metadata, skipped)
+    return FolderCollection(folder, manifest, vectors, index, tuple(thumbnails), metadata, skipped)
 
 
 def _index(folder: Path, manifest: Manifest, vectors: Vectors) -> FaissIndex:
@@ -269,14 +350,14 @@ def verify(name: str) -> list[str]:
             for file in manifest.files
             if not file.is_whole(folder)
         ]
-    return broken or _verify_contents(open_collection(name))
+    return broken or _verify_contents(open_folder(name))
 
 
-def _verify_contents(collection: Collection) -> list[str]:
+def _verify_contents(collection: FolderCollection) -> list[str]:
     errors = []
-    if collection.table.num_rows != len(collection.vectors):
+    if collection.table.num_rows != len(collection.matrix):
         errors.append("The metadata and the vectors have different numbers of rows.")
-    for chunk in collection.vectors.chunks():
+    for chunk in collection.matrix.chunks():
         if not np.allclose(np.linalg.norm(chunk, axis=1), 1.0, atol=1e-3):
             errors.append("Some vectors are not of length one.")
             break

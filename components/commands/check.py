@@ -10,7 +10,7 @@ from components.check.findings.finding import KINDS
 from components.collection.build import BuildJob, build, describe, summary
 from components.collection.manifest import CHECK
 from components.collection.sources.source import SourceSpec
-from components.collection.store import Collection, open_collection
+from components.collection.store import FolderCollection, open_folder
 from components.commands.console import (
     SKIPPED,
     DataOption,
@@ -98,10 +98,12 @@ def _check_output(source: Path, out: Path, cleaned: bool) -> None:
         raise CaptionLensError("--cleaned needs the dataset's own file: a collection has none.")
 
 
-def _collection(source: Path, images: Path | None, encoder: Encoder, stop: Stop) -> Collection:
+def _collection(
+    source: Path, images: Path | None, encoder: Encoder, stop: Stop
+) -> FolderCollection:
     """Return the collection of a dataset's images, built or updated; or the one of that name."""
     if not source.exists():
-        return open_collection(str(source))
+        return open_folder(str(source))
     job = _job(source, images)
     line = ProgressLine()
     done = build(job, encoder, lambda now: line.show(describe(now)), stop)
@@ -109,7 +111,7 @@ def _collection(source: Path, images: Path | None, encoder: Encoder, stop: Stop)
     say(summary(done))
     if stop.is_set():
         raise typer.Exit(stop.status)
-    return open_collection(job.name)
+    return open_folder(job.name)
 
 
 def _job(source: Path, images: Path | None) -> BuildJob:
@@ -128,7 +130,7 @@ def _job(source: Path, images: Path | None) -> BuildJob:
     return BuildJob(f"{name or 'captions'} check", SourceSpec("captions", str(file), root))
 
 
-def _checked(encoder: Encoder, collection: Collection, stop: Stop) -> "Checked":
+def _checked(encoder: Encoder, collection: FolderCollection, stop: Stop) -> "Checked":
     from components.check.indexed import check_indexed, encode_captions, of_collection
 
     line = ProgressLine()
@@ -146,7 +148,7 @@ def _checked(encoder: Encoder, collection: Collection, stop: Stop) -> "Checked":
     return checked
 
 
-def _decisions(file: Path | None, collection: Collection) -> "Decisions":
+def _decisions(file: Path | None, collection: FolderCollection) -> "Decisions":
     """Return the decisions of a file, or those that were made on the page."""
     from components.check.decisions import Decisions
     from components.check.indexed import DECISIONS
@@ -166,13 +168,17 @@ def _write(source: Path, out: Path, checked: "Checked", known: "Decisions", clea
 
 
 def _report(
-    file: Path, encoder: Encoder, collection: Collection, checked: "Checked", known: "Decisions"
+    file: Path,
+    encoder: Encoder,
+    collection: FolderCollection,
+    checked: "Checked",
+    known: "Decisions",
 ) -> None:
     from components.files import write_bytes
     from components.output.check_report import CheckReport, html
     from components.output.report import receipt
 
-    page = html(CheckReport(checked, collection.thumbnail, known, receipt(encoder)))
+    page = html(CheckReport(checked, collection.thumbnail_at, known, receipt(encoder)))
     write_bytes(file, page.encode())
 
 
@@ -205,7 +211,7 @@ def _table(checked: "Checked", top: int) -> str:
     return "\n".join(lines)
 
 
-def _end(checked: "Checked", collection: Collection, fail_above: float | None) -> None:
+def _end(checked: "Checked", collection: FolderCollection, fail_above: float | None) -> None:
     share = checked.suspects / len(checked.data)
     if fail_above is not None and share > fail_above:
         say(f"{share:.1%} of the pairs are suspect, more than {fail_above:.1%}.")

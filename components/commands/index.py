@@ -15,7 +15,7 @@ from components.collection.manifest import (
     read_manifest,
 )
 from components.collection.sources.source import Kind, SourceSpec
-from components.collection.store import collections, open_collection, remove, verify
+from components.collection.store import collections, open_folder, remove, verify
 from components.commands.console import (
     SKIPPED,
     DataOption,
@@ -106,7 +106,7 @@ def _run(job: BuildJob, model: str) -> None:
     if stop.is_set():
         raise typer.Exit(stop.status)
     if report.skipped:
-        for row in open_collection(job.name).skipped()[:20]:
+        for row in open_folder(job.name).skipped()[:20]:
             say(f"skipped: {row['reason']}")
         raise typer.Exit(SKIPPED)
 
@@ -132,7 +132,7 @@ def _unfinished(manifest: Manifest) -> str:
 @index_app.command()
 def info(name: str, data_dir: DataOption = None) -> None:
     """Show the size, source, model and index of a collection, and its skipped images."""
-    collection = open_collection(name)
+    collection = open_folder(name)
     manifest = collection.manifest
     index = manifest.index
     assert index is not None  # noqa: S101 - nothing is published without

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from components.collection.store import Collection, open_collection
+from components.collection.store import FolderCollection, open_folder
 from components.commands.console import (
     SKIPPED,
     DataOption,
@@ -121,24 +121,26 @@ def _text(file: Path) -> str:
         raise LabelError(f"{file.name} is not text in UTF-8.") from error
 
 
-def _opened(place: str, true: str) -> tuple[Collection | None, Given]:
+def _opened(place: str, true: str) -> tuple[FolderCollection | None, Given]:
     """Return the collection of a name, or the images of files; the given labels of either."""
     if place == "samples":
         return None, Given(sample_sources())
     path = Path(place).expanduser()
     if path.exists():
         return None, read_images(path, true)
-    collection = open_collection(place)
+    collection = open_folder(place)
     column = label_column(collection.columns, true)
     values = collection.table[column].to_pylist() if column else []
     return collection, Given((), ["" if value is None else str(value) for value in values])
 
 
-def _encoded(encoder: Encoder, collection: Collection | None, given: Given, stop: Stop) -> _Images:
+def _encoded(
+    encoder: Encoder, collection: FolderCollection | None, given: Given, stop: Stop
+) -> _Images:
     if collection:
         collection.manifest.check_model(encoder.spec.id, encoder.revision)
         names = [str(id_) for id_ in collection.table["id"].to_pylist()]
-        return _Images(names, collection.vectors.chunks(), given.labels)
+        return _Images(names, collection.matrix.chunks(), given.labels)
     kept: list[int] = []
     reasons = [*given.missing]
     chunks = [

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from components.collection.filters import mask
+from components.collection.collection import MAX_RESULTS
+from components.collection.opening import open_collection
 from components.collection.query import compose, parse
-from components.collection.search import MAX_RESULTS, Hit, Limits, hits
+from components.collection.search import Hit, Limits, hits
 from components.collection.search import search as find
-from components.collection.store import open_collection
 from components.commands.console import DataOption, Format, FormatOption, load_encoder
 from components.encoder import Encoder
 from components.errors import CaptionLensError
@@ -38,14 +38,13 @@ def search(
     data_dir: DataOption = None,
 ) -> None:
     """Find the images of collection NAME nearest to TEXT, to --image, or to both."""
-    collection = open_collection(name)
-    allowed = mask(collection.table, _filters(filters or ()))
+    collection, chosen = open_collection(name), _filters(filters or ())
     encoder = load_encoder(collection.manifest.model)
     collection.manifest.check_model(encoder.spec.id, encoder.revision)
     by_image = _vector(encoder, image) if image else None
     query = compose(encoder, parse(text), by_image, templates=templates)
-    results = find(collection, query.vector, Limits(top, allowed))
-    typer.echo(_formatted(hits(collection, results.rows, [*map(float, results.cosines)]), form))
+    results = find(collection, query.vector, Limits(top, chosen))
+    typer.echo(_formatted(hits(collection, results.ids, [*map(float, results.cosines)]), form))
 
 
 def _filters(pairs: Sequence[str]) -> dict[str, list[str]]:

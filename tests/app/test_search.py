@@ -17,7 +17,7 @@ from components.collection.build import BuildJob, build
 from components.collection.manifest import folder_of
 from components.collection.search import hits
 from components.collection.sources.source import SourceSpec
-from components.collection.store import locked, open_collection
+from components.collection.store import locked, open_folder
 from components.encoder import Encoder, load
 from components.images import sample_captions, sample_sources
 from components.settings import ROOT
@@ -161,7 +161,7 @@ def test_samples_of_an_earlier_revision_of_the_model_are_indexed_again(encoder: 
     build(BuildJob("samples", SourceSpec("samples")), replace(encoder, revision="earlier"))
     app = search()
     assert len(results(app)) == PAGE
-    assert open_collection("samples").manifest.revision == encoder.revision
+    assert open_folder("samples").manifest.revision == encoder.revision
     assert not app.get("progress")  # it is over
 
 
@@ -296,8 +296,8 @@ def test_no_path_of_a_read_only_server_is_exported(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(BuildJob("samples", SourceSpec("samples")), encoder)
-    collection = open_collection("samples")
-    row = hits(collection, np.array([0]), [0.5])[0].flat()
+    collection = open_folder("samples")
+    row = hits(collection, collection.ids(np.array([0])), [0.5])[0].flat()
     assert shareable(row)["location"]
     monkeypatch.setenv("CAPTIONLENS_READ_ONLY", "1")
     assert str(ROOT) not in json.dumps(shareable(row), default=str)

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from components.collection.build import BuildJob, build
 from components.collection.sources.source import SourceSpec
-from components.collection.store import open_collection
+from components.collection.store import open_folder
 from components.encoder import load
 from tests.browser.helpers import visited
 
@@ -64,7 +64,7 @@ def measure(folder: Path, rounds: int) -> None:
             page.wait_for_timeout(700)
             if number >= 4:  # the first ones load what is loaded once
                 times.append(taken)
-        size = len(open_collection("bench"))
+        size = len(open_folder("bench"))
     low, high = min(times), max(times)
     print(  # noqa: T201 - a script's result
         f"{size:,} images, {rounds} queries: p50 {statistics.median(times):.0f} ms"

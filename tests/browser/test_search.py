@@ -18,7 +18,7 @@ from components.collection.build import BuildJob, build
 from components.collection.manifest import folder_of, write_manifest
 from components.collection.sources.source import SourceSpec
 from components.collection.sources.unsplash import Unsplash
-from components.collection.store import open_collection
+from components.collection.store import open_folder
 from components.encoder import load
 from components.images import sample_captions
 from tests.browser.helpers import (
@@ -282,9 +282,9 @@ def test_a_folder_is_indexed_from_the_page_and_removed(
 
 def test_a_collection_removed_under_the_open_page(server: Server, page: Page, many: str) -> None:
     shutil.copytree(folder_of(many), folder_of("fleeting"))
-    manifest = open_collection(many).manifest
+    manifest = open_folder(many).manifest
     write_manifest(folder_of("fleeting"), replace(manifest, name="fleeting"))
-    assert len(open_collection("fleeting")) == 60
+    assert len(open_folder("fleeting")) == 60
     page.goto(f"{server.url}/search?search_in=fleeting&search_fold=1.0")
     expect(page.get_by_text("60 images in random order")).to_be_visible()
     settled(page)

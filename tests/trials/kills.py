@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from components.collection.store import open_collection, verify
+from components.collection.store import open_folder, verify
 from components.settings import ROOT
 
 State = dict[str, tuple[bytes, bytes]]  # id -> vector and thumbnail
@@ -84,12 +84,15 @@ def _build(images: Path, data: Path, seconds: float | None) -> bool:
 def _state(data: Path) -> State:
     """Return what a reader finds in the collection that was built."""
     os.environ["CAPTIONLENS_DATA"] = str(data)
-    collection = open_collection(_NAME)
+    collection = open_folder(_NAME)
     rows = np.arange(len(collection))
-    vectors = collection.vectors.rows(rows)
+    vectors = collection.matrix.rows(rows)
     ids = collection.ids(rows)
     assert len(set(ids)) == len(ids)
-    return {id_: (vectors[row].tobytes(), collection.thumbnail(row)) for row, id_ in enumerate(ids)}
+    return {
+        id_: (vector.tobytes(), collection.thumbnail_at(row))
+        for row, (id_, vector) in enumerate(zip(ids, vectors, strict=True))
+    }
 
 
 def _write_images(folder: Path, count: int) -> Path:

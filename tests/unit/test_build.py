@@ -22,11 +22,11 @@ from components.collection.open_shard import Row
 from components.collection.records import Record
 from components.collection.sources.source import SourceSpec
 from components.collection.store import (
-    Collection,
     CollectionBusy,
+    FolderCollection,
     collections,
     locked,
-    open_collection,
+    open_folder,
     remove,
     verify,
 )
@@ -69,23 +69,23 @@ def index(encoder: Encoder, folder: Path, name: str = "mine", rebuild: bool = Fa
     return build(BuildJob(name, SourceSpec("folder", str(folder)), rebuild), encoder)
 
 
-def vectors_of(collection: Collection) -> dict[str, Floats]:
+def vectors_of(collection: FolderCollection) -> dict[str, Floats]:
     ids = collection.table["id"].to_pylist()
-    return dict(zip(ids, np.concatenate([*collection.vectors.chunks()]), strict=True))
+    return dict(zip(ids, np.concatenate([*collection.matrix.chunks()]), strict=True))
 
 
 def test_samples_are_built_and_found(encoder: Encoder) -> None:
     report = build(BuildJob("samples", SourceSpec("samples")), encoder)
     assert (report.added, report.skipped, report.manifest.complete) == (COUNT, 0, True)
-    collection = open_collection("samples")
-    rows, cosines = collection.index.search(encoder.texts(["a tabby cat"])[0], 3)
-    best = collection.records(rows)[0]
+    collection = open_folder("samples")
+    found = collection.find(encoder.texts(["a tabby cat"])[0], 3)
+    best = collection.records(found.ids)[0]
     assert best["id"] == "chelsea.jpg"
     assert best["captions"] == ["a facial photo of a tabby cat"]
     assert (best["photographer"], best["licence"]) == ("Stefan van der Walt", "CC0")
     assert str(best["page_url"]).startswith("https://scikit-image.org/")
-    assert cosines[0] > 0.4
-    with Image.open(io.BytesIO(collection.thumbnail(int(rows[0])))) as small:
+    assert found.cosines[0] > 0.4
+    with Image.open(io.BytesIO(collection.thumbnail(found.ids[0]))) as small:
         assert (small.format, small.size) == ("JPEG", (320, 213))
     assert verify("samples") == []
 
@@ -97,8 +97,8 @@ def test_metadata_says_what_the_file_says(encoder: Encoder, images: Path) -> Non
     exif[0x0112] = 6  # lies on its side: upright it is 400 wide
     image.save(images / "trip" / "blue.png", exif=exif)
     index(encoder, images)
-    collection = open_collection("mine")
-    record = collection.records(np.array([collection.row_of("trip/blue.png")]))[0]
+    collection = open_folder("mine")
+    record = collection.records(["trip/blue.png"])[0]
     assert record["location"] == str(images / "trip" / "blue.png")
     found = {name: record[name] for name in ("width", "height", "year", "folder", "file_type")}
     assert found == {
@@ -117,7 +117,7 @@ def test_bad_images_are_listed_and_the_others_indexed(encoder: Encoder, images: 
     (images / "outside.jpg").symlink_to(SAMPLES / "coins.jpg")
     shutil.copy(images / "coffee.jpg", images / "again.jpg")
     report = index(encoder, images)
-    skipped = {row["id"]: row["reason"] for row in open_collection("mine").skipped()}
+    skipped = {row["id"]: row["reason"] for row in open_folder("mine").skipped()}
     assert report.manifest.rows == 6
     assert set(skipped) == {"broken.jpg", "empty.png", "coffee.jpg"}
     assert skipped["coffee.jpg"] == "coffee.jpg is the same file as again.jpg."
@@ -128,18 +128,18 @@ def test_a_name_that_is_not_text_is_skipped_and_named(encoder: Encoder, images: 
     shutil.copy(images / "coffee.jpg", os.fsdecode(os.fsencode(images / "caf") + b"\xe9.jpg"))
     report = index(encoder, images)
     assert (report.added, report.skipped) == (6, 1)
-    reason = str(open_collection("mine").skipped()[0]["reason"])
+    reason = str(open_folder("mine").skipped()[0]["reason"])
     assert "caf?.jpg: its name is not valid Unicode. Rename it to index it." in reason
 
 
 def test_an_update_adds_drops_and_encodes_again(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
-    before = vectors_of(open_collection("mine"))
+    before = vectors_of(open_folder("mine"))
     (images / "rocket.jpg").unlink()
     shutil.copy(SAMPLES / "camera.jpg", images)
     shutil.copy(SAMPLES / "coins.jpg", images / "coffee.jpg")  # another image, the same name
     report = index(encoder, images)
-    after = vectors_of(open_collection("mine"))
+    after = vectors_of(open_folder("mine"))
     assert (report.added, report.kept, report.dropped) == (2, 4, 1)
     assert set(after) == (set(before) - {"rocket.jpg"}) | {"camera.jpg"}
     assert before["coffee.jpg"] @ after["coffee.jpg"] < 0.9
@@ -163,12 +163,12 @@ def test_many_small_updates_do_not_leave_many_shards(encoder: Encoder, tmp_path:
         shutil.copy(SAMPLES / name, folder)
         report = index(encoder, folder, "growing")
     assert len(report.manifest.shards) <= 17
-    collection = open_collection("growing")
+    collection = open_folder("growing")
     build(BuildJob("samples", SourceSpec("samples")), encoder)
-    expected, found = vectors_of(open_collection("samples")), vectors_of(collection)
+    expected, found = vectors_of(open_folder("samples")), vectors_of(collection)
     assert found.keys() == expected.keys()
     assert all(np.allclose(found[name], expected[name], atol=1e-5) for name in names)
-    assert [collection.thumbnail(row)[:2] for row in range(COUNT)] == [b"\xff\xd8"] * COUNT
+    assert [collection.thumbnail_at(row)[:2] for row in range(COUNT)] == [b"\xff\xd8"] * COUNT
     assert verify("growing") == []
 
 
@@ -177,7 +177,7 @@ def test_the_copy_takes_over_when_the_first_is_deleted(encoder: Encoder, images:
     index(encoder, images)
     (images / "coffee.jpg").unlink()
     report = index(encoder, images)
-    assert "same.jpg" in vectors_of(open_collection("mine"))
+    assert "same.jpg" in vectors_of(open_folder("mine"))
     assert report.skipped == 0
 
 
@@ -186,29 +186,29 @@ def test_a_missing_folder_leaves_the_collection(encoder: Encoder, images: Path) 
     images.rename(images.with_name("elsewhere"))
     with pytest.raises(Exception, match="is not a folder"):
         index(encoder, images)
-    assert len(open_collection("mine")) == 6
+    assert len(open_folder("mine")) == 6
 
 
 def test_readers_keep_what_they_opened(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
-    before = vectors_of(open_collection("mine"))
-    reader = open_collection("mine")  # it has read nothing but the manifest yet
+    before = vectors_of(open_folder("mine"))
+    reader = open_folder("mine")  # it has read nothing but the manifest yet
     for name in ("chelsea", "coffee", "rocket"):
         (images / f"{name}.jpg").unlink()
     index(encoder, images)
-    assert len(open_collection("mine")) == 3
+    assert len(open_folder("mine")) == 3
     assert all((vectors_of(reader)[name] == before[name]).all() for name in before)
-    assert [Image.open(io.BytesIO(reader.thumbnail(row))).size for row in range(6)]
+    assert [Image.open(io.BytesIO(reader.thumbnail_at(row))).size for row in range(6)]
 
 
 def test_a_removed_collection_stays_readable_while_open(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
-    reader = open_collection("mine")
+    reader = open_folder("mine")
     assert remove("mine") > 0
-    assert reader.thumbnail(0)
+    assert reader.thumbnail_at(0)
     assert reader.skipped() == []
     with pytest.raises(CollectionError, match="There is no collection mine"):
-        open_collection("mine")
+        open_folder("mine")
     assert collections() == []
 
 
@@ -219,7 +219,7 @@ def test_a_second_writer_is_refused_and_readers_are_not(encoder: Encoder, images
             index(encoder, images)
         with pytest.raises(CollectionBusy):
             remove("mine")
-        assert len(open_collection("mine")) == 6
+        assert len(open_folder("mine")) == 6
 
 
 def test_another_model_is_reported_and_may_rebuild(
@@ -227,7 +227,7 @@ def test_another_model_is_reported_and_may_rebuild(
 ) -> None:
     index(encoder, images)
     other = load(checkpoints.write("clip", tmp_path / "tiny"))
-    manifest = open_collection("mine").manifest
+    manifest = open_folder("mine").manifest
     with pytest.raises(OtherModel, match="was indexed with pocket"):
         manifest.check_model(other.spec.id, other.revision)
     with pytest.raises(OtherModel, match="another revision"):
@@ -236,7 +236,7 @@ def test_another_model_is_reported_and_may_rebuild(
         index(other, images)
     report = index(other, images, rebuild=True)
     assert (report.manifest.model, report.manifest.rows) == (other.spec.id, 6)
-    assert open_collection("mine").vectors.width == other.recipe.width
+    assert open_folder("mine").matrix.width == other.recipe.width
 
 
 def test_an_interrupted_rebuild_leaves_the_old_state(
@@ -246,7 +246,7 @@ def test_an_interrupted_rebuild_leaves_the_old_state(
     other = load(checkpoints.write("clip", tmp_path / "tiny"))
     with writing("mine", SourceSpec("folder", str(images)), other, True):
         pass  # ends before anything is published
-    assert len(open_collection("mine")) == 6
+    assert len(open_folder("mine")) == 6
     assert index(encoder, images).kept == 6
     assert index(other, images, rebuild=True).manifest.rows == 6
 
@@ -274,8 +274,8 @@ def test_a_damaged_index_is_made_again(encoder: Encoder, images: Path, damage: s
     else:
         file.write_bytes(b"noise" * 99 if damage == "noise" else file.read_bytes()[:-9])
     assert verify("mine") == [f"{file.name} is missing or damaged."]
-    rows, _ = open_collection("mine").index.search(encoder.texts(["a cat"])[0], 1)
-    assert open_collection("mine").records(rows)[0]["id"] == "chelsea.jpg"
+    found = open_folder("mine").find(encoder.texts(["a cat"])[0], 1)
+    assert found.ids == ("chelsea.jpg",)
     assert verify("mine") == []
 
 
@@ -287,14 +287,14 @@ def test_damaged_vectors_are_reported(encoder: Encoder, images: Path) -> None:
     assert verify("mine") == [f"{file.name} is missing or damaged."]
     file.write_bytes(whole[:-8])
     with pytest.raises(CollectionError, match="mine is damaged"):
-        open_collection("mine")
+        open_folder("mine")
 
 
 def test_a_damaged_manifest_is_reported_and_can_be_rebuilt(encoder: Encoder, images: Path) -> None:
     index(encoder, images)
     (folder_of("mine") / "manifest.json").write_text("{")
     with pytest.raises(CollectionError, match="damaged"):
-        open_collection("mine")
+        open_folder("mine")
     assert [type(each) for each in collections()] == [Damaged]
     assert index(encoder, images, rebuild=True).manifest.rows == 6
 
@@ -310,7 +310,7 @@ def test_a_manifest_of_an_older_version_is_read(encoder: Encoder, tmp_path: Path
     written["source"]["pictures"] = written["source"].pop("images")
     del written["sha256"]  # nor did it have a checksum
     file.write_text(json.dumps(written))
-    assert open_collection("old").manifest.source == job.source
+    assert open_folder("old").manifest.source == job.source
     assert build(job, encoder).kept == 1
 
 
@@ -327,7 +327,7 @@ def test_a_stop_keeps_finished_images_and_the_next_build_resumes(
     first = build(job, encoder, on_progress, stop)
     assert not first.manifest.complete
     assert 0 < first.manifest.rows < 6
-    assert len(open_collection("mine")) == first.manifest.rows
+    assert len(open_folder("mine")) == first.manifest.rows
     second = build(job, encoder)
     assert (second.manifest.rows, second.kept) == (6, first.manifest.rows)
     assert second.manifest.complete
@@ -356,12 +356,12 @@ def test_many_shards_are_one_collection(encoder: Encoder, monkeypatch: pytest.Mo
     monkeypatch.setattr("components.collection.build.COMMIT", 4)
     monkeypatch.setattr(type(encoder), "batch", 4, raising=False)
     build(BuildJob("samples", SourceSpec("samples")), encoder)
-    collection = open_collection("samples")
+    collection = open_folder("samples")
     assert len(collection.manifest.shards) > 1
     for row, id_ in enumerate(collection.table["id"].to_pylist()):
         vector = encoder.images([Image.open(SAMPLES / id_).convert("RGB")])[0]
-        assert collection.vectors.rows(np.array([row]))[0] @ vector > 0.99
-        assert collection.thumbnail(row)[:2] == b"\xff\xd8"
+        assert collection.matrix.rows(np.array([row]))[0] @ vector > 0.99
+        assert collection.thumbnail_at(row)[:2] == b"\xff\xd8"
 
 
 @pytest.fixture
@@ -402,24 +402,22 @@ def test_twenty_kills_lose_nothing(many: Path, data: Path) -> None:
         else:
             kills += 1
     assert start("killed").wait() == start("uninterrupted").wait() == 1  # two images were skipped
-    uninterrupted, killed = (
-        vectors_of(open_collection(name)) for name in ("uninterrupted", "killed")
-    )
-    assert len(killed) == len(open_collection("killed")) == 1200
+    uninterrupted, killed = (vectors_of(open_folder(name)) for name in ("uninterrupted", "killed"))
+    assert len(killed) == len(open_folder("killed")) == 1200
     assert killed.keys() == uninterrupted.keys()
     assert all(np.allclose(killed[id_], uninterrupted[id_], atol=1e-5) for id_ in uninterrupted)
     assert verify("killed") == []
     for row in (0, 599, 1199):
-        thumbnails = [open_collection(name) for name in ("uninterrupted", "killed")]
+        thumbnails = [open_folder(name) for name in ("uninterrupted", "killed")]
         ids = [each.table["id"].to_pylist()[row] for each in thumbnails]
-        assert thumbnails[0].thumbnail(row) == thumbnails[1].thumbnail(thumbnails[1].row_of(ids[0]))
+        assert thumbnails[0].thumbnail_at(row) == thumbnails[1].thumbnail(ids[0])
 
 
 def test_every_torn_write_is_cut_off(encoder: Encoder, images: Path) -> None:
     """A kill between any two writes of a batch leaves a state that the next build resumes from."""
     spec = SourceSpec("folder", str(images))
     whole = index(encoder, images, "whole").manifest
-    expected = vectors_of(open_collection("whole"))
+    expected = vectors_of(open_folder("whole"))
     assert whole.rows == 6
     for torn in ("vectors", "thumbnails", "jsonl"):
         name = f"torn {torn}"
@@ -436,7 +434,7 @@ def test_every_torn_write_is_cut_off(encoder: Encoder, images: Path) -> None:
         file = next(folder_of(name).glob(f"*.{torn}"))
         file.write_bytes(file.read_bytes() + b'{"id": "half')
         index(encoder, images, name)
-        found = vectors_of(open_collection(name))
+        found = vectors_of(open_folder(name))
         assert found.keys() == expected.keys()
         assert all((found[id_] == expected[id_]).all() for id_ in expected)
         assert verify(name) == []

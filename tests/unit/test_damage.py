@@ -11,7 +11,7 @@ from components.collection import writer
 from components.collection.build import BuildJob, BuildProgress, BuildReport, build, summary
 from components.collection.manifest import CollectionError, Damaged, folder_of
 from components.collection.sources.source import SourceSpec
-from components.collection.store import collections, open_collection, verify
+from components.collection.store import collections, open_folder, verify
 from components.encoder import Encoder
 from tests.standin import stand_in, tiny_images
 
@@ -67,12 +67,12 @@ def index(encoder: Encoder, images: Path, rebuild: bool = False, name: str = "mi
 
 def state(name: str = "mine") -> State:
     """Return what a reader finds, having read all of it."""
-    collection = open_collection(name)
+    collection = open_folder(name)
     collection.skipped()
     rows = np.arange(len(collection))
-    vectors = collection.vectors.rows(rows)
+    vectors = collection.matrix.rows(rows)
     return {
-        id_: (vectors[row].tobytes(), collection.thumbnail(row))
+        id_: (vectors[row].tobytes(), collection.thumbnail_at(row))
         for row, id_ in enumerate(collection.ids(rows))
     }
 

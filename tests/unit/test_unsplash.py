@@ -15,7 +15,7 @@ from components.collection.sources.remote import Fetcher
 from components.collection.sources.source import Item, SourceSpec
 from components.collection.sources.table import Table
 from components.collection.sources.unsplash import Unsplash, UnsplashError, with_query
-from components.collection.store import open_collection
+from components.collection.store import open_folder
 from components.datasets.table import TableError
 from components.encoder import Encoder, Skipped, load
 from components.errors import CaptionLensError
@@ -141,13 +141,13 @@ def test_a_collection_with_dead_slow_and_broken_links(
     server.troubles["/photo-5"] = Trouble(pause=0.05)
     server.files["/photo-6"] = b"no image"
     report = index(encoder, Unsplash(f"{server.url}/lite.zip", 0, fetcher))
-    collection = open_collection("unsplash")
+    collection = open_folder("unsplash")
     skipped = {row["id"]: row["reason"] for row in collection.skipped()}
     assert (report.manifest.rows, set(skipped)) == (27, {"photo-1", "photo-2", "photo-6"})
     assert "answered with status 404" in skipped["photo-1"]
     assert "ended before it was complete" in skipped["photo-2"]
     assert {request.query for request in server.asked_for("/photo-0")} == {"w=640&q=80&fm=jpg"}
-    record = collection.records(np.array([collection.row_of("photo-3")]))[0]
+    record = collection.records(["photo-3"])[0]
     assert (record["width"], record["orientation"]) == (4000, "landscape")
     assert record["keywords"] == ["mine", "dog"]
 
@@ -272,7 +272,7 @@ def test_a_table_becomes_a_collection(
         ],
     )
     report = build(BuildJob("t", SourceSpec("table", str(file), str(SAMPLES))), encoder)
-    collection = open_collection("t")
+    collection = open_folder("t")
     assert sorted(collection.table["id"].to_pylist()) == [
         "chelsea.jpg",
         "horse.jpg",
@@ -281,7 +281,7 @@ def test_a_table_becomes_a_collection(
     assert report.skipped == 3
     reasons = [row["reason"] for row in collection.skipped()]
     assert any("../pyproject.toml is not in sample_images" in reason for reason in reasons)
-    record = collection.records(np.array([collection.row_of("chelsea.jpg")]))[0]
+    record = collection.records(["chelsea.jpg"])[0]
     assert (record["captions"], record["country"]) == (["my cat"], "Norway")
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from components.check.indexed import of_collection
 from components.collection.manifest import Manifest
-from components.collection.store import Collection
+from components.collection.store import FolderCollection
 from components.encoder import Encoder
 from components.images import Source
 from components.ui.check.subject import Subject
@@ -35,7 +35,7 @@ def collected(encoder: Encoder, manifest: Manifest) -> Subject | None:
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Opening the collection")
-def _subject(key: tuple[str, int, str], _collection: Collection) -> Subject:
+def _subject(key: tuple[str, int, str], _collection: FolderCollection) -> Subject:
     collection = _collection
     indexed = of_collection(collection)
     return Subject(
@@ -48,8 +48,8 @@ def _subject(key: tuple[str, int, str], _collection: Collection) -> Subject:
     )
 
 
-def _source(collection: Collection, image: int) -> Source:
-    return original(collection, collection.records(np.array([image]))[0])
+def _source(collection: FolderCollection, image: int) -> Source:
+    return original(collection, collection.records(collection.ids(np.array([image])))[0])
 
 
 def _place(manifest: Manifest) -> Path | None:

@@ -10,7 +10,7 @@ from components.check.decisions import Decision, Decisions, Pair
 from components.check.indexed import DECISIONS
 from components.collection.manifest import CHECK
 from components.errors import CaptionLensError
-from components.settings import Settings
+from components.ui.account import Permission, may
 from components.ui.check.subject import Subject
 from components.ui.newest import keep
 from components.ui.text import plain
@@ -88,7 +88,7 @@ def explain(subject: Subject) -> None:
 
 def in_file(subject: Subject) -> bool:
     """Return whether decisions are kept in a file of the dataset."""
-    return subject.folder is not None and not Settings().read_only
+    return subject.folder is not None and may(Permission.DECIDE)
 
 
 def _file(subject: Subject) -> Path | None:

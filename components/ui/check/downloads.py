@@ -23,7 +23,7 @@ from components.output.checked_table import (
     write_checked,
 )
 from components.output.report import receipt
-from components.settings import Settings
+from components.ui.account import Permission, may
 from components.ui.check import deciding
 from components.ui.check.checking import Result
 from components.ui.check.subject import Subject
@@ -86,7 +86,7 @@ def _own_ending(subject: Subject, cleaned: bool) -> str:
     """Return the ending of the dataset's list when it is written again; "" without a list."""
     if subject.table:
         return Path(subject.table.name).suffix.lower()
-    if subject.place is None or Settings().read_only:
+    if subject.place is None or not may(Permission.READ_PATHS):
         return ""
     for ending in (subject.place.suffix, *_ENDINGS):
         with suppress(CaptionLensError, OSError):

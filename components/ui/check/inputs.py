@@ -5,7 +5,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from components.collection.manifest import Manifest, folder_of, read_manifest
-from components.collection.store import collections, open_collection
+from components.collection.store import collections, open_folder
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.ui.check.collected import collected
@@ -65,7 +65,7 @@ def ask_collection() -> Manifest | None:
         )
     )
     try:
-        return read_manifest(folder_of(name)) or open_collection(name).manifest
+        return read_manifest(folder_of(name)) or open_folder(name).manifest
     except CaptionLensError as error:
         st.warning(plain(str(error)), icon=":material/folder_off:")
         return None

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from components.collection.records import Record
-from components.collection.store import Collection
+from components.collection.store import FolderCollection
 from components.encoder import Encoded, Encoder
 from components.images import Source
 from components.labels.images import label_column
@@ -51,13 +51,13 @@ def ask_images(encoder: Encoder) -> LabelImages | None:
     """Draw the choice of the images; return them, or None with a sentence that says why."""
     way = st.segmented_control(
         "Images",
-        ["Samples", "Upload", "Collection"],
+        ["Samples", "Upload", "FolderCollection"],
         default="Samples",
         required=True,
         key="labels_from",
         bind="query-params",
     )
-    if way == "Collection":
+    if way == "FolderCollection":
         manifest = ask_collection()
         return open_or_explain(encoder, manifest, of_collection) if manifest else None
     if way == "Samples":
@@ -93,20 +93,22 @@ def of_items(items: Sequence[Encoded]) -> LabelImages:
     )
 
 
-def of_collection(collection: Collection) -> LabelImages:
+def of_collection(collection: FolderCollection) -> LabelImages:
     """Return a collection's images to label. Raises Damaged where its metadata is."""
     column = label_column(collection.columns)
     values = collection.table[column].to_pylist() if column else []
 
+    names = collection.table["id"].to_pylist()
+
     def record(row: int) -> Record:
-        return collection.records(np.array([row]))[0]
+        return collection.records([names[row]])[0]
 
     return LabelImages(
         key=collection.key,
-        names=[str(id_) for id_ in collection.table["id"].to_pylist()],
-        chunks=collection.vectors.chunks,
-        vector=lambda row: collection.vectors.rows(np.array([row]))[0],
-        picture=lambda row: stored_picture(collection, row, record(row)),
+        names=names,
+        chunks=collection.matrix.chunks,
+        vector=lambda row: collection.matrix.rows(np.array([row]))[0],
+        picture=lambda row: stored_picture(collection, record(row)),
         source=lambda row: original(collection, record(row)),
         given=["" if value is None else str(value) for value in values],
     )

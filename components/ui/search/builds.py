@@ -1,6 +1,7 @@
 """Building and updating collections in the background, and the dialog that starts it."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +21,15 @@ from components.collection.manifest import CollectionError, Manifest, folder_of
 from components.collection.sources.source import Kind, SourceSpec
 from components.collection.store import remove
 from components.encoder import Encoder
-from components.settings import Settings
+from components.server import counters, events
+from components.server.sharing import check_place
 from components.ui import tasks
+from components.ui.account import Permission, explain, may, require
 from components.ui.tasks import Task
 from components.ui.text import plain
 from components.words import count
 
+SAMPLES = "samples"  # the app's own collection, which every role may have indexed
 _UNSPLASH_LIMIT = 1000
 
 
@@ -36,12 +40,38 @@ def running() -> dict[str, Task]:
 
 
 def start(job: BuildJob, encoder: Encoder) -> None:
-    """Start a build unless one of this collection is running already."""
+    """Start a build unless one of this collection is running already.
+
+    Raises NotAllowed, and PlaceRefused where its source may not be indexed from a page.
+    """
+    if job.name != SAMPLES or job.source.kind != "samples":
+        require(Permission.INDEX)
+    for place in (job.source.location, job.source.images):
+        check_place(place)
 
     def work(report: Callable[[BuildProgress], None], stop: threading.Event) -> BuildReport:
-        return build(job, encoder, report, stop)
+        began = time.monotonic()
+        done: BuildReport | None = None
+        try:
+            done = build(job, encoder, report, stop)
+        finally:
+            _count(job, done, time.monotonic() - began)
+        return done
 
     tasks.start(running(), job.name, Task((job, encoder), work))
+
+
+def _count(job: BuildJob, done: BuildReport | None, seconds: float) -> None:
+    counters.count_build()
+    manifest = done.manifest if done else None
+    events.log(
+        "build",
+        {"collection": job.name},
+        kind=job.source.kind,
+        seconds=round(seconds, 3),
+        images=manifest.rows if manifest else None,
+        outcome="failed" if manifest is None else "done" if manifest.complete else "stopped",
+    )
 
 
 def show() -> None:
@@ -54,7 +84,8 @@ def _draw_running(name: str, task: Task) -> None:
     share = progress.done / max(progress.total, 1) if progress else 0.0
     text = describe(progress) if progress else "starting"
     st.progress(min(share, 1.0), f"Indexing {plain(name)}: {text}")
-    tasks.stop_button(name, task)
+    if may(Permission.INDEX):
+        tasks.stop_button(name, task)
 
 
 def _draw_ended(name: str, task: Task) -> None:
@@ -65,6 +96,8 @@ def _draw_ended(name: str, task: Task) -> None:
         st.success(plain(summary(report)), icon=":material/check:")
     else:
         st.info(plain(summary(report)), icon=":material/pause:")
+    if not may(Permission.INDEX):
+        return
     unfinished = report is None or not report.manifest.complete
     if unfinished and st.button("Resume", icon=":material/play_arrow:", key=f"resume {name}"):
         job, encoder = task.subject
@@ -77,8 +110,8 @@ def _draw_ended(name: str, task: Task) -> None:
 @st.dialog("Collections", width="medium")
 def manage(encoder: Encoder, current: Manifest | None) -> None:
     """Draw the actions for the current collection, and the form that indexes another one."""
-    if Settings().read_only:
-        st.info("This installation is read-only: collections cannot be made or removed here.")
+    if not may(Permission.INDEX):
+        explain(Permission.INDEX)
         return
     if current:
         _manage_current(encoder, current)
@@ -116,12 +149,15 @@ def _manage_current(encoder: Encoder, current: Manifest) -> None:
         if st.button(f"Rebuild with {plain(encoder.spec.name)}", icon=":material/replay:"):
             start(BuildJob(current.name, current.source, rebuild=True), encoder)
             st.rerun()
-        if st.button("Remove", icon=":material/delete:", help="The image files are kept"):
+        if may(Permission.REMOVE) and st.button(
+            "Remove", icon=":material/delete:", help="The image files are kept"
+        ):
             st.session_state["build_removing"] = current.name
     if st.session_state.get("build_removing") == current.name and st.button(
         f"Remove {plain(current.name)} now", type="primary", key="build_remove"
     ):
         del st.session_state["build_removing"]
+        require(Permission.REMOVE)
         remove(current.name)
         st.rerun()
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.collection.build import BuildJob, BuildProgress, build
 from components.collection.build import describe as describe_progress
+from components.collection.collection import Collection
 from components.collection.manifest import (
     CollectionError,
     Damaged,
@@ -16,13 +17,9 @@ from components.collection.manifest import (
     read_manifest,
 )
 from components.collection.manifest import folder_of as _folder_of
+from components.collection.opening import open_collection
 from components.collection.sources.source import SourceSpec
-from components.collection.store import (
-    Collection,
-    CollectionBusy,
-    collections,
-    open_collection,
-)
+from components.collection.store import CollectionBusy, FolderCollection, collections, open_folder
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import sample_captions
@@ -105,12 +102,13 @@ def open_or_stop(encoder: Encoder, manifest: Manifest | None) -> Collection:
 
 
 def open_or_explain(
-    encoder: Encoder, manifest: Manifest, use: Callable[[Collection], Used]
+    encoder: Encoder, manifest: Manifest, use: Callable[[FolderCollection], Used]
 ) -> Used | None:
     """Return what ``use`` makes of a collection; draw why it cannot be used, and return None."""
     try:
         manifest.check_model(encoder.spec.id, encoder.revision)
-        return use(_opened(manifest.name, manifest.generation, manifest.updated))
+        opened = _opened(manifest.name, manifest.generation, manifest.updated)
+        return use(opened if isinstance(opened, FolderCollection) else open_folder(manifest.name))
     except OtherModel as error:
         st.warning(plain(str(error)), icon=":material/deployed_code_alert:")
         offer_model(manifest.model, encoder)

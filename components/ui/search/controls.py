@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from components.collection.filters import Facet, facets, mask
-from components.collection.index import Allowed
+from components.collection.collection import Collection
+from components.collection.filters import Filters
 from components.collection.query import Query
-from components.collection.search import score_sample
-from components.collection.store import Collection
 from components.ui.charts import histogram
 from components.ui.grid import Look
 from components.ui.looks import choose_look
@@ -36,26 +34,21 @@ class SearchView:
     fold: float
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _facets(key: tuple[str, int, str], _collection: Collection) -> list[Facet]:
-    return facets(_collection.table)
-
-
 def controls(
     collection: Collection, query: Query | None, presenting: bool
-) -> tuple[SearchView, Allowed | None, float]:
-    """Draw the controls; return the view, the rows that pass the filters, the minimum cosine."""
+) -> tuple[SearchView, Filters, float]:
+    """Draw the controls; return the view, the filters, the minimum cosine."""
     with st.popover("Filters", icon=":material/filter_alt:"):
-        allowed = _filters(collection)
+        filters = _filters(collection)
     with st.popover("Score", icon=":material/bar_chart:", disabled=query is None):
-        minimum = _minimum(collection, query, allowed)
+        minimum = _minimum(collection, query, filters)
     with st.popover("Display", icon=":material/tune:"):
         view = _view(presenting)
-    return view, allowed, minimum
+    return view, filters, minimum
 
 
-def _filters(collection: Collection) -> Allowed | None:
-    choices = _facets(collection.key, collection)
+def _filters(collection: Collection) -> Filters:
+    choices = collection.facets()
     if not choices:
         st.caption("This collection has no metadata to filter by.")
     chosen: dict[str, list[str]] = {}
@@ -68,13 +61,13 @@ def _filters(collection: Collection) -> Allowed | None:
             on_change=search_query.first_page,
             help=f"Most frequent: {plain(facet.values[0])}, {facet.counts[0]:,} images",
         )
-    return mask(collection.table, chosen)
+    return chosen
 
 
-def _minimum(collection: Collection, query: Query | None, allowed: Allowed | None) -> float:
+def _minimum(collection: Collection, query: Query | None, filters: Filters) -> float:
     st.markdown(_EXPLANATION)
     if query is not None:
-        sample = score_sample(collection, query.vector, allowed)
+        sample = collection.score_sample(query.vector, filters)
         minimum = float(st.session_state.get("search_min", LOW))
         st.image(
             histogram(sample, LOW, HIGH, minimum),

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import streamlit as st
 
+from components.collection.collection import Collection
 from components.collection.manifest import CollectionError
 from components.collection.query import Query
 from components.collection.records import Record
 from components.collection.search import Limits, SearchResult, search
-from components.collection.store import Collection
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import Source, enlarge, source_of
@@ -99,34 +97,29 @@ def photo_view(
     ``order``: the ids of the images on the page, which shows a part of ``result``.
     """
     try:
-        row = collection.row_of(st.query_params.get(PHOTO, ""))
+        record = collection.records([st.query_params.get(PHOTO, "")])[0]
     except CollectionError as error:
         st.warning(plain(str(error)), icon=":material/image_not_supported:")
         return
-    record = collection.records(_one(row))[0]
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _large(collection, row, record, order)
+        _large(collection, record, order)
     with right:
         st.markdown(f"**{plain(shorten(str(record['image']), 80))}**")
         if line := _credit_line(collection, record):
             st.markdown(line)
-        _actions(collection, row, record)
+        _actions(collection, record)
         if query:
-            _score(encoder, query, collection.vectors.rows(_one(row)), result)
+            _score(encoder, query, collection.vectors([str(record["id"])]), result)
         _metadata(record)
-    _similar(collection, row)
+    _similar(collection, str(record["id"]))
 
 
-def _one(row: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    return np.array([row], dtype=np.int64)
-
-
-def _large(collection: Collection, row: int, record: Record, order: Sequence[str]) -> None:
+def _large(collection: Collection, record: Record, order: Sequence[str]) -> None:
     try:
         image = enlarge(original(collection, record))
     except CaptionLensError as error:
-        image = collection.thumbnail(row)
+        image = collection.thumbnail(str(record["id"]))
         st.caption(f":material/info: Thumbnail shown instead. {plain(str(error))}")
     id_ = str(record["id"])
     among = list(order) if id_ in order else [id_]
@@ -140,14 +133,14 @@ def _large(collection: Collection, row: int, record: Record, order: Sequence[str
     )
 
 
-def _actions(collection: Collection, row: int, record: Record) -> None:
+def _actions(collection: Collection, record: Record) -> None:
     with st.container(horizontal=True):
         if st.button("More like this", icon=":material/search:", type="primary"):
             _close()
             more_like(str(record["id"]))
             st.rerun()
         if st.button("Use in Match", icon=":material/image_search:"):
-            add_to_tray(collection, row, record)
+            add_to_tray(collection, record)
             # Not None: in a dialog, Streamlit then refuses while widgets are bound to the link.
             st.switch_page(page(MATCH), query_params={})
         if st.button(
@@ -155,11 +148,11 @@ def _actions(collection: Collection, row: int, record: Record) -> None:
             icon=":material/playlist_add:",
             help="Adds it to the tray, whose images Match, Matrix and Train use",
         ):
-            add_to_tray(collection, row, record)
+            add_to_tray(collection, record)
             st.toast(f"{count(len(tray.tray()), 'image')} in the tray.", icon=":material/check:")
 
 
-def add_to_tray(collection: Collection, row: int, record: Record) -> None:
+def add_to_tray(collection: Collection, record: Record) -> None:
     """Add the image to the tray, its credit in its name; its thumbnail if it cannot be read."""
     cited = "".join(text for text, _ in credit(collection, record))
     name = " · ".join(filter(None, [str(record["image"]), cited]))
@@ -167,7 +160,7 @@ def add_to_tray(collection: Collection, row: int, record: Record) -> None:
     try:
         tray.add(key, source_of(original(collection, record).data, name))
     except CaptionLensError:
-        tray.add(key, source_of(collection.thumbnail(row), name))
+        tray.add(key, source_of(collection.thumbnail(str(record["id"])), name))
 
 
 def _score(encoder: Encoder, query: Query, vectors: Floats, result: SearchResult) -> None:
@@ -192,29 +185,30 @@ def _readable(value: object) -> str:
     return plain("; ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
-def _similar(collection: Collection, row: int) -> None:
-    vector = collection.vectors.rows(_one(row))[0]
-    nearest = search(collection, vector, Limits(_SIMILAR + 1)).rows
-    others = [int(other) for other in nearest if other != row][:_SIMILAR]
+def _similar(collection: Collection, id_: str) -> None:
+    vector = collection.vectors([id_])[0]
+    nearest = search(collection, vector, Limits(_SIMILAR + 1)).ids
+    others = [other for other in nearest if other != id_][:_SIMILAR]
     if not others:
         return
-    records = collection.records(np.array(others))
     tiles = [
         Tile(
             str(record["id"]),
-            picture(collection, other, record),
+            picture(collection, record),
             credit=credit(collection, record),
         )
-        for other, record in zip(others, records, strict=True)
+        for record in collection.records(others)
     ]
     group = Group("similar", tiles, title="Similar images")
     look = Look(ROW_HEIGHTS["Small"])
     grid("similar_grid", [group], lambda id_, _: open_photo(id_), look=look)
 
 
-def picture(collection: Collection, row: int, record: Record) -> Picture:
-    """Return a row's picture as the grid takes it."""
+def picture(collection: Collection, record: Record) -> Picture:
+    """Return an image's picture as the grid takes it."""
     width, height = record.get("width"), record.get("height")
     known = isinstance(width, int | float) and isinstance(height, int | float)
     size = (int(width), int(height)) if known and width and height else (3, 2)  # type: ignore[arg-type]
-    return Picture(collection.thumbnail(row), *size, str(record["image"]), alt(record))
+    return Picture(
+        collection.thumbnail(str(record["id"])), *size, str(record["image"]), alt(record)
+    )

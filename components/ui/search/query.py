@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from components.collection.collection import Collection
 from components.collection.manifest import CollectionError
 from components.collection.query import TEMPLATES, Query, QueryError, compose, parse
-from components.collection.store import Collection
 from components.encoder import Encoded, Encoder, Skipped, encode
 from components.images import SUFFIXES, Source, source_of
 from components.scores import Floats
@@ -143,15 +142,10 @@ def _like(collection: Collection) -> QueryImage | None:
     if not id_:
         return None
     try:
-        row = collection.row_of(id_)
+        return QueryImage(collection.vectors([id_])[0], id_, collection.thumbnail(id_))
     except CollectionError as error:
         st.warning(plain(str(error)), icon=":material/image_not_supported:")
         return None
-    return QueryImage(collection.vectors.rows(_one(row))[0], id_, collection.thumbnail(row))
-
-
-def _one(row: int) -> "np.ndarray":
-    return np.array([row], dtype=np.int64)
 
 
 def _encoded(encoder: Encoder, source: Source | None) -> QueryImage | None:

@@ -1,25 +1,23 @@
 """The results: their summary, the grid with its pages, and the downloads."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from components.collection.index import Allowed
+from components.collection.collection import MAX_RESULTS, Collection
+from components.collection.filters import Filters
 from components.collection.query import Query
 from components.collection.records import Record
 from components.collection.search import (
-    MAX_RESULTS,
     Hit,
     Limits,
     SearchResult,
-    browse,
     hits,
     search,
 )
-from components.collection.store import Collection
-from components.collection.vectors import Rows
 from components.encoder import Encoder
 from components.images import Source
 from components.output.export import provenance, rows_to_csv, rows_to_json
@@ -43,16 +41,15 @@ def find(
     collection: Collection,
     query: Query | None,
     view: SearchView,
-    allowed: Allowed | None,
+    filters: Filters,
     minimum: float,
 ) -> SearchResult:
     """Return the nearest images, or without a query all images in random order."""
     if query is None:
-        rows = browse(collection, _seed(), allowed)
-        no_cosines = np.zeros(len(rows), dtype=np.float32)
-        return SearchResult(rows, no_cosines, tuple(rows[:0] for _ in rows))
+        ids = tuple(collection.browse(_seed(), filters))
+        return SearchResult(ids, np.zeros(len(ids), dtype=np.float32), ((),) * len(ids))
     fold = None if view.fold >= NO_FOLD else view.fold
-    return search(collection, query.vector, Limits(MAX_RESULTS, allowed, minimum, fold))
+    return search(collection, query.vector, Limits(MAX_RESULTS, filters, minimum, fold))
 
 
 def _seed() -> int:
@@ -95,16 +92,13 @@ def show(
     page = _page(-(-len(result) // view.page_size))
     first = (page - 1) * view.page_size
     shown = slice(first, first + view.page_size)
-    rows = result.rows[shown]
-    listed = hits(collection, rows, [*map(float, result.cosines[shown])], first + 1)
-    tiles = [
-        _tile(collection, int(row), hit, len(result) if query is not None else 0)
-        for row, hit in zip(rows, listed, strict=True)
-    ]
+    ids = result.ids[shown]
+    listed = hits(collection, ids, [*map(float, result.cosines[shown])], first + 1)
+    tiles = [_tile(collection, hit, len(result) if query is not None else 0) for hit in listed]
     tiles = [_folded(*each) for each in zip(tiles, result.folded[shown], strict=True)]
     notice = ""
-    if query is not None and len(rows):
-        vectors = collection.vectors.rows(rows)
+    if query is not None and ids:
+        vectors = collection.vectors(ids)
         readings = read_query(encoder, query, vectors, result.cosines)
         tiles = [_read(*each) for each in zip(tiles, readings, strict=True)] if readings else tiles
         if view.scores:
@@ -113,33 +107,31 @@ def show(
         if first == 0 and readings and readings[0][0] < FAIR:
             notice = _no_good_match(readings[0][0])
     groups = [Group("results", tiles, notice=notice)] if tiles else []
-    found = {hit.id: (int(row), _record(hit)) for row, hit in zip(rows, listed, strict=True)}
-    groups = sharpened(
-        GRID, groups, view.look.height, lambda id_: _local(collection, found[id_][1])
-    )
+    found = {hit.id: _record(hit) for hit in listed}
+    groups = sharpened(GRID, groups, view.look.height, lambda id_: _local(collection, found[id_]))
     with place:
         chosen = grid(GRID, groups, lambda id_, _: open_photo(id_), look=view.look)
     selection.actions(
         GRID,
-        {id_: original(collection, found[id_][1]) for id_ in chosen},
-        lambda id_: add_to_tray(collection, *found[id_]),
+        {id_: original(collection, found[id_]) for id_ in chosen},
+        lambda id_: add_to_tray(collection, found[id_]),
     )
     return list(found)
 
 
-def _tile(collection: Collection, row: int, hit: Hit, of: int) -> Tile:
+def _tile(collection: Collection, hit: Hit, of: int) -> Tile:
     """Return a result's tile; ``of`` is the number of results, 0 if they are not ranked."""
     record = _record(hit)
-    shown, cited = picture(collection, row, record), credit(collection, record)
+    shown, cited = picture(collection, record), credit(collection, record)
     if not of:
         return Tile(hit.id, shown, credit=cited)
     score, best = f"{hit.cosine:.3f}", hit.rank == 1
     return Tile(hit.id, shown, hit.rank, of, score, best=best, credit=cited)
 
 
-def _folded(tile: Tile, twins: Rows) -> Tile:
+def _folded(tile: Tile, twins: Sequence[str]) -> Tile:
     """Return a tile with the number of near-duplicates folded into it."""
-    return replace(tile, detail=f"+{count(len(twins), 'near-duplicate')}" if len(twins) else "")
+    return replace(tile, detail=f"+{count(len(twins), 'near-duplicate')}" if twins else "")
 
 
 def _read(tile: Tile, standing_of: tuple[float, float, float]) -> Tile:
@@ -202,7 +194,7 @@ def downloads(encoder: Encoder, collection: Collection, result: SearchResult, te
     """Draw the download buttons; each file is made on the click."""
 
     def rows() -> list[dict[str, object]]:
-        listed = hits(collection, result.rows, [*map(float, result.cosines)])
+        listed = hits(collection, result.ids, [*map(float, result.cosines)])
         return [shareable(hit.flat()) for hit in listed]
 
     def metadata() -> dict[str, object]:

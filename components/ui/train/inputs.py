@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from components.collection.manifest import Manifest
-from components.collection.store import collections, open_collection
+from components.collection.store import collections, open_folder
 from components.datasets.captioned import Example
 from components.datasets.pairs import read_pairs
 from components.encoder import Encoder
@@ -101,20 +101,19 @@ def ask_collection() -> Pairs | None:
         st.info("There is no collection yet. Create one on the Search page.")
         return None
     name = str(st.selectbox("Collection", names, key="train_collection", bind="query-params"))
-    opened = open_collection(name)
-    rows = np.arange(min(len(opened), _MAX_IMAGES))
+    opened = open_folder(name)
     if "captions" not in opened.columns:
         st.info(f"The images of {plain(name)} have no captions: choose another collection.")
         return None
     st.caption("Training uses its thumbnails, up to 320 pixels.")
-    ids = opened.ids(rows)
+    ids = opened.ids(np.arange(min(len(opened), _MAX_IMAGES)))
     examples = {
         id_: Example(Path(id_), tuple(texts), str(record.get("split") or ""))
-        for id_, record in zip(ids, opened.records(rows), strict=True)
+        for id_, record in zip(ids, opened.records(ids), strict=True)
         if isinstance(texts := record.get("captions"), list) and texts
     }
     # Read where they are decoded, not at every run of the page.
-    sources = [source_of(partial(opened.thumbnail, row), id_) for row, id_ in enumerate(ids)]
+    sources = [source_of(partial(opened.thumbnail_at, row), id_) for row, id_ in enumerate(ids)]
     return Pairs(opened.key, sources, examples)
 
 

@@ -20,6 +20,7 @@ from components.training.loop import LOG, Dev, Ended, Step
 from components.training.run import MODEL, Comparison, Cost, Message
 from components.training.worker import Action, Request, follow
 from components.ui import tasks
+from components.ui.account import Permission, require
 from components.ui.tasks import Task
 
 
@@ -73,7 +74,8 @@ def busy() -> str:
 
 
 def start(run: Run) -> None:
-    """Start a run, or resume a stopped one; its model is kept when it ends."""
+    """Start a run, or resume a stopped one; its model is kept when it ends. Raises NotAllowed."""
+    require(Permission.TRAIN)
     progress = Progress()
 
     def work(report: Callable[[Progress], None], stop: threading.Event) -> ModelSpec | None:
@@ -116,6 +118,7 @@ def estimate(run: Run) -> Cost:
 
 
 def discard(name: str, run: Run) -> None:
+    require(Permission.TRAIN)
     shutil.rmtree(run.folder, ignore_errors=True)
     all_runs().pop(name, None)
     st.rerun()
