@@ -17,15 +17,14 @@ _PATIENCE = 60.0  # seconds
 
 @contextmanager
 def running(
-    log: Path, app: str = "app.py", **environment: str
+    log: Path, app: str = "app.py", port: int = 0, **environment: str
 ) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     """Start an app as `make app` does and yield its port and process; stop it afterwards.
 
-    Raises RuntimeError where it ends, or does not answer in a minute.
+    ``port`` is 0 for one that is free. Raises RuntimeError where the app ends, or does not answer
+    in a minute.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", app, "--server.port", str(port)]
     with log.open("wb") as sink:
         process = subprocess.Popen(
@@ -37,6 +36,14 @@ def running(
     finally:
         process.terminate()
         process.wait(20)
+
+
+def free_port() -> int:
+    """Return a port of this computer that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 
-@st.fragment(run_every="1d")
+@st.fragment(run_every=86_400)  # once a day
 def rerun_on_reconnect() -> None:
     """Have the browser ask for a run of the page as soon as it is connected again.
 

@@ -1,10 +1,11 @@
 """Find Chromium, or install it: ``python -m tests.browser.chromium``."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from tests import debian
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -23,10 +24,8 @@ def find() -> str | None:
 
 def install() -> None:
     """Install Chromium: with apt as root on Debian, else Playwright's own download."""
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for arguments in (["update", "-q"], ["install", "-qy", "chromium"]):
-            subprocess.run(["apt-get", *arguments], check=True, env=quiet)  # noqa: S607 - root's
+    if debian.can_install():
+        debian.install("chromium")
     else:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
 
