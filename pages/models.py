@@ -5,7 +5,7 @@ import streamlit as st
 from components import models
 from components.errors import CaptionLensError
 from components.models import CATALOGUE
-from components.ui.models import cards, downloads
+from components.ui.models import cards, downloads, usage
 from components.ui.present import heading
 from components.ui.setup import setup
 from components.ui.text import plain
@@ -20,3 +20,4 @@ try:
     cards.describe(models.resolve(cards.choose()))
 except CaptionLensError as error:
     st.warning(plain(str(error)), icon=":material/help:")
+usage.show()

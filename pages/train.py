@@ -5,7 +5,7 @@ import streamlit as st
 from components import models
 from components.encoder import Encoder
 from components.errors import CaptionLensError
-from components.settings import Settings
+from components.ui.account import Permission, explain, may
 from components.ui.model_picker import pick_encoder
 from components.ui.present import heading
 from components.ui.setup import setup
@@ -60,10 +60,8 @@ heading(
     "Train",
     "Fine-tune a model on your own images with captions, and compare it before and after.",
 )
-if Settings().read_only:
-    st.info(
-        "This installation is read-only: models cannot be trained here.", icon=":material/lock:"
-    )
+if not may(Permission.TRAIN):
+    explain(Permission.TRAIN)
     welcome.show_samples()
     st.stop()
 first, results, others = workspace()

@@ -28,7 +28,7 @@ class Role(IntEnum):
         return self.name.lower()
 
 
-class Action(Enum):
+class Permission(Enum):
     """What not everyone may do; the value says what is impossible without it."""
 
     INDEX = "collections cannot be made or changed"
@@ -41,22 +41,22 @@ class Action(Enum):
 
 
 _LEAST = {
-    Action.INDEX: Role.EDITOR,
-    Action.DECIDE: Role.EDITOR,
-    Action.READ_PATHS: Role.EDITOR,
-    Action.TRAIN: Role.EDITOR,
-    Action.REMOVE: Role.ADMIN,
-    Action.DOWNLOAD: Role.ADMIN,
-    Action.SEE_USAGE: Role.ADMIN,
+    Permission.INDEX: Role.EDITOR,
+    Permission.DECIDE: Role.EDITOR,
+    Permission.READ_PATHS: Role.EDITOR,
+    Permission.TRAIN: Role.EDITOR,
+    Permission.REMOVE: Role.ADMIN,
+    Permission.DOWNLOAD: Role.ADMIN,
+    Permission.SEE_USAGE: Role.ADMIN,
 }
 
 
-def permits(role: Role | None, action: Action) -> bool:
+def permits(role: Role | None, action: Permission) -> bool:
     """Return whether a role may do something; None is nobody's."""
     return role is not None and role >= _LEAST[action]
 
 
-def refusal(action: Action, role: Role | None, read_only: bool) -> str:
+def refusal(action: Permission, role: Role | None, read_only: bool) -> str:
     """Return why an action is not possible, and what to do about it, in a sentence."""
     if read_only:
         return f"This installation is read-only: {action.value} here."

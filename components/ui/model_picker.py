@@ -7,6 +7,7 @@ from components import models
 from components.encoder import Encoder, load
 from components.errors import CaptionLensError
 from components.models import CATALOGUE, Located
+from components.server.counters import counted
 from components.ui.setup import MATCH, MODELS, page
 from components.ui.text import plain
 
@@ -15,7 +16,7 @@ _KEPT = 2  # encoders in memory: pages compare two
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)
 def _encoder(model_id: str, revision: str, _located: Located) -> Encoder:
-    return load(_located)
+    return counted(load(_located))
 
 
 def pick_encoder(

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from components.ui import account
+
 PRESENT = "present"  # in the link
 _NEXT = "present_next"  # whether the page that is opened with a digit is presented too
 
@@ -91,6 +93,7 @@ def heading(title: str, sentence: str, on_step: Callable[[int], None] | None = N
                 " 1 to 6 open the pages of the app, Escape leaves.",
             )
             _COPY(key="copy_link")
+            account.popover()
     if presenting:
         with st.container(key="presenting"):
             _keys(on_step)

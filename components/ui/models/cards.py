@@ -7,7 +7,7 @@ from components import models
 from components.encoder.runtimes.prepared import int8_check
 from components.errors import CaptionLensError
 from components.models import CATALOGUE, ModelCard, ModelSpec
-from components.settings import Settings
+from components.ui.account import Permission, may, require, why_not
 from components.ui.models import downloads
 from components.ui.setup import MATCH, page
 from components.ui.text import plain
@@ -103,15 +103,21 @@ def describe(spec: ModelSpec) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             if is_on_disk:
                 st.page_link(page(MATCH), label="Use in Match", query_params={"model": spec.id})
-            if Settings().read_only:
-                st.caption(
-                    "This installation is read-only: models cannot be downloaded or removed here."
-                )
-            elif not is_on_disk:
-                if st.button("Download…", icon=":material/download:", key="download_ask"):
-                    downloads.ask(spec)
-            elif spec.id != "pocket" and st.button("Remove…", icon=":material/delete:"):
-                _ask_to_remove(spec)
+            _change(spec, is_on_disk)
+
+
+def _change(spec: ModelSpec, is_on_disk: bool) -> None:
+    """Draw the button that downloads or removes a model, or why this session may not."""
+    if not is_on_disk:
+        if not may(Permission.DOWNLOAD):
+            st.caption(why_not(Permission.DOWNLOAD))
+        elif st.button("Download…", icon=":material/download:", key="download_ask"):
+            downloads.ask(spec)
+    elif spec.id != "pocket":
+        if not may(Permission.REMOVE):
+            st.caption(why_not(Permission.REMOVE))
+        elif st.button("Remove…", icon=":material/delete:"):
+            _ask_to_remove(spec)
 
 
 @st.dialog("Remove this model?")
@@ -121,6 +127,7 @@ def _ask_to_remove(spec: ModelSpec) -> None:
         st.caption("It was trained here: it cannot be downloaded again.")
     if st.button("Remove from disk", type="primary", icon=":material/delete:", key="remove"):
         try:
+            require(Permission.REMOVE)
             st.toast(f"{megabytes(models.remove(spec))} freed.")
         except CaptionLensError as error:
             st.error(plain(str(error)), icon=":material/error:")

@@ -8,6 +8,7 @@ from components import models
 from components.errors import CaptionLensError
 from components.models import Download, ModelSpec, Progress, fetch, plan_download
 from components.ui import tasks
+from components.ui.account import Permission, may, require
 from components.ui.tasks import Task
 from components.ui.text import plain
 from components.words import duration, megabytes
@@ -46,7 +47,8 @@ def ask(spec: ModelSpec) -> None:
 
 
 def start(download: Download) -> None:
-    """Start a download unless it is running already."""
+    """Start a download unless it is running already. Raises NotAllowed."""
+    require(Permission.DOWNLOAD)
     work = partial(fetch, download)
     tasks.start(running(), download.spec.id, Task(download, work))
 
@@ -61,7 +63,8 @@ def _draw_running(model_id: str, task: Task) -> None:
     share = progress.done_bytes / max(progress.total_bytes, 1) if progress else 0.0
     name = plain(task.subject.spec.name)
     st.progress(min(share, 1.0), f"Downloading {name}: {_describe(progress)}")
-    tasks.stop_button(model_id, task)
+    if may(Permission.DOWNLOAD):
+        tasks.stop_button(model_id, task)
 
 
 def _describe(progress: Progress | None) -> str:
@@ -80,7 +83,10 @@ def _draw_ended(model_id: str, task: Task) -> None:
         st.success(f"{name} is on disk.", icon=":material/check:")
     else:
         st.warning(plain(task.message or f"{name} was not downloaded."), icon=":material/pause:")
-        if st.button("Resume", icon=":material/play_arrow:", key=f"resume {model_id}"):
+        if may(Permission.DOWNLOAD) and st.button(
+            "Resume", icon=":material/play_arrow:", key=f"resume {model_id}"
+        ):
             start(task.subject)
             st.rerun()
-    tasks.close_button(running(), model_id)
+    if may(Permission.DOWNLOAD):
+        tasks.close_button(running(), model_id)
