@@ -1,5 +1,7 @@
 """Search: a collection's images, searched in words, by an image, or both."""
 
+import time
+
 import streamlit as st
 
 from components.collection.collection import Collection
@@ -15,12 +17,14 @@ from components.ui.setup import setup
 @st.fragment
 def explore(encoder: Encoder, collection: Collection, presenting: bool) -> None:
     """Draw query and results; typing reruns only this."""
+    began = time.perf_counter()
     with st.container(key="inputs"):
         row = st.container(horizontal=True, vertical_alignment="center")
         query = search_query.ask(encoder, collection, row)
         with row:
             view, filters, minimum = controls.controls(collection, query, presenting)
     result = results.find(collection, query, view, filters, minimum)
+    results.record(collection, query, len(result), time.perf_counter() - began)
     results.summarise(collection, query, result, collection.count(filters))
     if not len(result):
         st.info(

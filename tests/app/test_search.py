@@ -292,12 +292,9 @@ def test_a_strangers_table_makes_no_browser_call_out(encoder: Encoder, tmp_path:
     assert any("(https://a.example/p%29" in sentence for sentence in sentences)
 
 
-def test_no_path_of_a_read_only_server_is_exported(
-    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_path_of_the_server_is_exported_to_who_may_not_read_it(encoder: Encoder) -> None:
     build(BuildJob("samples", SourceSpec("samples")), encoder)
     collection = open_folder("samples")
     row = hits(collection, collection.ids(np.array([0])), [0.5])[0].flat()
-    assert shareable(row)["location"]
-    monkeypatch.setenv("CAPTIONLENS_READ_ONLY", "1")
-    assert str(ROOT) not in json.dumps(shareable(row), default=str)
+    assert shareable(row, paths=True)["location"]
+    assert str(ROOT) not in json.dumps(shareable(row, paths=False), default=str)

@@ -23,13 +23,13 @@ from components.collection.store import CollectionBusy, FolderCollection, collec
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import sample_captions
-from components.settings import Settings
+from components.ui.account import Permission, may
 from components.ui.model_picker import choose_model, offer_model
 from components.ui.search import builds
+from components.ui.search.builds import SAMPLES
 from components.ui.text import plain
 from components.words import count
 
-SAMPLES = "samples"
 Used = TypeVar("Used")
 _KEPT = 4  # open collections
 _BEING_INDEXED = (
@@ -122,7 +122,7 @@ def _offer_to_mend(encoder: Encoder, name: str, manifest: Manifest | None) -> No
     source = manifest.source if manifest else SourceSpec("samples") if name == SAMPLES else None
     task = builds.running().get(name)
     begun = task is not None and not task.ended
-    if source is None or begun or (Settings().read_only and name != SAMPLES):
+    if source is None or begun or (name != SAMPLES and not may(Permission.INDEX)):
         return
     st.button(
         "Index it again",
@@ -183,7 +183,7 @@ def _offer_and_stop(encoder: Encoder, manifest: Manifest, sentence: str) -> NoRe
     st.warning(plain(sentence), icon=":material/deployed_code_alert:")
     with st.container(horizontal=True):
         offer_model(manifest.model, encoder)
-        if not Settings().read_only:
+        if may(Permission.INDEX):
             st.button(
                 f"Rebuild with {plain(encoder.spec.name)}",
                 icon=":material/replay:",

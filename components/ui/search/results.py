@@ -22,8 +22,9 @@ from components.encoder import Encoder
 from components.images import Source
 from components.output.export import provenance, rows_to_csv, rows_to_json
 from components.scores import FAIR, Floats, band
-from components.settings import Settings
+from components.server import counters, events
 from components.ui import selection
+from components.ui.account import Permission, may
 from components.ui.grid import Group, Line, Tile, grid
 from components.ui.links import linked_number
 from components.ui.reading import read_query, standing
@@ -35,6 +36,7 @@ from components.ui.thumbnails import sharpened
 from components.words import count
 
 GRID = "search_grid"
+_RECORDED = "search_recorded"  # in the session: the last query that was counted
 
 
 def find(
@@ -59,6 +61,19 @@ def _seed() -> int:
 def _shuffle() -> None:
     st.query_params["search_seed"] = str(_seed() + 1)
     search_query.first_page()
+
+
+def record(collection: Collection, query: Query | None, found: int, seconds: float) -> None:
+    """Count and log a query, once: a click on the page repeats it."""
+    if query is None:
+        return
+    asked = (collection.key, query.vector.tobytes())
+    if st.session_state.get(_RECORDED) == asked:
+        return
+    st.session_state[_RECORDED] = asked
+    counters.count_query(seconds)
+    texts = {"query": str(st.session_state.get("search_q", "")), "name": collection.manifest.name}
+    events.log("query", texts, seconds=round(seconds, 4), found=found, images=len(collection))
 
 
 def summarise(
@@ -192,10 +207,11 @@ def _no_good_match(best: float) -> str:
 
 def downloads(encoder: Encoder, collection: Collection, result: SearchResult, text: str) -> None:
     """Draw the download buttons; each file is made on the click."""
+    paths = may(Permission.READ_PATHS)  # a file is made where there is no session
 
     def rows() -> list[dict[str, object]]:
         listed = hits(collection, result.ids, [*map(float, result.cosines)])
-        return [shareable(hit.flat()) for hit in listed]
+        return [shareable(hit.flat(), paths) for hit in listed]
 
     def metadata() -> dict[str, object]:
         return {"collection": collection.manifest.name, "query": text, **provenance(encoder)}
@@ -217,8 +233,8 @@ def downloads(encoder: Encoder, collection: Collection, result: SearchResult, te
         st.caption(f"CSV and JSON contain all {all_results}, with their metadata.")
 
 
-def shareable(row: dict[str, object]) -> dict[str, object]:
-    """Return a row without the server's paths, where the server is read-only."""
-    if Settings().read_only and not web_address(row.get("location")):
+def shareable(row: dict[str, object], paths: bool) -> dict[str, object]:
+    """Return a row; without the server's paths, unless the person may read those."""
+    if not paths and not web_address(row.get("location")):
         return {name: value for name, value in row.items() if name != "location"}
     return row
