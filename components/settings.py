@@ -73,4 +73,9 @@ class Settings:
     )
     # Writes queries, names of files and collections, and addresses into the log of events.
     log_texts: bool = field(default_factory=lambda: _switch("CAPTIONLENS_LOG_TEXTS"))
+    # Where published collections are searched: milvus://HOST:PORT/DATABASE or a file, NAME.db.
+    milvus: str = field(default_factory=lambda: os.environ.get("CAPTIONLENS_MILVUS", ""))
+    milvus_token: str = field(
+        default_factory=lambda: os.environ.get("CAPTIONLENS_MILVUS_TOKEN", ""), repr=False
+    )
     samples: Path = ROOT / "sample_images"

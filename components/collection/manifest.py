@@ -188,10 +188,10 @@ def read_manifest(folder: Path, file: str = PUBLISHED) -> Manifest | None:
         data = json.loads((folder / file).read_text(encoding="utf-8"))
         if data.get("format") != _FORMAT:
             raise Damaged(f"{folder.name} was made by another version of CaptionLens. Rebuild it.")
-        if data.pop("sha256", None) not in (_digest_of(data), None):  # None: up to version 0.1
+        if data.pop("sha256", None) not in (sealed(data), None):  # None: up to version 0.1
             raise ValueError("not the text that was written")
         del data["format"]
-        return _manifest(data)
+        return manifest_of(data)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -200,12 +200,14 @@ def read_manifest(folder: Path, file: str = PUBLISHED) -> Manifest | None:
         raise Damaged(f"{folder.name} has a damaged {file}. Rebuild it.") from error
 
 
-def _digest_of(data: dict[str, Any]) -> str:
+def sealed(data: dict[str, Any]) -> str:
+    """Return the checksum that a JSON file carries of its own data."""
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def _manifest(data: dict[str, Any]) -> Manifest:
-    shards = tuple(_shard(shard) for shard in data.pop("shards"))
+def manifest_of(data: dict[str, Any]) -> Manifest:
+    """Return the manifest that a JSON file describes."""
+    shards = tuple(shard_of(shard) for shard in data.pop("shards"))
     index, skipped = data.pop("index"), data.pop("skipped")
     source = data["source"]
     if "pictures" in source:  # the name of "images" up to version 0.1
@@ -222,7 +224,8 @@ def _index(data: dict[str, Any]) -> IndexInfo:
     return IndexInfo(**{**data, "file": File(**data["file"]), "effort": Effort(**data["effort"])})
 
 
-def _shard(data: dict[str, Any]) -> Shard:
+def shard_of(data: dict[str, Any]) -> Shard:
+    """Return the shard that a JSON file describes."""
     files = {name: File(**data[name]) for name in ("vectors", "thumbnails", "metadata")}
     return Shard(data["number"], data["rows"], **files)
 
@@ -231,7 +234,7 @@ def write_manifest(folder: Path, manifest: Manifest, file: str = PUBLISHED) -> M
     """Replace a manifest in one step; return it with the time of the update."""
     stamped = replace(manifest, updated=datetime.now(UTC).isoformat(timespec="seconds"))
     data = {"format": _FORMAT, **asdict(stamped)}
-    text = json.dumps({**data, "sha256": _digest_of(data)}, indent=1, ensure_ascii=False)
+    text = json.dumps({**data, "sha256": sealed(data)}, indent=1, ensure_ascii=False)
     write_bytes(folder / file, text.encode())
     return stamped
 
