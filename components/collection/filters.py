@@ -58,10 +58,11 @@ def _repeats(facet: Facet) -> bool:
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.list_flatten(column) if _is_list(column.type) else column
+    return pc.list_flatten(column) if is_list(column.type) else column
 
 
-def _is_list(kind: pa.DataType) -> bool:
+def is_list(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds several values a row."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
@@ -84,15 +85,20 @@ def mask(table: pa.Table, filters: Filters) -> Allowed | None:
         if not values:
             continue
         if column not in table.column_names or column in INTERNAL:
-            names = ", ".join(name for name in table.column_names if name not in INTERNAL)
-            raise FilterError(f"There is no column {column[:60]!r}. Filter by one of {names}.")
+            names = [name for name in table.column_names if name not in INTERNAL]
+            raise unknown_column(column, names)
         passing = _passing(table[column], column, values)
         allowed = passing if allowed is None else allowed & passing
     return allowed
 
 
+def unknown_column(column: str, names: Sequence[str]) -> FilterError:
+    """Return the error of a filter on a column that is not one of ``names``."""
+    return FilterError(f"There is no column {column[:60]!r}. Filter by one of {', '.join(names)}.")
+
+
 def _passing(column: pa.ChunkedArray, name: str, values: Sequence[str]) -> Allowed:
-    if _is_list(column.type):
+    if is_list(column.type):
         flat = _passing(pc.list_flatten(column), name, values)
         passing = np.zeros(len(column), dtype=np.bool_)
         passing[pc.list_parent_indices(column).to_numpy()[flat]] = True
@@ -104,21 +110,32 @@ def _passing(column: pa.ChunkedArray, name: str, values: Sequence[str]) -> Allow
 
 
 def _equal(column: pa.ChunkedArray, name: str, value: str) -> pa.ChunkedArray:
-    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    numeric = is_numeric(column.type)
     low, dots, high = value.partition("..")
-    if numeric and dots and _is_number(low or "0") and _is_number(high or "0"):
+    if numeric and dots and is_number(low or "0") and is_number(high or "0"):
         above = pc.greater_equal(column, float(low) if low else float("-inf"))
         return pc.and_(above, pc.less_equal(column, float(high) if high else float("inf")))
-    if numeric and _is_number(value):
+    if numeric and is_number(value):
         return pc.equal(column, float(value))
-    text = pc.utf8_lower(pc.cast(column, pa.string()))
+    text = lower_case(column)
     same = pc.equal(text, value.lower())
     if name != "folder":
         return same
     return pc.or_(same, pc.starts_with(text, value.lower().rstrip("/") + "/"))
 
 
-def _is_number(text: str) -> bool:
+def lower_case(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column as text, as it is compared with a value's ``lower()``."""
+    return pc.utf8_lower(pc.cast(column, pa.string()))
+
+
+def is_numeric(kind: pa.DataType) -> bool:
+    """Return whether a column of this type is compared by number."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def is_number(text: str) -> bool:
+    """Return whether a filter's value is a number."""
     try:
         float(text)
     except ValueError:

@@ -1,0 +1,107 @@
+"""What is noted beside a collection's manifest of its state on a Milvus server: `milvus.json`."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from components.collection.filters import Facet
+from components.collection.manifest import (
+    CollectionError,
+    Damaged,
+    Manifest,
+    manifest_of,
+    sealed,
+)
+from components.files import write_bytes
+
+NOTED = "milvus.json"
+_FORMAT = 1
+Kind = Literal["number", "text", "list", "folder"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the metadata, and how an expression names what is kept of it to filter by."""
+
+    name: str
+    kind: Kind
+    field: str  # of the schema, or a key of the JSON field
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A state that was published to a Milvus server. Its address is a setting, and not in here.
+
+    ``manifest`` is a copy of the state's own, with the time of publication as that of its update:
+    the folder may have gone on since.
+    """
+
+    place: str  # the Milvus collection that holds exactly this state
+    columns: tuple[Column, ...]
+    facets: tuple[Facet, ...]
+    manifest: Manifest
+
+
+def alias_of(name: str) -> str:
+    """Return the name on the server of a collection's newest state: of letters, digits and _.
+
+    The digest tells apart names that look alike without what Milvus does not allow.
+    """
+    readable = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40]
+    return f"captionlens_{readable}_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def read_publication(folder: Path) -> Publication | None:
+    """Return a collection's last publication, None where there is none.
+
+    Raises Damaged where its file is damaged or of another version, and CollectionError where it
+    cannot be read.
+    """
+    try:
+        data = json.loads((folder / NOTED).read_text(encoding="utf-8"))
+        if data.pop("sha256") != sealed(data) or data["format"] != _FORMAT:
+            raise ValueError("not the text that was written")
+        return _publication(data)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CollectionError(f"{folder.name} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(
+            f"{folder.name} has a damaged {NOTED}. Run `index publish {folder.name}`."
+        ) from error
+
+
+def _publication(data: dict[str, Any]) -> Publication:
+    return Publication(
+        place=data["place"],
+        columns=tuple(Column(**column) for column in data["columns"]),
+        facets=tuple(
+            Facet(each["column"], tuple(each["values"]), tuple(each["counts"]))
+            for each in data["facets"]
+        ),
+        manifest=manifest_of(data["manifest"]),
+    )
+
+
+def write_publication(folder: Path, publication: Publication) -> None:
+    """Replace the note of a collection's publication, in one step: readers see the new state."""
+    data = {"format": _FORMAT, **asdict(publication)}
+    data = json.loads(json.dumps(data))  # tuples become lists, as they are read
+    text = json.dumps({**data, "sha256": sealed(data)}, indent=1, ensure_ascii=False)
+    write_bytes(folder / NOTED, text.encode())
+
+
+def files_of_publication(folder: Path) -> frozenset[str]:
+    """Return the files that readers of the publication need: its note, and its thumbnails."""
+    try:
+        publication = read_publication(folder)
+    except Damaged:
+        return frozenset()
+    if publication is None:
+        return frozenset()
+    shards = publication.manifest.shards
+    return frozenset({NOTED, *(shard.thumbnails.name for shard in shards)})
