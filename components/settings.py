@@ -78,4 +78,10 @@ class Settings:
     milvus_token: str = field(
         default_factory=lambda: os.environ.get("CAPTIONLENS_MILVUS_TOKEN", ""), repr=False
     )
+    # Collections that others built: a folder, or an address that fsspec reads, such as s3://b/c.
+    shared_collections: str = field(
+        default_factory=lambda: os.environ.get("CAPTIONLENS_SHARED_COLLECTIONS", "")
+    )
+    # Gigabytes of the disk for copies of their files.
+    cache_gb: int = field(default_factory=lambda: _count("CAPTIONLENS_CACHE_GB", 10))
     samples: Path = ROOT / "sample_images"
