@@ -44,7 +44,7 @@ class Server:
 @contextmanager
 def running(log: Path, app: str = "app.py", **environment: str) -> Iterator[Server]:
     """Start an app on a free port as `make app` does; stop it afterwards."""
-    with server.running(log, app, **environment) as (port, _):
+    with server.running(log, app, 0, **environment) as (port, _):
         yield Server(f"http://127.0.0.1:{port}", log)
 
 

@@ -27,7 +27,7 @@ class _Echo(BaseHTTPRequestHandler):
         upgraded = self.headers["Upgrade"] == "websocket"
         body = b"" if upgraded else str(self.headers).encode()
         self.send_response(101 if upgraded else 200)
-        self.send_header("X-Port", str(self.server.server_address[1]))
+        self.send_header("X-Port", str(self.connection.getsockname()[1]))
         if upgraded:
             self.send_header("Upgrade", "websocket")
             self.send_header("Connection", "Upgrade")
