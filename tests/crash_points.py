@@ -18,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.collection import build as building
-from components.collection import writer
+from components.collection import chunks, writer
 from components.collection.build import BuildJob, build
 from components.collection.manifest import folder_of
 from components.collection.sources.source import SourceSpec
@@ -92,7 +91,7 @@ class Trial:
         self.data, self.before, images = folder / "data", folder / "before", folder / "images"
         self.images = tiny_images(images, 3)
         os.environ["CAPTIONLENS_DATA"] = str(self.data)
-        writer.SHARD_ROWS = building.COMMIT = 2
+        writer.SHARD_ROWS = chunks._IMAGES = 2
         self.operations = Operations(self.data)
         self.data.mkdir()
         source = SourceSpec("folder", str(images))

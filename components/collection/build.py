@@ -1,17 +1,16 @@
 """Builds a collection from a source: new images are encoded, missing ones dropped."""
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import islice, product
+from itertools import chain, islice, product
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from components.collection.encoding import Engine, Here, Job
 from components.collection.manifest import (
     PUBLISHED,
     UNDER_WAY,
@@ -21,22 +20,17 @@ from components.collection.manifest import (
     folder_of,
     read_manifest,
 )
-from components.collection.open_shard import Row
-from components.collection.records import Record, record_of
 from components.collection.sources.captioned import Captioned
 from components.collection.sources.folder import Folder
 from components.collection.sources.samples import Samples
 from components.collection.sources.source import ImageSource, Item, SourceSpec
 from components.collection.writer import Writer, writing
-from components.encoder import Encoded, Encoder, Skipped, encode
-from components.images import Source
+from components.encoder import Encoder
 from components.rate import Rate
 from components.scores import Floats
 from components.words import and_more, count, duration
 
 Stage = Literal["Reading the source", "Encoding", "Indexing"]
-COMMIT = 64  # images stored at a time: the most that a kill can lose
-_DOWNLOADS = 8  # at a time
 
 # Texts to measure an index's recall with: their vectors are distributed like those of queries.
 _SUBJECTS = ("a dog", "two children", "an old car", "a mountain", "a plate of food", "a bird")
@@ -87,35 +81,35 @@ class BuildJob:
     rebuild: bool = False
 
 
-def build(
+def build(  # noqa: PLR0913 - two of them replace what is usual
     job: BuildJob,
     encoder: Encoder,
     on_progress: Callable[[BuildProgress], None] = lambda progress: None,
     stop: threading.Event | None = None,
+    *,
     images: ImageSource | None = None,
+    engine: Engine | None = None,
 ) -> BuildReport:
     """Build a collection, resume an interrupted build, or update a collection from its source.
 
     Readers see the new state at the end; ``stop`` publishes what is there, and the next build
-    resumes. ``images`` replaces what the job's source describes. Raises CollectionError and its
-    subclasses, and what the source raises where it cannot be read.
+    resumes. ``images`` replaces what the job's source describes; ``engine`` encodes in place of
+    this process. Raises CollectionError and its subclasses, and what the source raises where it
+    cannot be read.
     """
     _check_source(job)
-    run = _Run(encoder, on_progress, stop or threading.Event())
-    run.keep_copies = job.source.kind == "captions"  # a check finds them
-    images = images or open_source(job.source, run.stop)
+    stop = stop or threading.Event()
+    images = images or open_source(job.source, stop)
     limit = job.source.limit or None
     with writing(job.name, job.source, encoder, job.rebuild) as writer:
-        stored = set(writer.stored)
         on_progress(BuildProgress("Reading the source"))
-        listed = {item.id for item in islice(images.items(), limit) if isinstance(item, Item)}
-        run.encode_new(islice(images.items(), limit), listed, writer)
-        on_progress(BuildProgress("Indexing", run.done, run.total, len(run.skipped)))
-        keep = frozenset((listed & writer.stored.keys()) - run.skipped.keys())
-        skipped = list(run.skipped.values())
-        manifest = writer.publish(keep, skipped, partial(_queries, encoder), not run.stop.is_set())
-    counts = run.added, len(keep) - run.added, len(stored - keep), len(skipped)
-    return BuildReport(manifest, *counts, writer.damaged)
+        writer.read(islice(images.items(), limit))
+        run = _Run(writer, on_progress, stop)
+        run.encode(writer.listing.new(islice(images.items(), limit)), engine or Here(encoder))
+        on_progress(replace(run.progress, stage="Indexing"))
+        counts = writer.settle(keep_copies=job.source.kind == "captions")  # a check finds them
+        manifest = writer.publish(partial(_queries, encoder), not stop.is_set())
+    return BuildReport(manifest, **asdict(counts), damaged=writer.damaged)
 
 
 def describe(now: BuildProgress) -> str:
@@ -183,93 +177,34 @@ def _check_source(job: BuildJob) -> None:
 
 
 class _Run:
-    """One running build: its counts, skipped images and progress."""
+    """The encoding of one build: its counts and progress."""
 
     def __init__(
-        self, encoder: Encoder, on_progress: Callable[[BuildProgress], None], stop: threading.Event
+        self, writer: Writer, on_progress: Callable[[BuildProgress], None], stop: threading.Event
     ) -> None:
-        self.encoder, self.on_progress, self.stop = encoder, on_progress, stop
-        self.skipped: dict[str, Record] = {}
-        self.done = self.total = self.added = 0
-        self.keep_copies = False  # equal files are skipped, as a search would find each of them
+        self._writer, self._on_progress, self._stop = writer, on_progress, stop
+        total, done, skipped = writer.listing.counts()
+        self.progress = BuildProgress("Encoding", done, total, skipped)
         self._encoded = 0
         self._rate = Rate()
         self._rate.add(0)
 
-    def encode_new(self, items: Iterator[Item | Skipped], listed: set[str], writer: Writer) -> None:
-        """Encode and store what is not stored yet, in batches of COMMIT."""
-        self.total = len(listed)
-        digests = {image.digest: id_ for id_, image in writer.stored.items() if id_ in listed}
-        batch: list[Row] = []
-        for item, result in self._results(self._new(items, writer)):
-            if self.stop.is_set() and isinstance(result, Skipped):
-                break  # its download was ended
-            self._count(result)
-            first = digests.get(result.photo.digest) if isinstance(result, Encoded) else None
-            if isinstance(result, Skipped):
-                self._skip(item.id, result.reason)
-            elif first not in (None, item.id) and not self.keep_copies:
-                self._skip(item.id, f"{item.id} is the same file as {first}.")
-            else:
-                digests[result.photo.digest] = item.id
-                batch.append(_row(item, result))
-            if len(batch) >= max(COMMIT, self.encoder.batch):
-                self._store(batch, writer)
-            if self.stop.is_set():
-                break
-        self._store(batch, writer)
+    def encode(self, items: Iterator[Item], engine: Engine) -> None:
+        """Encode and store what is not stored yet."""
+        first = next(items, None)
+        if first is None or self._stop.is_set():
+            return
+        self._writer.begin()
+        job = Job(self._writer.folder, self._writer.state, self._stop, self._count)
+        for chunk in engine.chunks(chain([first], items), job):
+            self._writer.adopt(chunk)
 
-    def _store(self, batch: list[Row], writer: Writer) -> None:
-        writer.add(batch)
-        self.added += len(batch)
-        batch.clear()
-
-    def _new(self, items: Iterable[Item | Skipped], writer: Writer) -> Iterator[Item]:
-        for item in items:
-            if self.stop.is_set():
-                return
-            if isinstance(item, Skipped):
-                self._skip(item.source.name, item.reason)
-                continue
-            stored = writer.stored.get(item.id)
-            if stored and stored.signature == item.signature:
-                self.done += 1
-            else:
-                yield item
-
-    def _results(self, items: Iterator[Item]) -> Iterator[tuple[Item, Encoded | Skipped]]:
-        """Yield each item with its vector; downloads run ahead of decoding."""
-        waiting: deque[Item] = deque()
-        pool = ThreadPoolExecutor(_DOWNLOADS)
-
-        def sources() -> Iterator[Source]:
-            for item in items:
-                waiting.append(item)
-                data = item.source.data
-                ahead = pool.submit(data).result if callable(data) else data
-                yield replace(item.source, data=ahead)
-
-        try:
-            for result in encode(self.encoder, sources(), thumbnails=True):
-                yield waiting.popleft(), result
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _skip(self, id_: str, reason: str) -> None:
-        self.skipped[id_] = {"id": id_, "reason": reason}
-
-    def _count(self, result: Encoded | Skipped) -> None:
-        self.done += 1
+    def _count(self, name: str, failed: bool) -> None:
         self._encoded += 1
-        rate = self._rate.add(self._encoded)
-        left = self._rate.seconds_left(self.total - self.done)
-        source = result.photo.source if isinstance(result, Encoded) else result.source
-        self.on_progress(
-            BuildProgress(
-                "Encoding", self.done, self.total, len(self.skipped), rate, left, source.name
-            )
+        now = self.progress
+        done, rate = now.done + 1, self._rate.add(self._encoded)
+        left = self._rate.seconds_left(now.total - done)
+        self.progress = BuildProgress(
+            "Encoding", done, now.total, now.skipped + failed, rate, left, name
         )
-
-
-def _row(item: Item, encoded: Encoded) -> Row:
-    return Row(record_of(item, encoded), encoded.vector, encoded.thumbnail)
+        self._on_progress(self.progress)

@@ -1,6 +1,6 @@
 """Compaction: shards without the rows that were dropped, small ones merged."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components.collection.manifest import Shard, read_checked, write_file
-from components.collection.open_shard import write_parquet
+from components.collection.chunks import write_parquet
+from components.collection.manifest import File, Shard, read_checked, write_file
 from components.collection.records import joined, read_table
-from components.scores import Floats
 
 _SMALL, _MAX_SMALL = 2048, 16  # rows of a small shard; more such shards than this are merged
 Mask = NDArray[np.bool_]
-_Part = tuple[Shard, Mask]  # a shard, and which of its rows stay
+Part = tuple[Shard, Mask]  # a shard or a chunk's, and which of its rows stay
 
 
 @dataclass(frozen=True)
@@ -29,71 +28,82 @@ class Compactor:
     max_rows: int
     take_number: Callable[[], int]
 
-    def compact(self, shards: Sequence[Shard], keep: Mask) -> tuple[Shard, ...]:
-        """Return shards with the rows where ``keep`` (rows,) is True, in their order.
+    def compact(self, parts: Sequence[Part]) -> tuple[Shard, ...]:
+        """Return shards with the rows that stay, in their order.
 
-        Shards that lose rows are rewritten, and small ones merged where there are many; the
-        others are returned as they are.
+        Chunks are merged, shards that lose rows are rewritten, and small ones merged where there
+        are many; the others are returned as they are. Raises Damaged where a file that is read is:
+        damage would get a valid checksum in the new shard.
         """
-        crowded = sum(shard.rows < _SMALL for shard in shards) > _MAX_SMALL
+        crowded = sum(self._is_small(shard) for shard, _ in parts) > _MAX_SMALL
         compacted: list[Shard] = []
-        pending: list[_Part] = []
-        start = 0
-        for shard in shards:
-            mask = keep[start : start + shard.rows]
-            start += shard.rows
-            if mask.all() and not (crowded and shard.rows < _SMALL):
+        pending: list[Part] = []
+        for shard, mask in parts:
+            if shard.number and mask.all() and not (crowded and self._is_small(shard)):
                 compacted += [*self._rewritten(pending), shard]
                 pending = []
             else:
                 pending.append((shard, mask))
         return (*compacted, *self._rewritten(pending))
 
-    def _rewritten(self, parts: Sequence[_Part]) -> Iterator[Shard]:
-        """Yield the parts' rows in new shards, as many parts in each as ``max_rows`` allows."""
-        group: list[_Part] = []
-        for part in parts:
-            if sum(shard.rows for shard, _ in (*group, part)) > self.max_rows:
-                yield from self._merged(group)
-                group = []
-            group.append(part)
-        yield from self._merged(group)
+    def _is_small(self, shard: Shard) -> bool:
+        return shard.number > 0 and shard.rows < _SMALL
 
-    def _merged(self, group: Sequence[_Part]) -> Iterator[Shard]:
-        """Yield one shard with the rows of a group; none where no row stays."""
-        parts = [(shard, mask) for shard, mask in group if mask.any()]
-        if not parts:
-            return
+    def _rewritten(self, parts: Sequence[Part]) -> Iterator[Shard]:
+        """Yield the parts' rows in new shards, as many parts in each as ``max_rows`` allows."""
+        group: list[Part] = []
+        rows = 0
+        for shard, mask in parts:
+            stay = int(mask.sum())
+            if group and rows + stay > self.max_rows:
+                yield self._merged(group)
+                group, rows = [], 0
+            if stay:
+                group.append((shard, mask))
+                rows += stay
+        if group:
+            yield self._merged(group)
+
+    def _merged(self, parts: Sequence[Part]) -> Shard:
+        """Return one shard with the rows of several parts, copied part by part."""
         number = self.take_number()
-        vectors, thumbnails, tables = zip(*(self._read(*part) for part in parts), strict=True)
-        matrix, stem = np.concatenate(vectors), self.folder / f"{number:06}"
-        yield Shard(
+        stem = self.folder / f"{number:06}"
+        tables = [self._table(shard) for shard, _ in parts]
+        masks = [pa.array(mask) for _, mask in parts]
+        kept = [table.filter(mask) for table, mask in zip(tables, masks, strict=True)]
+        vectors = (self._vectors(*part) for part in parts)
+        thumbnails = (
+            jpeg
+            for table, part in zip(tables, parts, strict=True)
+            for jpeg in self._thumbnails(table, *part)
+        )
+        return Shard(
             number,
-            len(matrix),
-            write_file(
-                stem.with_suffix(".vectors"),
-                lambda draft: draft.write_bytes(matrix.tobytes()),  # tofile misses a full disk
-            ),
-            write_file(
-                stem.with_suffix(".thumbnails"),
-                lambda draft: draft.write_bytes(b"".join(thumbnails)),
-            ),
-            write_parquet(stem.with_suffix(".parquet"), joined(tables)),
+            sum(table.num_rows for table in kept),
+            _write(stem.with_suffix(".vectors"), vectors),
+            _write(stem.with_suffix(".thumbnails"), thumbnails),
+            write_parquet(stem.with_suffix(".parquet"), joined(kept)),
         )
 
-    def _read(self, shard: Shard, mask: Mask) -> tuple[Floats, bytes, pa.Table]:
-        """Return the vectors, thumbnails and metadata of a shard's rows where ``mask`` is True.
+    def _table(self, shard: Shard) -> pa.Table:
+        return read_table(pa.BufferReader(read_checked(self.folder, shard.metadata)))
 
-        Raises Damaged where a file is: damage would get a valid checksum in the new shard.
-        """
-        table = read_table(pa.BufferReader(read_checked(self.folder, shard.metadata)))
-        vectors = np.frombuffer(read_checked(self.folder, shard.vectors), dtype="<f4")
-        thumbnails = read_checked(self.folder, shard.thumbnails)
+    def _vectors(self, shard: Shard, mask: Mask) -> bytes:
+        rows = np.frombuffer(read_checked(self.folder, shard.vectors), dtype="<f4")
+        return rows.reshape(shard.rows, -1)[mask].tobytes()
+
+    def _thumbnails(self, table: pa.Table, shard: Shard, mask: Mask) -> Iterator[memoryview]:
+        thumbnails = memoryview(read_checked(self.folder, shard.thumbnails))
         ends = np.cumsum(table["thumbnail_bytes"].to_numpy())
         starts = np.concatenate([[0], ends[:-1]])
-        kept = [thumbnails[starts[row] : ends[row]] for row in np.flatnonzero(mask)]
-        return (
-            vectors.reshape(shard.rows, -1)[mask],
-            b"".join(kept),
-            table.filter(pa.array(mask)),
-        )
+        return (thumbnails[starts[row] : ends[row]] for row in np.flatnonzero(mask))
+
+
+def _write(path: Path, parts: Iterable[bytes | memoryview]) -> File:
+    """Write bytes as a collection's file, in one step."""
+
+    def write(draft: Path) -> None:
+        with draft.open("wb") as out:
+            out.writelines(parts)
+
+    return write_file(path, write)

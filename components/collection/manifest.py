@@ -156,9 +156,14 @@ def collections_folder() -> Path:
     return Settings().data / "collections"
 
 
+def is_name(name: str) -> bool:
+    """Return whether a collection may have this name."""
+    return bool(_NAME.fullmatch(name))
+
+
 def folder_of(name: str) -> Path:
     """Return a collection's folder, which may not exist. Raises CollectionError for a bad name."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise CollectionError(
             f"{name[:80]!r} cannot be a collection's name. Use at most 63 letters, digits, spaces,"
             " dots, - and _, starting with a letter or digit."
@@ -185,19 +190,31 @@ def read_manifest(folder: Path, file: str = PUBLISHED) -> Manifest | None:
     cannot be read.
     """
     try:
-        data = json.loads((folder / file).read_text(encoding="utf-8"))
-        if data.get("format") != _FORMAT:
-            raise Damaged(f"{folder.name} was made by another version of CaptionLens. Rebuild it.")
-        if data.pop("sha256", None) not in (sealed(data), None):  # None: up to version 0.1
-            raise ValueError("not the text that was written")
-        del data["format"]
-        return manifest_of(data)
+        text = (folder / file).read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise CollectionError(f"{folder.name} cannot be read: {error.strerror}.") from error
+    return parse_manifest(folder.name, text, file)
+
+
+def parse_manifest(
+    name: str, text: bytes, file: str = PUBLISHED, remedy: str = "Rebuild it."
+) -> Manifest:
+    """Return the manifest of a collection from its JSON.
+
+    Raises Damaged, which ends with ``remedy``, where it is damaged or of another version.
+    """
+    try:
+        data = json.loads(text.decode())
+        if data.get("format") != _FORMAT:
+            raise Damaged(f"{name} was made by another version of CaptionLens. {remedy}")
+        if data.pop("sha256", None) not in (sealed(data), None):  # None: up to version 0.1
+            raise ValueError("not the text that was written")
+        del data["format"]
+        return manifest_of(data)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged(f"{folder.name} has a damaged {file}. Rebuild it.") from error
+        raise Damaged(f"{name} has a damaged {file}. {remedy}") from error
 
 
 def sealed(data: dict[str, Any]) -> str:

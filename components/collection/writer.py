@@ -1,21 +1,22 @@
-"""Writes a collection in batches, so that a kill at any moment loses no finished batch.
+"""Changes a collection: chunks are adopted as they are finished, and published as shards.
 
-New rows are appended to an open shard: vectors and thumbnails first, then one journal line an
-image, which commits the row. A full shard is sealed: the journal becomes Parquet, and the writer's
-notes (``build.json``) list the shard. Readers see none of it before `Writer.publish` replaces the
-manifest.
+New images are written as chunks, each of which survives a kill. Readers see none of them before
+`Writer.publish` merges them into shards and replaces the manifest. The writer's notes
+(``build.json``) say which model and source the chunks belong to, and to which published state.
 """
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
+import pyarrow as pa
 
-from components.collection.compact import Compactor
+from components.collection.chunks import Chunk, read_chunks, write_parquet
+from components.collection.compact import Compactor, Mask
 from components.collection.index import Queries, build_index
+from components.collection.listing import Listing
 from components.collection.manifest import (
     CHECK,
     PUBLISHED,
@@ -30,23 +31,27 @@ from components.collection.manifest import (
     read_manifest,
     write_manifest,
 )
-from components.collection.open_shard import OpenShard, Row, write_parquet
-from components.collection.records import Record, read_table, table_of
-from components.collection.sources.source import SourceSpec
+from components.collection.milvus.publication import files_of_publication
+from components.collection.records import read_table
+from components.collection.sources.source import Item, SourceSpec
 from components.collection.store import locked, on_disk, save_index
 from components.collection.vectors import open_vectors
-from components.encoder import Encoder
+from components.encoder import Encoder, Skipped
 
 SHARD_ROWS = 8192  # of 512 floats: 16 MB of vectors and some 120 MB of thumbnails
 
 
-@dataclass(frozen=True, slots=True)
-class StoredImage:
-    """The row of an image that is stored, and what shows whether the image has changed."""
+_KNOWN = ("id", "signature", "digest")
 
-    row: int
-    signature: str
-    digest: str
+
+@dataclass(frozen=True)
+class Counts:
+    """How many images a build adds, keeps, drops and skips."""
+
+    added: int
+    kept: int
+    dropped: int
+    skipped: int
 
 
 @contextmanager
@@ -111,13 +116,15 @@ def _under_way(
         return None
     if rebuild and (published is None or set(published.shards) & set(state.shards)):
         return None
-    return state
+    # Notes of another generation were left by a kill after its chunks were published.
+    return state if state.generation == (published.generation if published else 0) else None
 
 
 def _clean(folder: Path, keep: Collection[str]) -> None:
     """Delete what no state needs; the folder `CHECK` holds what people decided, and stays."""
+    needed = {*keep, *files_of_publication(folder), "lock", CHECK}
     for file in folder.iterdir():
-        if file.name not in {*keep, "lock", CHECK}:
+        if file.name not in needed:
             file.unlink(missing_ok=True)
 
 
@@ -146,75 +153,66 @@ class Writer:
         self.state = replace(state, shards=sound)
         self._published = published
         shards = (*state.shards, *(published.shards if published else ()))
-        number = max((shard.number for shard in shards), default=0) + 1
-        self._open = OpenShard(folder, number, state.width)
-        self.stored: dict[str, StoredImage] = {}
-        self._rows = 0
-        for record in self._records():
-            self._register(record)
+        self._number = max((shard.number for shard in shards), default=0)
+        self._parts = list(sound)  # then those of chunks
+        self._resumed = 0  # how many parts were there when the build began
+        self.listing = Listing(folder)
 
-    def _records(self) -> Iterator[Mapping[str, object]]:
-        columns = ("id", "signature", "digest")
-        for shard in self.state.shards:
-            table = read_table(self.folder / shard.metadata.name, columns)
-            yield from table.to_pylist()
-        yield from self._open.records()
+    def read(self, items: Iterable[Item | Skipped]) -> None:
+        """Take the list of the source, and the rows of shards and of an earlier build's chunks."""
+        self.listing.read(items)
+        for part, shard in enumerate(self._parts):
+            self.listing.store(part, self._known(shard), before=True)
+        with on_disk(self.state.name):
+            for chunk in read_chunks(self.folder):
+                self.adopt(chunk)
+        self._resumed = len(self._parts)
 
-    def _register(self, record: Mapping[str, object]) -> None:
-        image = StoredImage(self._rows, str(record["signature"]), str(record["digest"]))
-        self.stored[str(record["id"])] = image
-        self._rows += 1
+    def _known(self, shard: Shard) -> pa.Table:
+        return read_table(self.folder / shard.metadata.name, _KNOWN)
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Store rows, safe from a kill once this returns; one replaces an earlier one of its id.
+    def begin(self) -> None:
+        """Note which build the chunks belong to that are written from now on."""
+        with on_disk(self.state.name):
+            write_manifest(self.folder, self.state, UNDER_WAY)
 
-        Raises CollectionError where the disk is full or cannot be written.
-        """
-        if rows:
-            with on_disk(self.state.name):
-                self._add(rows)
+    def adopt(self, chunk: Chunk) -> None:
+        """Take a chunk that is finished."""
+        if chunk.shard:
+            self.listing.store(len(self._parts), self._known(chunk.shard), before=False)
+            self._parts.append(chunk.shard)
+        for failed in chunk.failed:
+            self.listing.fail(failed.id, failed.signature, failed.reason)
 
-    def _add(self, rows: Sequence[Row]) -> None:
-        if not (self.folder / UNDER_WAY).exists():
-            self._note(self.state)  # a journal without it belongs to no build
-        self._open.append(rows)
-        for row in rows:
-            self._register(row.record)
-        if self._open.rows >= SHARD_ROWS:
-            self._seal()
+    def settle(self, keep_copies: bool) -> Counts:
+        """Decide which images stay, without exact copies unless ``keep_copies``; count them."""
+        if not keep_copies:
+            self.listing.drop_copies()
+        stay = [int(mask.sum()) for mask in self._masks()]
+        added = sum(stay[self._resumed :])
+        return Counts(added, sum(stay) - added, self.listing.dropped(), self.listing.counts()[2])
 
-    def _seal(self) -> None:
-        if self._open.rows:
-            self._note(replace(self.state, shards=(*self.state.shards, self._open.seal())))
-            self._open.forget_journal()
-            self._open = OpenShard(self.folder, self._open.number + 1, self.state.width)
+    def _masks(self) -> list[Mask]:
+        return self.listing.masks([part.rows for part in self._parts])
 
-    def _note(self, state: Manifest) -> None:
-        self.state = write_manifest(self.folder, state, UNDER_WAY)
+    def publish(self, queries: Queries, complete: bool) -> Manifest:
+        """Publish the rows that stay; return the manifest that readers now see.
 
-    def publish(
-        self, keep: frozenset[str], skipped: Sequence[Record], queries: Queries, complete: bool
-    ) -> Manifest:
-        """Publish the rows whose ids are in ``keep``; return the manifest that readers now see.
-
-        ``skipped`` are rows of the skipped table; ``queries`` returns (q, width) vectors to measure
-        the index with. Raises CollectionError where the disk is full or cannot be written.
+        ``queries`` returns (q, width) vectors to measure the index with. Raises CollectionError
+        where the disk is full or cannot be written, and Damaged where a chunk is.
         """
         with on_disk(self.state.name):
-            return self._publish(keep, skipped, queries, complete)
+            return self._publish(queries, complete)
 
-    def _publish(
-        self, keep: frozenset[str], skipped: Sequence[Record], queries: Queries, complete: bool
-    ) -> Manifest:
-        self._seal()
-        self._drop(keep)
+    def _publish(self, queries: Queries, complete: bool) -> Manifest:
+        self.state = replace(self.state, shards=self._compact())
         generation = self.state.generation + 1
-        index = self._published_index() or self._index(generation, queries)
+        skipped = self.listing.failures()
         state = replace(
             self.state,
-            index=index,
+            index=self._published_index() or self._index(generation, queries),
             skipped=self._write_skipped(generation, skipped),
-            skipped_count=len(skipped),
+            skipped_count=skipped.num_rows,
             complete=complete,
             generation=generation,
         )
@@ -222,19 +220,16 @@ class Writer:
         self._tidy()
         return self.state
 
-    def _drop(self, keep: frozenset[str]) -> None:
-        """Leave out the rows of other ids, and those that a later row of their id replaced."""
-        mask = np.zeros(self._rows, dtype=np.bool_)
-        mask[[image.row for id_, image in self.stored.items() if id_ in keep]] = True
-        compactor = Compactor(self.folder, SHARD_ROWS, self._take_number)
-        shards = compactor.compact(self.state.shards, mask)
-        if shards != self.state.shards:
-            self._note(replace(self.state, shards=shards))
+    def _compact(self) -> tuple[Shard, ...]:
+        """Return shards of the rows that stay: the shards that were there, then the chunks'."""
+        shards, masks = len(self.state.shards), self._masks()
+        chunks = [part for part in self.listing.order() if part >= shards]
+        parts = [(self._parts[part], masks[part]) for part in (*range(shards), *chunks)]
+        return Compactor(self.folder, SHARD_ROWS, self._take_number).compact(parts)
 
     def _take_number(self) -> int:
-        """Return the number of the empty open shard; the open shard gets the next one."""
-        number, self._open = self._open.number, self._open.moved()
-        return number
+        self._number += 1
+        return self._number
 
     def _published_index(self) -> IndexInfo | None:
         """Return the published index where it is whole and of the same rows."""
@@ -249,16 +244,16 @@ class Writer:
         file = save_index(self.folder, f"{generation:06}.faiss", index)
         return IndexInfo(file, index.kind, index.exact, index.effort, recall)
 
-    def _write_skipped(self, generation: int, skipped: Sequence[Record]) -> File | None:
-        if not skipped:
+    def _write_skipped(self, generation: int, skipped: pa.Table) -> File | None:
+        if not skipped.num_rows:
             return None
-        return write_parquet(self.folder / f"{generation:06}.skipped.parquet", table_of(skipped))
+        return write_parquet(self.folder / f"{generation:06}.skipped.parquet", skipped)
 
     def _tidy(self) -> None:
-        """Remove files that the state does not list: replaced ones, and leftovers of a kill."""
-        self._open.close()
+        """Remove files that the state does not list: replaced ones, chunks, leftovers of a kill."""
+        self.listing.close()
         _clean(self.folder, {PUBLISHED, *(file.name for file in self.state.files)})
 
     def close(self) -> None:
-        """Close the open shard's files; added rows stay on disk for the next build."""
-        self._open.close()
+        """End the writing; finished chunks stay on disk for the next build."""
+        self.listing.close()

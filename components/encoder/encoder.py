@@ -49,6 +49,7 @@ class Encoder:
     batch: int  # images per forward pass
     note: str = ""  # the reason where it does not run on the fastest runtime
     head: PairHead | None = None
+    threads: int = 0  # that decode images; 0: one for each core
 
     @property
     def key(self) -> tuple[str, str, str]:

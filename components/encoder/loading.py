@@ -30,6 +30,7 @@ def load(
     model: str | Path | ModelSpec | Located,
     precision: str | None = None,
     device: str | None = None,
+    threads: int = 0,
 ) -> Encoder:
     """Return an encoder of a model on disk: of an id such as "pocket", or of a folder.
 
@@ -43,18 +44,22 @@ def load(
     ``precision`` is "f32", "bf16", "f16" or "int8" (the image tower alone, on a CPU), by default
     the fastest that keeps the checkpoint's ranking; ``device`` is "cuda" or "cpu", by default the
     GPU where there is one. A CPU runs OpenVINO, or torch where OpenVINO cannot run the checkpoint:
-    ``note`` then gives the reason.
+    ``note`` then gives the reason. ``threads`` are those that decode, and OpenVINO's; 0: one for
+    each core.
     Raises ModelError where no such model is on disk, and RuntimeUnavailable where its files are
     damaged or inconsistent.
     """
-    located = _located(model)
+    return replace(_loaded(_located(model), precision, device, threads), threads=threads)
+
+
+def _loaded(located: Located, precision: str | None, device: str | None, threads: int) -> Encoder:
     precision = precision or default_precision(located)
     if family(located) in MATCHERS:
         return _on_torch(located, device or best_device(), precision)
     if precision != "int8" and (device or best_device()) == "cuda":
         return _on_torch(located, "cuda", precision)
     try:
-        return _on_openvino(located, precision)
+        return _on_openvino(located, precision, threads)
     except RuntimeUnavailable as reason:
         return replace(_on_torch(located, "cpu", "f32"), note=str(reason))
 
@@ -87,7 +92,7 @@ def best_device() -> Literal["cuda", "cpu"]:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _on_openvino(located: Located, precision: str | None) -> Encoder:
+def _on_openvino(located: Located, precision: str | None, threads: int) -> Encoder:
     from components.encoder.runtimes.openvino import OpenVinoRuntime, prefers_int8
     from components.encoder.runtimes.prepared import prepare, prepare_int8
 
@@ -97,7 +102,7 @@ def _on_openvino(located: Located, precision: str | None) -> Encoder:
     elif precision is None and prefers_int8():
         with suppress(RuntimeUnavailable):  # what cannot be quantised runs in float32
             precision = "int8" if prepare_int8(located).passed else None
-    runtime = OpenVinoRuntime(folder, precision)
+    runtime = OpenVinoRuntime(folder, precision, threads)
     recipe = runtime.recipe
     return Encoder(
         spec=located.spec,

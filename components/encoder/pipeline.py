@@ -60,7 +60,10 @@ def encode(
     At most two batches of decoded images are held in memory. To stop, stop iterating.
     """
     opened = lookahead(
-        lambda source: _open(encoder, source, thumbnails), sources, 2 * encoder.batch
+        lambda source: _open(encoder, source, thumbnails),
+        sources,
+        2 * encoder.batch,
+        encoder.threads,
     )
     for batch in batched(opened, encoder.batch):
         vectors = iter(
@@ -109,11 +112,14 @@ def _open(encoder: Encoder, source: Source, thumbnails: bool) -> _Opened | Skipp
 
 
 def lookahead(
-    function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+    function: Callable[[Item], Result], items: Iterable[Item], ahead: int, threads: int = 0
 ) -> Iterator[Result]:
-    """Yield ``function(item)`` in order, computed by threads up to ``ahead`` items in advance."""
+    """Yield ``function(item)`` in order, computed by threads up to ``ahead`` items in advance.
+
+    0 ``threads`` are one for each core.
+    """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(threads or os.cpu_count())
     try:
         for item in items:
             waiting.append(pool.submit(function, item))

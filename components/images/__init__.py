@@ -3,7 +3,7 @@
 from components.images.colours import colour_names
 from components.images.decoding import DECODE_SIDE, decode
 from components.images.examples import EXAMPLE_CAPTION, EXAMPLE_SETS, ExampleSet
-from components.images.folder import find_images
+from components.images.folder import find_images, walk_images
 from components.images.samples import (
     Credit,
     sample_captions,
@@ -41,4 +41,5 @@ __all__ = [
     "sample_sources",
     "source_of",
     "thumbnail",
+    "walk_images",
 ]

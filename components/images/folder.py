@@ -2,7 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from components.images.source import SUFFIXES, ImageError, Source, safe_name, source_of
@@ -14,44 +16,81 @@ def find_images(paths: Iterable[Path]) -> tuple[list[Source], list[ImageError]]:
     A file is taken whatever its suffix. A folder is searched recursively for image suffixes, in
     natural order, without hidden files and without links to files outside of it.
     """
-    sources: list[Source] = []
-    errors: list[ImageError] = []
-    for path in paths:
-        try:
-            sources += _sources(path, errors)
-        except OSError as error:
-            errors.append(_unreadable(path.name, error))
-    return sources, errors
+    found = [each for path in paths for each in _at(path)]
+    sources = [each for each in found if isinstance(each, Source)]
+    return sources, [each for each in found if isinstance(each, ImageError)]
 
 
-def _sources(path: Path, errors: list[ImageError]) -> list[Source]:
-    if path.is_dir():
-        files = _inside(path, errors)
-        return [source_of(file, str(file.relative_to(path))) for file in files]
-    if path.exists():
-        return [source_of(path)]
-    errors.append(ImageError(f"{safe_name(path.name)} does not exist."))
-    return []
+def _at(path: Path) -> Iterator[Source | ImageError]:
+    try:
+        if path.is_dir():
+            yield from walk_images(path)
+        elif path.exists():
+            yield source_of(path)
+        else:
+            yield ImageError(f"{safe_name(path.name)} does not exist.")
+    except OSError as error:
+        yield _unreadable(path.name, error)
 
 
 def _unreadable(name: str, error: OSError) -> ImageError:
     return ImageError(f"{safe_name(name)} cannot be read: {error.strerror or error}.")
 
 
-def _inside(folder: Path, errors: list[ImageError]) -> list[Path]:
-    def record(error: OSError) -> None:
-        errors.append(_unreadable(Path(error.filename or folder).name, error))
+def walk_images(folder: Path) -> Iterator[Source | ImageError]:
+    """Yield the images below a folder, as `find_images` does, and errors of folders in it.
 
+    However many there are, they take no memory. Raises OSError.
+    """
     root = folder.resolve()
-    images: list[Path] = []
-    for place, folders, files in os.walk(folder, onerror=record):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        images += [Path(place, name) for name in files if _is_image(name)]
-    return sorted((file for file in images if _is_inside(file, root)), key=_natural)
+    open_folders = [(folder, _names(folder))]  # from ``folder`` down to the one that is read
+    while open_folders:
+        place, names = open_folders[-1]
+        try:
+            name = next(names, None)
+        except OSError as error:
+            yield _unreadable(place.name, error)
+            name = None
+        if name is None:
+            open_folders.pop()
+        elif name.endswith("/"):
+            open_folders.append((place / name, _names(place / name)))
+        elif _is_inside(place / name, root):
+            yield source_of(place / name, str((place / name).relative_to(folder)))
 
 
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and name.lower().rpartition(".")[2] in SUFFIXES
+def _names(folder: Path) -> Iterator[str]:
+    """Yield the names of a folder's images, and those of its folders with a "/", in natural order.
+
+    They are sorted on the disk where they are many.
+    """
+    with closing(sqlite3.connect("")) as names:
+        names.execute("CREATE TABLE names (key BLOB, name BLOB)")
+        names.executemany(
+            "INSERT INTO names VALUES (?, ?)",
+            ((_natural(name), os.fsencode(name)) for name in _listed(folder)),
+        )
+        for (name,) in names.execute("SELECT name FROM names ORDER BY key, name"):
+            yield os.fsdecode(name)
+
+
+def _listed(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if not _is_folder(entry):
+                if entry.name.lower().rpartition(".")[2] in SUFFIXES:
+                    yield entry.name
+            elif not entry.is_symlink():
+                yield f"{entry.name}/"
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _is_inside(file: Path, root: Path) -> bool:
@@ -61,7 +100,12 @@ def _is_inside(file: Path, root: Path) -> bool:
         return False
 
 
-def _natural(file: Path) -> tuple[list[tuple[int, str]], str]:
-    """Return a sorting key that puts 2.jpg before 10.jpg, and A.jpg before a.jpg."""
-    parts = re.split(r"(\d+)", str(file).lower())
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], str(file)
+def _natural(name: str) -> bytes:
+    """Return a sorting key that puts 2.jpg before 10.jpg."""
+    return os.fsencode(re.sub(r"\d+", _number, name.lower()))
+
+
+def _number(digits: re.Match[str]) -> str:
+    """Return a number so that the order of texts is that of numbers: its length goes first."""
+    value = digits[0].lstrip("0")
+    return f"\0{len(value):04}{value}"

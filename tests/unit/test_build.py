@@ -18,8 +18,6 @@ from PIL import Image
 
 from components.collection.build import BuildJob, BuildProgress, BuildReport, build
 from components.collection.manifest import CollectionError, Damaged, OtherModel, folder_of
-from components.collection.open_shard import Row
-from components.collection.records import Record
 from components.collection.sources.source import SourceSpec
 from components.collection.store import (
     CollectionBusy,
@@ -353,7 +351,7 @@ def test_a_limit_can_be_raised_later(encoder: Encoder, images: Path) -> None:
 
 def test_many_shards_are_one_collection(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.collection.writer.SHARD_ROWS", 8)
-    monkeypatch.setattr("components.collection.build.COMMIT", 4)
+    monkeypatch.setattr("components.collection.chunks._IMAGES", 4)
     monkeypatch.setattr(type(encoder), "batch", 4, raising=False)
     build(BuildJob("samples", SourceSpec("samples")), encoder)
     collection = open_folder("samples")
@@ -411,30 +409,3 @@ def test_twenty_kills_lose_nothing(many: Path, data: Path) -> None:
         thumbnails = [open_folder(name) for name in ("uninterrupted", "killed")]
         ids = [each.table["id"].to_pylist()[row] for each in thumbnails]
         assert thumbnails[0].thumbnail_at(row) == thumbnails[1].thumbnail(ids[0])
-
-
-def test_every_torn_write_is_cut_off(encoder: Encoder, images: Path) -> None:
-    """A kill between any two writes of a batch leaves a state that the next build resumes from."""
-    spec = SourceSpec("folder", str(images))
-    whole = index(encoder, images, "whole").manifest
-    expected = vectors_of(open_folder("whole"))
-    assert whole.rows == 6
-    for torn in ("vectors", "thumbnails", "jsonl"):
-        name = f"torn {torn}"
-        stop = threading.Event()
-        stop.set()
-        with writing(name, spec, encoder) as writer:
-            record: Record = {
-                "id": "gone.jpg",
-                "signature": "x",
-                "digest": "y",
-                "thumbnail_bytes": 3,
-            }
-            writer.add([Row(record, expected["horse.jpg"], b"abc")])
-        file = next(folder_of(name).glob(f"*.{torn}"))
-        file.write_bytes(file.read_bytes() + b'{"id": "half')
-        index(encoder, images, name)
-        found = vectors_of(open_folder(name))
-        assert found.keys() == expected.keys()
-        assert all((found[id_] == expected[id_]).all() for id_ in expected)
-        assert verify(name) == []

@@ -43,7 +43,7 @@ def damage(file: Path, how: str) -> None:
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CAPTIONLENS_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(writer, "SHARD_ROWS", 4)
-    monkeypatch.setattr("components.collection.build.COMMIT", 2)
+    monkeypatch.setattr("components.collection.chunks._IMAGES", 2)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # no crash of the machine here
     return tmp_path / "data"
 
@@ -130,7 +130,7 @@ class KilledError(Exception):
 
 
 def kill_a_first_build(encoder: Encoder, folder: Path) -> None:
-    """Leave four images in a sealed shard and two in the journal; nothing is published."""
+    """Leave six images in three chunks; nothing is published."""
 
     def on_progress(now: BuildProgress) -> None:
         if now.done == 7:
@@ -139,8 +139,12 @@ def kill_a_first_build(encoder: Encoder, folder: Path) -> None:
     with pytest.raises(KilledError):
         build(BuildJob("mine", SourceSpec("folder", str(folder))), encoder, on_progress)
     names = {path.name for path in folder_of("mine").iterdir()}
-    assert {"build.json", "000001.parquet", "000002.jsonl"} <= names
-    assert "manifest.json" not in names
+    assert "build.json" in names and "manifest.json" not in names
+    assert len(chunk_files("receipt")) == len(chunk_files("parquet")) == 3
+
+
+def chunk_files(kind: str) -> list[Path]:
+    return sorted(folder_of("mine").glob(f"chunk-*.{kind}"))
 
 
 @pytest.mark.parametrize(
@@ -150,8 +154,7 @@ def kill_a_first_build(encoder: Encoder, folder: Path) -> None:
     "file",
     [
         "build.json",
-        *(f"000001.{kind}" for kind in ("vectors", "thumbnails", "parquet")),
-        *(f"000002.{kind}" for kind in ("vectors", "thumbnails", "jsonl")),
+        *(f"chunk-*.{kind}" for kind in ("vectors", "thumbnails", "parquet", "receipt")),
     ],
 )
 def test_a_killed_first_build_ends_well_with_any_file_damaged(
@@ -160,7 +163,7 @@ def test_a_killed_first_build_ends_well_with_any_file_damaged(
     images = tiny_images(tmp_path / "images", 8)
     index(encoder, images, name="whole")
     kill_a_first_build(encoder, images)
-    damage(folder_of("mine") / file, how)
+    damage(sorted(folder_of("mine").glob(file))[1 if "*" in file else 0], how)
     report = index(encoder, images, rebuild)
     assert report.manifest.complete
     assert state() == state("whole")
@@ -184,15 +187,15 @@ def test_starting_from_nothing_keeps_nothing_of_a_killed_first_build(
 
 
 def test_damage_during_a_build_gets_no_valid_checksum(encoder: Encoder, tmp_path: Path) -> None:
-    """A row that changes on the disk after it was written ends the build; the next one mends it."""
+    """A chunk that changes on the disk after it was written ends the build; the next mends it."""
     images = tiny_images(tmp_path / "images", 6)
 
     def on_progress(now: BuildProgress) -> None:
-        if now.done == 4:  # two images are in the open shard
-            damage(folder_of("mine") / "000001.vectors", "flipped")
+        if now.done == 4:  # two images are in a chunk
+            damage(chunk_files("vectors")[0], "flipped")
 
     job = BuildJob("mine", SourceSpec("folder", str(images)))
-    with pytest.raises(Damaged, match=r"mine is damaged: 000001\.jsonl"):
+    with pytest.raises(Damaged, match=r"mine is damaged: chunk-\w+\.vectors"):
         build(job, encoder, on_progress)
     build(job, encoder)
     index(encoder, images, name="whole")

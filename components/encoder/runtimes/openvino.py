@@ -19,8 +19,11 @@ class OpenVinoRuntime:
     library = f"OpenVINO {version('openvino').rsplit('.', 1)[0]}"
     device = "CPU"
 
-    def __init__(self, folder: Path, precision: str | None = None) -> None:
-        """Compile a folder of `prepare`; precision "f32", "bf16" or "int8" (of `prepare_int8`)."""
+    def __init__(self, folder: Path, precision: str | None = None, threads: int = 0) -> None:
+        """Compile a folder of `prepare`; precision "f32", "bf16" or "int8" (of `prepare_int8`).
+
+        0 ``threads`` are one for each core.
+        """
         import openvino
 
         core = openvino.Core()
@@ -28,7 +31,11 @@ class OpenVinoRuntime:
         self.recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
         is_int8 = self.precision == "int8"
         hint = "f32" if is_int8 else self.precision
-        options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+        options: dict[str, str | int] = {
+            "INFERENCE_PRECISION_HINT": hint,
+            "PERFORMANCE_HINT": "LATENCY",
+            **({"INFERENCE_NUM_THREADS": threads} if threads else {}),
+        }
         # One infer request per tower, used by one thread at a time: it uses every core.
         self._image, self._text = (
             core.compile_model(
