@@ -23,7 +23,6 @@ from components.settings import Settings
 from components.ui.text import plain
 
 __all__ = ["Permission", "may", "require"]
-_SEEN = "account_seen"  # in the session: its login is in the log
 _ABOUT = {  # each role includes those above it
     Role.VIEWER: "search, match and read",
     Role.EDITOR: "make collections, decide in Check, and train",
@@ -85,21 +84,26 @@ def claims() -> Mapping[str, object]:
 
 
 def admitted() -> bool:
-    """Return whether this session may see the pages; a login or a refusal is logged once."""
+    """Return whether this session may see the pages; a login or a refusal is logged."""
     if access() is None:
         return True
     given = role()
-    if claims() and not st.session_state.get(_SEEN):
-        st.session_state[_SEEN] = True
+    if claims():
         address = str(claims().get("email") or claims().get("sub") or "")
-        events.log(
-            "login" if given else "refused login",
-            {"address": address},
-            person=events.pseudonym(address, _key()),
-            role=given.word if given else None,
-            verified=bool(verified_address(claims())),
-        )
+        _log_once(address, str(claims().get("iat")), given, bool(verified_address(claims())))
     return given is not None
+
+
+@st.cache_resource(max_entries=10_000, show_spinner=False)
+def _log_once(address: str, issued: str, given: Role | None, verified: bool) -> None:
+    """Log a login, which ``issued`` tells from the person's other ones: tabs share it."""
+    events.log(
+        "login" if given else "refused login",
+        {"address": address},
+        person=events.pseudonym(address, _key()),
+        role=given.word if given else None,
+        verified=verified,
+    )
 
 
 def _key() -> str:

@@ -34,7 +34,7 @@ _RETURN = st.components.v2.component("return_to_link", html="<div>\n</div>", js=
 def show() -> None:
     """Draw the first screen: the app's name, two photographs, and the way in, or out again."""
     with st.container(key="login", horizontal_alignment="center"):
-        with st.container(horizontal=True, gap="small", width=480):
+        with st.container(key="login-photos", horizontal=True, gap="small", width=480):
             for name in _PHOTOS:
                 st.image(Settings().samples / name, width="stretch", alt=sample_captions()[name])
         st.title("CaptionLens", anchor=False, text_alignment="center")
@@ -42,8 +42,8 @@ def show() -> None:
         if account.claims():
             _refused()
         else:
-            _KEEP(key="login_keep")
             _ways_in()
+            _KEEP(key="keep_link")
 
 
 def _ways_in() -> None:
@@ -56,7 +56,7 @@ def _ways_in() -> None:
             icon=":material/login:",
             on_click=st.login,
             args=[provider] if provider else [],
-            key=f"login {provider}",
+            key=f"enter_{provider}",
         )
 
 
@@ -80,14 +80,14 @@ def _refused() -> None:
     else:
         sentence = "is not a verified address. Verify it with your provider, then log in again."
     st.warning(f"{address} {sentence}", icon=":material/lock:", width=520)
-    st.button("Log out", icon=":material/logout:", on_click=st.logout, key="login_out")
+    st.button("Log out", icon=":material/logout:", on_click=st.logout, key="leave")
 
 
 def return_to_link() -> None:
     """Open the link that a person came with, in the first run after a login."""
     if account.access() is not None:
         with st.container(key="login-return"):
-            _RETURN(key="login_return")
+            _RETURN(key="return_to_link")
 
 
 def warn() -> None:

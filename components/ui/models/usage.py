@@ -16,7 +16,7 @@ def show() -> None:
     st.header("Usage", divider="gray")
     with st.container(horizontal=True, gap="small", key="usage"):
         for label, (value, meaning) in _figures(now).items():
-            st.metric(label, value, help=meaning, border=True, width=148)
+            st.metric(label, value, help=meaning, border=True, width=145)
     st.caption(
         f"This server alone, since its start {duration(now.uptime)} ago. The time of a query"
         " includes its encoding. Prometheus reads these counters at /metrics, from this computer"

@@ -21,6 +21,7 @@ from components.collection.manifest import CollectionError, Manifest, folder_of
 from components.collection.sources.source import Kind, SourceSpec
 from components.collection.store import remove
 from components.encoder import Encoder
+from components.errors import CaptionLensError
 from components.server import counters, events
 from components.server.sharing import check_place
 from components.ui import tasks
@@ -74,6 +75,16 @@ def _count(job: BuildJob, done: BuildReport | None, seconds: float) -> None:
     )
 
 
+def _begin(job: BuildJob, encoder: Encoder) -> None:
+    """Start a build and run the whole page again, to draw its progress; or draw why not."""
+    try:
+        start(job, encoder)
+    except CaptionLensError as error:
+        st.warning(plain(str(error)), icon=":material/lock:")
+    else:
+        st.rerun()
+
+
 def show() -> None:
     """Draw every build of this server."""
     tasks.show(running(), _draw_running, _draw_ended)
@@ -102,8 +113,7 @@ def _draw_ended(name: str, task: Task) -> None:
     if unfinished and st.button("Resume", icon=":material/play_arrow:", key=f"resume {name}"):
         job, encoder = task.subject
         # A stopped rebuild has published its images: rebuilding again would discard them.
-        start(job if report is None else replace(job, rebuild=False), encoder)
-        st.rerun()  # the whole page, so that it draws the progress again
+        _begin(job if report is None else replace(job, rebuild=False), encoder)
     tasks.close_button(running(), name)
 
 
@@ -121,8 +131,7 @@ def manage(encoder: Encoder, current: Manifest | None) -> None:
         f"Indexed with {plain(encoder.spec.name)}, in the background: you can keep using the app."
     )
     if st.button("Index", type="primary", icon=":material/add:", key="build_start") and job:
-        start(job, encoder)
-        st.rerun()
+        _begin(job, encoder)
 
 
 def _manage_current(encoder: Encoder, current: Manifest) -> None:
@@ -144,11 +153,9 @@ def _manage_current(encoder: Encoder, current: Manifest) -> None:
             disabled=not same_model,
             help="Adds new images, removes deleted ones, encodes changed ones again",
         ):
-            start(BuildJob(current.name, current.source), encoder)
-            st.rerun()
+            _begin(BuildJob(current.name, current.source), encoder)
         if st.button(f"Rebuild with {plain(encoder.spec.name)}", icon=":material/replay:"):
-            start(BuildJob(current.name, current.source, rebuild=True), encoder)
-            st.rerun()
+            _begin(BuildJob(current.name, current.source, rebuild=True), encoder)
         if may(Permission.REMOVE) and st.button(
             "Remove", icon=":material/delete:", help="The image files are kept"
         ):
