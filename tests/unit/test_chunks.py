@@ -13,8 +13,8 @@ from components.collection.build import BuildJob, BuildProgress, BuildReport, bu
 from components.collection.chunks import read_chunks
 from components.collection.listing import Listing
 from components.collection.manifest import CollectionError, folder_of
-from components.collection.opening import open_folder
 from components.collection.sources.source import Item, SourceSpec
+from components.collection.store import open_folder
 from components.encoder import Encoder, Skipped
 from components.images import source_of
 from tests.standin import stand_in, tiny_images
