@@ -1,9 +1,38 @@
 """Opens collections, wherever they are searched."""
 
+from contextlib import suppress
+
 from components.collection.collection import Collection
+from components.collection.manifest import CollectionError, Manifest, folder_of
+from components.collection.milvus.publication import Publication, read_publication
 from components.collection.store import open_folder
+from components.settings import Settings
 
 
 def open_collection(name: str) -> Collection:
-    """Return a collection as last published. Raises CollectionError."""
-    return open_folder(name)
+    """Return a collection as last published: on the Milvus server that is set, or in its folder.
+
+    One that was never published to a server is searched in its folder. Raises CollectionError.
+    """
+    publication = _publication(name)
+    if publication is None:
+        return open_folder(name)
+    from components.collection.milvus.address import connect
+    from components.collection.milvus.reader import open_published
+
+    return open_published(folder_of(name), publication, connect(Settings().milvus))
+
+
+def searched(manifest: Manifest) -> Manifest:
+    """Return the manifest of the state that is searched, which a server may have an older one of.
+
+    Where that cannot be told, `open_collection` says why.
+    """
+    with suppress(CollectionError):
+        publication = _publication(manifest.name)
+        return publication.manifest if publication else manifest
+    return manifest
+
+
+def _publication(name: str) -> Publication | None:
+    return read_publication(folder_of(name)) if Settings().milvus else None

@@ -6,6 +6,7 @@ from typing import Annotated, get_args
 import typer
 
 from components.collection.build import BuildJob, build, describe, summary
+from components.collection.cluster import cluster
 from components.collection.manifest import (
     PUBLISHED,
     UNDER_WAY,
@@ -26,12 +27,23 @@ from components.commands.console import (
 )
 from components.commands.stopping import stopping
 from components.errors import CaptionLensError
+from components.settings import Settings
 
 index_app = typer.Typer(
     no_args_is_help=True, help="Build and manage collections of images to search."
 )
 _WITH_PATH = ("folder", "table", "captions")
 _UNSPLASH_LIMIT = 1000  # of 25,000 photographs, enough to try it
+RayOption = Annotated[
+    str,
+    typer.Option(
+        "--ray",
+        metavar="auto|ADDRESS",
+        help="Encode on a Ray cluster: HOST:PORT of one that this machine has joined, or auto: the"
+        " one that runs here, else one of this machine's own. Workers read the images and write"
+        " into the folder of the collections: both must be at the same path on every node.",
+    ),
+]
 
 
 @index_app.command("build")
@@ -66,6 +78,7 @@ def build_command(
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", hidden=True)] = False,
     model: ModelOption = "",
+    ray: RayOption = "",
     data_dir: DataOption = None,
 ) -> None:
     """Build a collection from the sample images, a folder, a table or dataset, or Unsplash Lite.
@@ -74,7 +87,7 @@ def build_command(
     143: it was stopped.
     """
     spec = _spec(kind, place, zip_file, images, limit)
-    _run(BuildJob(name or _default_name(spec), spec, rebuild or fresh), model)
+    _run(BuildJob(name or _default_name(spec), spec, rebuild or fresh), model, ray)
 
 
 def _spec(kind: str, place: str, zip_file: str, images: str, limit: int | None) -> SourceSpec:
@@ -96,11 +109,12 @@ def _default_name(spec: SourceSpec) -> str:
     return Path(spec.location).stem.strip(" .") if spec.location else spec.kind
 
 
-def _run(job: BuildJob, model: str) -> None:
+def _run(job: BuildJob, model: str, ray: str) -> None:
     encoder = load_encoder(model)
+    engine = cluster(ray, encoder) if ray else None
     line = ProgressLine()
     with stopping("Finished images are kept.") as stop:
-        report = build(job, encoder, lambda now: line.show(describe(now)), stop)
+        report = build(job, encoder, lambda now: line.show(describe(now)), stop, engine=engine)
     line.end()
     say(summary(report))
     if stop.is_set():
@@ -156,11 +170,13 @@ def info(name: str, data_dir: DataOption = None) -> None:
 
 
 @index_app.command()
-def update(name: str, model: ModelOption = "", data_dir: DataOption = None) -> None:
+def update(
+    name: str, model: ModelOption = "", ray: RayOption = "", data_dir: DataOption = None
+) -> None:
     """Update a collection from its source; with another --model, rebuild it."""
     manifest = _manifest(name)
     rebuild = bool(model) and model != manifest.model
-    _run(BuildJob(name, manifest.source, rebuild), model or manifest.model)
+    _run(BuildJob(name, manifest.source, rebuild), model or manifest.model, ray)
 
 
 def _manifest(name: str) -> Manifest:
@@ -193,3 +209,32 @@ def verify_command(name: str, data_dir: DataOption = None) -> None:
     if errors:
         raise typer.Exit(1)
     say(f"{name} is intact.")
+
+
+@index_app.command("publish")
+def publish_command(
+    name: str,
+    to: Annotated[
+        str,
+        typer.Option(
+            help="milvus://HOST:PORT/DATABASE, milvuss:// for TLS, or a file of Milvus Lite,"
+            " NAME.db. Default: CAPTIONLENS_MILVUS. Its token: CAPTIONLENS_MILVUS_TOKEN."
+        ),
+    ] = "",
+    data_dir: DataOption = None,
+) -> None:
+    """Publish a collection to a Milvus server, where CAPTIONLENS_MILVUS lets it be searched.
+
+    Nothing is encoded. Publish again after each update. Status 130 or 143: it was stopped.
+    """
+    from components.collection.milvus.address import connect
+    from components.collection.milvus.publish import publish
+
+    server = connect(to or Settings().milvus)
+    line = ProgressLine()
+    with stopping("What was published before stays.") as stop:
+        published = publish(name, server, lambda now: line.show(str(now)), stop)
+    line.end()
+    if published is None:
+        raise typer.Exit(stop.status)
+    say(str(published))

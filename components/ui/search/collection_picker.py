@@ -17,7 +17,7 @@ from components.collection.manifest import (
     read_manifest,
 )
 from components.collection.manifest import folder_of as _folder_of
-from components.collection.opening import open_collection
+from components.collection.opening import open_collection, searched
 from components.collection.sources.source import SourceSpec
 from components.collection.store import CollectionBusy, FolderCollection, collections, open_folder
 from components.encoder import Encoder
@@ -47,7 +47,8 @@ def _opened(name: str, generation: int, updated: str) -> Collection:
 
 def pick() -> Manifest | None:
     """Draw the picker; return the chosen collection's manifest, None if there is none."""
-    manifests = {each.name: each for each in collections() if isinstance(each, Manifest)}
+    found = [searched(each) for each in collections() if isinstance(each, Manifest)]
+    manifests = {each.name: each for each in found}
     names = list(dict.fromkeys([SAMPLES, *manifests]))
     linked = st.query_params.get("search_in", SAMPLES)
     if linked not in names:
@@ -71,7 +72,7 @@ def _follow_model() -> None:
     except CollectionError:
         return
     if manifest:
-        choose_model(manifest.model)
+        choose_model(searched(manifest).model)
     for name in ("search_like", "search_photo", "search_seed"):
         st.query_params.pop(name, None)
 
@@ -88,7 +89,10 @@ def open_or_stop(encoder: Encoder, manifest: Manifest | None) -> Collection:
             manifest.check_model(encoder.spec.id, encoder.revision)
         except OtherModel as error:
             _offer_and_stop(encoder, manifest, str(error))
-        return _opened(manifest.name, manifest.generation, manifest.updated)
+        opened = _opened(manifest.name, manifest.generation, manifest.updated)
+        # A server may have an older state than the folder, by another revision of the model.
+        opened.manifest.check_model(encoder.spec.id, encoder.revision)
+        return opened
     except CollectionError as error:
         st.warning(plain(str(error)), icon=":material/folder_off:")
         with st.container(horizontal=True):
