@@ -1,10 +1,12 @@
 """People log in at a provider on this computer, with a role each, in a real browser."""
 
+import http.client
 import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from oidc_provider_mock import User, run_server_in_thread  # type: ignore[import-untyped]  # no stubs
@@ -203,6 +205,66 @@ def test_an_editor_indexes_an_allowed_folder_and_no_other(log_in: LogIn, folder:
         page.keyboard.press("Escape")
 
 
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without a login that answers to the name of a proxy."""
+    place = tmp_path_factory.mktemp("proxied")
+    names = "localhost 127.0.0.1 photos.example.org"
+    data = str(place / "data")
+    with running(
+        place / "log", STREAMLIT_SERVER_ALLOWED_HOSTS=names, CAPTIONLENS_DATA=data
+    ) as started:
+        yield started
+        assert "Traceback" not in failures(started.log)
+
+
+def test_a_shared_server_without_a_login_says_so(
+    proxied: Server, page: Page, screenshot: Screenshot
+) -> None:
+    start, warning = events(proxied)[:2]
+    assert (start["event"], start["login"], start["shared"]) == ("start", False, True)
+    assert "no login" in str(warning["message"])
+    page.goto(f"{proxied.url}/models")
+    said = page.get_by_text("This server has no login")
+    expect(said).to_be_visible()
+    settled(page)
+    screenshot(page, "no-login")
+    page.get_by_role("button", name="Close").click()
+    expect(said).to_have_count(0)
+    page.get_by_role("link", name="Train").click()
+    expect(page.get_by_role("heading", name="Train", level=1)).to_be_visible()
+    expect(said).to_have_count(0)
+
+
+def test_a_server_on_loopback_warns_of_nothing(server: Server) -> None:
+    """As `make app` starts it."""
+    start = events(server)[0]
+    assert (start["login"], start["shared"]) == (False, False)
+    assert not [event for event in events(server) if event["event"] == "warning"]
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "status"),
+    [
+        ("/healthz", {}, 200),
+        ("/healthz", {"X-Forwarded-For": "192.0.2.7"}, 200),
+        ("/metrics", {}, 200),
+        ("/_stcore/metrics", {}, 200),
+        ("/metrics", {"X-Forwarded-For": "192.0.2.7"}, 404),
+        ("/metrics", {"X-Forwarded-For": "127.0.0.1"}, 404),
+        ("/_stcore/metrics", {"X-Forwarded-For": "127.0.0.1"}, 404),
+        ("/metrics", {"Host": "photos.example.org"}, 404),
+    ],
+)
+def test_health_is_for_everyone_and_metrics_for_this_computer(
+    proxied: Server, path: str, header: dict[str, str], status: int
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(proxied.url).port, timeout=20)
+    connection.request("GET", path, headers=header)
+    assert connection.getresponse().status == status
+    connection.close()
+
+
 def test_the_log_names_nobody_and_no_query(shared: Server) -> None:
     """Runs last: it reads what the tests above have done."""
     log = shared.log.read_text(encoding="utf-8").lower()
@@ -213,3 +275,5 @@ def test_the_log_names_nobody_and_no_query(shared: Server) -> None:
     assert "a cat" not in log
     people = {event.get("person") for event in events(shared) if event["event"] == "login"}
     assert len(people) == 3
+    clicked = [event for event in events(shared) if event["event"] == "login"]
+    assert len(clicked) == 6  # of the tests above: a link that opens another tab is none
