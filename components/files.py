@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+DRAFT = ".draft"
+
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Have ``write(draft)`` write a file, then put it at ``path`` in one step, readable by all.
@@ -13,7 +15,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     the machine; where it raises, what was there before stays. Raises OSError and what ``write``
     raises.
     """
-    handle, name = tempfile.mkstemp(".draft", f".{path.name[:40]}.", path.parent)
+    handle, name = tempfile.mkstemp(DRAFT, f".{path.name[:40]}.", path.parent)
     os.close(handle)
     draft = Path(name)
     try:

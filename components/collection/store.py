@@ -37,6 +37,7 @@ from components.scores import Floats
 
 Bytes = NDArray[np.uint8]
 _LOCK = "lock"
+_SAMPLES = "samples"  # indexed here by the app, whatever is shared
 _RECENT = 20_000  # ids whose rows are kept at hand
 
 
@@ -207,12 +208,17 @@ class FolderCollection:
 def open_folder(name: str) -> FolderCollection:
     """Return a collection as last published; a damaged index is made again from the vectors.
 
-    Raises CollectionError where there is none of this name, and Damaged where other files are.
+    One that is not here is looked for among the shared collections. Raises CollectionError where
+    there is none of this name, and Damaged where other files are.
     """
     folder = folder_of(name)
     manifest = read_manifest(folder)
     if manifest is None:
-        raise CollectionError(_missing(name, folder))
+        from components.collection.shared import open_shared
+
+        if shared := open_shared(name):
+            return shared
+        raise CollectionError(missing_sentence(name, folder))
     try:
         return _opened(folder, manifest)
     except (OSError, ValueError, Damaged) as error:
@@ -224,7 +230,8 @@ def open_folder(name: str) -> FolderCollection:
         raise disk_error(name, error) from error
 
 
-def _missing(name: str, folder: Path) -> str:
+def missing_sentence(name: str, folder: Path) -> str:
+    """Return the sentence for a collection that is not there."""
     if (folder / UNDER_WAY).exists():
         return f"{name} is not finished yet. Build it again to resume."
     return f"There is no collection {name}. Choose another, or build it."
@@ -287,8 +294,9 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a collection's lock.
 
     Raises CollectionBusy where another process or window has it, and CollectionError where the
-    folder cannot be written.
+    folder cannot be written, or the collection is a shared one.
     """
+    _check_own(folder)
     lock = FileLock(folder / _LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -306,8 +314,41 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def _check_own(folder: Path) -> None:
+    """Raise CollectionError where a collection is only among the shared ones."""
+    from components.collection.shared import check_not_shared
+
+    here = any((folder / file).exists() for file in (files.PUBLISHED, UNDER_WAY))
+    if not here and folder.name != _SAMPLES:
+        check_not_shared(folder.name)
+
+
+def published(name: str) -> Manifest | None:
+    """Return the manifest that readers see, here or among the shared collections.
+
+    None where there is none. Raises CollectionError.
+    """
+    from components.collection.shared import shared_manifest
+
+    return read_manifest(folder_of(name)) or shared_manifest(name)
+
+
 def collections() -> list[Manifest | CollectionError]:
-    """Return every collection's manifest, or what is wrong with it, in the order of their names."""
+    """Return every collection's manifest, or what is wrong with it.
+
+    In the order of their names; then the shared ones that none here has the name of.
+    """
+    from components.collection.shared import shared_states
+
+    own = _own_collections()
+    names = {state.name for state in own if isinstance(state, Manifest)}
+    return [
+        *own,
+        *(s for s in shared_states() if isinstance(s, CollectionError) or s.name not in names),
+    ]
+
+
+def _own_collections() -> list[Manifest | CollectionError]:
     place = collections_folder()
     states: list[Manifest | CollectionError] = []
     with on_disk(place.name):
@@ -321,15 +362,16 @@ def collections() -> list[Manifest | CollectionError]:
             if manifest:
                 states.append(manifest)
             elif (folder / UNDER_WAY).exists():
-                states.append(CollectionError(_missing(folder.name, folder)))
+                states.append(CollectionError(missing_sentence(folder.name, folder)))
     return states
 
 
 def remove(name: str) -> int:
     """Remove a collection; return the bytes that it freed. Raises CollectionError."""
     folder = folder_of(name)
+    _check_own(folder)
     if not folder.is_dir():
-        raise CollectionError(_missing(name, folder))
+        raise CollectionError(missing_sentence(name, folder))
     with on_disk(name), locked(folder):
         freed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         # The manifest goes first: after a kill from here on, the collection no longer exists.
@@ -343,7 +385,11 @@ def verify(name: str) -> list[str]:
     folder = folder_of(name)
     manifest = read_manifest(folder)
     if manifest is None:
-        raise CollectionError(_missing(name, folder))
+        from components.collection.shared import verify_shared
+
+        if (wrong := verify_shared(name)) is not None:
+            return wrong
+        raise CollectionError(missing_sentence(name, folder))
     with on_disk(name):
         broken = [
             f"{file.name} is missing or damaged."

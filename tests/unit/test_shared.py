@@ -1,0 +1,556 @@
+"""Collections in a shared place: published and read in a folder and in S3, by one set of tests."""
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import fsspec  # type: ignore[import-untyped] # has no types
+import numpy as np
+import pytest
+from moto.server import ThreadedMotoServer
+
+from components.collection.build import BuildJob, build
+from components.collection.manifest import (
+    CollectionError,
+    File,
+    Manifest,
+    folder_of,
+    write_manifest,
+)
+from components.collection.shared import cache as local
+from components.collection.shared import publish, reading
+from components.collection.shared.place import Place, open_place, shown_address
+from components.collection.sources.source import SourceSpec
+from components.collection.store import (
+    FolderCollection,
+    collections,
+    open_folder,
+    published,
+    remove,
+    verify,
+)
+from components.settings import ROOT
+from tests.standin import stand_in, tiny_images
+
+S3_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "a secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Serve S3 on the loopback address; return its address."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Return the address of an empty place."""
+    monkeypatch.setattr(reading, "_LISTED", 1e-6)  # every listing is a new one
+    if request.param == "folder":
+        (tmp_path / "place").mkdir()
+        yield str(tmp_path / "place")
+        return
+    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("server"))
+    for name, value in S3_ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"b{time.time_ns()}"
+    system = fsspec.filesystem("s3", use_listings_cache=False)
+    system.mkdir(bucket)
+    yield f"s3://{bucket}/collections"
+    reading._place.cache_clear()
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tiny_images(tmp_path / "images", 12)
+    (folder / "broken.png").write_bytes(b"not an image")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be the computer that builds."""
+    monkeypatch.setenv("CAPTIONLENS_DATA", str(tmp_path / "builder"))
+
+
+def built(images: Path, name: str = "mine") -> Manifest:
+    return build(BuildJob(name, SourceSpec("folder", str(images))), stand_in()).manifest
+
+
+class Reader:
+    """A computer that only reads a place, once it is switched on: then this process is it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, data: Path, place: str) -> None:
+        self.patch, self.data, self.place = patch, data, place
+
+    def on(self) -> None:
+        self.patch.setenv("CAPTIONLENS_DATA", str(self.data))
+        self.patch.setenv("CAPTIONLENS_SHARED_COLLECTIONS", self.place)
+
+    def off(self) -> None:
+        self.patch.undo()
+
+    def cached(self) -> set[str]:
+        return {file.name for file in (self.data / "cache").iterdir() if len(file.name) == 64}
+
+
+@pytest.fixture
+def reader(tmp_path: Path, place: str) -> Iterator[Reader]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield Reader(patch, tmp_path / "reader", place)
+
+
+def contents(collection: FolderCollection) -> dict[str, tuple[bytes, bytes]]:
+    """Return the vector and the thumbnail of each id."""
+    ids = collection.ids(np.arange(len(collection)))
+    vectors = collection.vectors(ids)
+    return {
+        id_: (vector.tobytes(), collection.thumbnail(id_))
+        for id_, vector in zip(ids, vectors, strict=True)
+    }
+
+
+def objects(place: str, name: str = "mine") -> set[str]:
+    """Return the names of all files of a collection in the place."""
+    system, root = fsspec.core.url_to_fs(place, use_listings_cache=False)
+    return {path.rpartition(f"/{name}/")[2] for path in system.find(f"{root}/{name}", refresh=True)}
+
+
+def needed(*manifests: Manifest) -> set[str]:
+    return {f"files/{file.sha256}" for manifest in manifests for file in manifest.files}
+
+
+def spoil(place: str, digest: str, how: str) -> None:
+    system, root = fsspec.core.url_to_fs(place, use_listings_cache=False)
+    path = f"{root}/mine/files/{digest}"
+    data = system.cat_file(path)
+    if how == "missing":
+        system.rm_file(path)
+    else:
+        system.pipe_file(path, data[:-1] if how == "cut" else bytes([data[0] ^ 1]) + data[1:])
+
+
+def test_a_reader_finds_what_the_builder_finds(images: Path, place: str, reader: Reader) -> None:
+    manifest = built(images)
+    own = open_folder("mine")
+    expected = contents(own)
+    told: list[str] = []
+    assert "Published mine, 12 images" in publish("mine", place, told.append)
+    assert told[-1].endswith("copied")
+    assert objects(place) == {"manifest.json", *needed(manifest)}
+    reader.on()
+    shared = open_folder("mine")
+    assert shared.manifest == manifest and shared.key == own.key
+    assert contents(shared) == expected
+    assert shared.skipped() == own.skipped() != []
+    assert shared.columns == own.columns
+    query = stand_in().texts(["a cat"])[0]
+    found, of_own = (each.find(query, 5, {"file_type": ["png"]}) for each in (shared, own))
+    assert found.ids == of_own.ids and np.array_equal(found.cosines, of_own.cosines)
+    assert shared.records(found.ids) == own.records(found.ids)
+    assert shared.facets() == own.facets()
+    assert shared.browse(3) == own.browse(3)
+    assert np.array_equal(shared.score_sample(query), own.score_sample(query))
+    assert [each.name for each in collections() if isinstance(each, Manifest)] == ["mine"]
+    assert published("mine") == manifest
+    assert verify("mine") == []
+
+
+def test_an_unknown_name_is_a_sentence(place: str, images: Path, reader: Reader) -> None:
+    built(images)
+    publish("mine", place)
+    reader.on()
+    with pytest.raises(CollectionError, match="There is no collection other"):
+        open_folder("other")
+    assert published("other") is None
+    with pytest.raises(CollectionError, match="There is no collection other"):
+        publish("other", place)
+
+
+def test_only_what_is_not_there_is_copied(images: Path, place: str) -> None:
+    built(images)
+    publish("mine", place)
+    assert "0 files copied" in publish("mine", place)
+
+
+def test_the_state_before_stays_readable_and_the_one_before_it_goes(
+    images: Path, place: str, reader: Reader
+) -> None:
+    states = [built(images)]
+    publish("mine", place)
+    reader.on()
+    opened = open_folder("mine")
+    first = contents(open_folder("mine"))
+    for number in (1, 2):
+        reader.off()
+        (images / f"0{number}.png").unlink()
+        states.append(built(images))
+        publish("mine", place)
+        publish("mine", place)  # a second time changes nothing
+        both = needed(*states[-2:])
+        assert objects(place) == {"manifest.json", "previous.json", *both}
+        reader.on()
+        if number == 1:
+            assert contents(opened) == first  # thumbnails too, which are read now
+            assert len(open_folder("mine")) == 11
+    late = replace_memory(opened)
+    with pytest.raises(CollectionError, match=r"mine was published again.* Reload the page"):
+        late.thumbnail("00.png")
+    assert len(open_folder("mine")) == 10
+
+
+def replace_memory(collection: FolderCollection) -> FolderCollection:
+    """Return an opened collection that has read no thumbnail yet."""
+    assert isinstance(collection, reading.SharedCollection)
+    collection._read_before.clear()
+    return collection
+
+
+def test_a_shared_collection_is_not_changed_here(
+    images: Path, place: str, tmp_path: Path, reader: Reader
+) -> None:
+    built(images)
+    publish("mine", place)
+    reader.on()
+    for change in (
+        lambda: built(images),
+        lambda: build(BuildJob("mine", SourceSpec("folder", str(images)), True), stand_in()),
+        lambda: remove("mine"),
+    ):
+        with pytest.raises(CollectionError, match="mine is a shared collection"):
+            change()
+    assert len(built(images, "own").shards) == 1
+    shutil.copytree(tmp_path / "builder" / "collections" / "mine", folder_of("mine"))
+    assert type(open_folder("mine")) is FolderCollection  # one of this name here is preferred
+    assert [each.name for each in collections() if isinstance(each, Manifest)] == ["mine", "own"]
+    assert built(images).rows == 12
+
+
+@pytest.mark.parametrize("kind", ["vectors", "metadata", "faiss"])
+@pytest.mark.parametrize("how", ["flipped", "cut", "missing"])
+def test_a_damaged_object_is_named_and_mended(
+    images: Path,
+    place: str,
+    reader: Reader,
+    kind: str,
+    how: str,
+) -> None:
+    manifest = built(images)
+    expected = contents(open_folder("mine"))
+    publish("mine", place)
+    file = manifest.index.file if kind == "faiss" else getattr(manifest.shards[0], kind)  # type: ignore[union-attr]
+    spoil(place, file.sha256, how)
+    reader.on()
+    with pytest.raises(CollectionError, match="mine"):
+        open_folder("mine")
+    assert any(file.name in sentence for sentence in verify("mine"))
+    assert not local.path_of(file).exists()
+    reader.off()
+    if how == "flipped":
+        spoil(place, file.sha256, "missing")  # as the sentence says
+    publish("mine", place)
+    reader.on()
+    assert contents(open_folder("mine")) == expected
+
+
+def test_a_damaged_file_in_the_cache_is_downloaded_again(
+    images: Path, place: str, reader: Reader
+) -> None:
+    manifest = built(images)
+    publish("mine", place)
+    reader.on()
+    expected = contents(open_folder("mine"))
+    shard = manifest.shards[0]
+    flipped = local.path_of(shard.metadata).read_bytes()
+    local.path_of(shard.metadata).write_bytes(flipped[:-9] + b"x" + flipped[-8:])
+    local.path_of(shard.vectors).write_bytes(b"short")
+    assert contents(open_folder("mine")) == expected
+
+
+def test_damage_here_is_not_published(images: Path, place: str) -> None:
+    manifest = built(images)
+    file = folder_of("mine") / manifest.shards[0].thumbnails.name
+    file.write_bytes(b"x" + file.read_bytes()[1:])
+    with pytest.raises(CollectionError, match=r"mine is damaged: 000001\.thumbnails"):
+        publish("mine", place)
+    assert "manifest.json" not in objects(place)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b'{"format": 99}', b'{"format": 1, "shards": 3}', b"\xff" * 9],
+)
+def test_a_manifest_that_cannot_be_used_is_a_sentence(
+    images: Path,
+    place: str,
+    reader: Reader,
+    text: bytes,
+) -> None:
+    built(images)
+    publish("mine", place)
+    system, root = fsspec.core.url_to_fs(place, use_listings_cache=False)
+    system.pipe_file(f"{root}/mine/manifest.json", text)
+    reader.on()
+    with pytest.raises(CollectionError, match="mine"):
+        open_folder("mine")
+    assert "mine" in str(collections()[0])
+    reader.off()
+    publish("mine", place)
+    reader.on()
+    assert len(open_folder("mine")) == 12
+
+
+def test_digests_of_a_manifest_are_not_paths(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = built(images)
+    assert manifest.skipped
+    hostile = replace(manifest, skipped=replace(manifest.skipped, sha256="../../escaped"))
+    (tmp_path / "place" / "mine").mkdir(parents=True)
+    write_manifest(tmp_path / "place" / "mine", hostile)
+    Reader(monkeypatch, tmp_path / "reader", str(tmp_path / "place")).on()
+    with pytest.raises(CollectionError, match=r"mine has a damaged manifest\.json"):
+        open_folder("mine")
+
+
+def test_two_readers_open_it_at_once_and_download_each_file_once(
+    images: Path,
+    place: str,
+    reader: Reader,
+) -> None:
+    manifest = built(images)
+    expected = contents(open_folder("mine"))
+    publish("mine", place)
+    reader.on()
+    taken: list[str] = []
+    take = Place.take
+
+    def counted(self: Place, name: str, file: File, draft: Path) -> None:
+        taken.append(file.sha256)
+        time.sleep(0.05)
+        take(self, name, file, draft)
+
+    reader.patch.setattr(Place, "take", counted)
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda _: open_folder("mine"), range(4)))
+    assert all(contents(each) == expected for each in opened)
+    assert len(taken) == len(set(taken)) == len(manifest.files) - 1  # all but the thumbnails
+    assert not list((reader.data / "cache").glob("*.draft"))
+
+
+def test_the_cache_is_bounded_and_keeps_what_is_open(
+    images: Path, place: str, reader: Reader
+) -> None:
+    files: dict[str, set[str]] = {}
+    sizes: dict[str, int] = {}
+    for number, name in enumerate("abc"):
+        (images / f"0{number}.png").unlink()
+        manifest = built(images, name)
+        kept = set(manifest.files) - {shard.thumbnails for shard in manifest.shards}
+        files[name] = {file.sha256 for file in kept}
+        sizes |= {file.sha256: file.bytes for file in kept}
+        publish(name, place)
+    reader.on()
+
+    def bound(names: str) -> None:
+        digests = set().union(*(files[name] for name in names))
+        reader.patch.setattr(local, "_GIGABYTE", sum(sizes[digest] for digest in digests))
+        reader.patch.setenv("CAPTIONLENS_CACHE_GB", "1")
+
+    bound("abc")
+    first: FolderCollection | None = open_folder("a")
+    open_folder("b")
+    open_folder("c")
+    assert reader.cached() == files["a"] | files["b"] | files["c"]
+    bound("ac")
+    open_folder("c")
+    assert reader.cached() == files["a"] | files["c"]  # b is the least recently used; a is open
+    bound("a")
+    with pytest.raises(CollectionError, match=r"b needs .* Raise CAPTIONLENS_CACHE_GB"):
+        open_folder("b")
+    assert first is not None and len(contents(first)) == 11
+    del first
+    open_folder("a")
+    bound("b")
+    open_folder("b")
+    assert reader.cached() == files["b"]
+
+
+def _cached_bytes(manifest: Manifest) -> int:
+    """Return the size of what is cached of a collection: all but its thumbnails."""
+    thumbnails = {shard.thumbnails for shard in manifest.shards}
+    return sum(file.bytes for file in set(manifest.files) - thumbnails)
+
+
+def test_another_process_keeps_what_it_has_open(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = str(tmp_path / "place")
+    manifests = {}
+    for number, name in enumerate("ab"):
+        (images / f"0{number}.png").unlink()
+        manifests[name] = built(images, name)
+        publish(name, place)
+    reader = Reader(monkeypatch, tmp_path / "reader", place)
+    reader.on()
+    code = (
+        "import sys; from components.collection.store import open_folder; it = open_folder('a');"
+        "print('open', flush=True); sys.stdin.read(); print(len(it.table))"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, **pipes) as other:  # type: ignore[call-overload]
+        assert other.stdout.readline() == "open\n"
+        monkeypatch.setenv("CAPTIONLENS_CACHE_GB", "1")
+        monkeypatch.setattr(local, "_GIGABYTE", _cached_bytes(manifests["b"]))
+        with pytest.raises(CollectionError, match="in use"):
+            open_folder("b")
+        other.kill()  # the kernel releases its lease
+    assert len(open_folder("b")) == 10
+    gone = {file.sha256 for file in set(manifests["a"].files) - set(manifests["b"].files)}
+    assert not reader.cached() & gone
+
+
+def test_a_place_that_is_gone_is_a_sentence_at_once(
+    images: Path, place: str, reader: Reader
+) -> None:
+    built(images)
+    publish("mine", place)
+    reader.on()
+    opened = open_folder("mine")
+    if place.startswith("s3://"):
+        reader.patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        reading._place.cache_clear()
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        opened = replace(opened, place=open_place(place))  # type: ignore[call-arg]
+    else:
+        shutil.rmtree(place)
+    started = time.monotonic()
+    with pytest.raises(CollectionError, match=r"^mine cannot be read from the shared place: ") as e:
+        open_folder("mine")
+    assert "http" not in str(e.value) and "secret" not in str(e.value)
+    assert [str(each) for each in collections()] != []
+    with pytest.raises(CollectionError, match="mine"):
+        opened.thumbnail("00.png")
+    assert len(opened.find(stand_in().texts(["a cat"])[0], 3)) == 3  # served from the cache
+    assert time.monotonic() - started < 5
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+def test_refused_credentials_are_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in (*S3_ENVIRONMENT, "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Reader(monkeypatch, tmp_path / "reader", "s3://somewhere/x").on()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    reading._place.cache_clear()
+    with pytest.raises(CollectionError, match="check the credentials in the environment"):
+        open_folder("mine")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+@pytest.mark.parametrize(
+    "address", ["nosuch://u:secret@host/x?key=secret", "ftp://u:secret@127.0.0.1:9/x"]
+)
+def test_no_sentence_holds_credentials(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    built(images)
+    with pytest.raises(CollectionError) as error:
+        publish("mine", address)
+    assert "secret" not in str(error.value)
+    Reader(monkeypatch, tmp_path / "reader", address).on()
+    with pytest.raises(CollectionError) as error:
+        open_folder("mine")
+    assert "secret" not in str(error.value)
+    assert "secret" not in " ".join(map(str, collections()))
+
+
+def test_addresses_are_shown_without_credentials() -> None:
+    assert shown_address("s3://key:secret@bucket/a b?token=1#f") == "s3://bucket/a b"
+    assert shown_address("/mnt/share/x@y") == "/mnt/share/x@y"
+
+
+def test_a_collection_is_not_published_into_itself(images: Path) -> None:
+    built(images)
+    with pytest.raises(CollectionError, match="where mine is built"):
+        publish("mine", str(folder_of("mine").parent))
+    with pytest.raises(CollectionError, match="where mine is built"):
+        publish("mine", f"file://{folder_of('mine').parent}")
+
+
+def test_a_stopped_publication_shows_what_was_there_before(
+    images: Path, place: str, reader: Reader
+) -> None:
+    first = built(images)
+    publish("mine", place)
+    (images / "00.png").unlink()
+    built(images)
+    stop = threading.Event()
+    assert "Stopped" in publish("mine", place, lambda text: stop.set(), stop)
+    reader.on()
+    assert open_folder("mine").manifest == first
+    reader.off()
+    assert "Published mine, 11 images" in publish("mine", place)
+
+
+def test_the_facts_of_a_publication_in_milvus_travel_with_it(images: Path, place: str) -> None:
+    built(images)
+    (folder_of("mine") / "milvus.json").write_bytes(b"{}")
+    publish("mine", place)
+    assert "milvus.json" in objects(place)
+    (folder_of("mine") / "milvus.json").unlink()
+    publish("mine", place)
+    assert "milvus.json" not in objects(place)
+
+
+@pytest.mark.parametrize("kind", ["publish", "open"])
+def test_a_kill_at_any_file_operation_is_made_good(kind: str, tmp_path: Path) -> None:
+    """Readers find the old state or the new one, and doing it again leaves nothing behind."""
+    command = [sys.executable, "-m", "tests.shared_points", kind, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20
+
+
+def test_a_killed_upload_to_s3_is_finished_by_the_next(
+    images: Path,
+    server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manifest = built(images)
+    for name, value in {**S3_ENVIRONMENT, "AWS_ENDPOINT_URL": server}.items():
+        monkeypatch.setenv(name, value)
+    fsspec.filesystem("s3", use_listings_cache=False).mkdir("killed")
+    code = (
+        "import os, signal, sys; from components.collection.shared import publish, publishing;"
+        "publishing._AT_ONCE = 1; kill = lambda text: os.kill(os.getpid(), signal.SIGKILL);"
+        "publish('mine', 's3://killed/x', kill)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    place = "s3://killed/x"
+    assert 1 <= len(objects(place)) < len(manifest.files)
+    assert "manifest.json" not in objects(place)
+    expected = contents(open_folder("mine"))
+    publish("mine", place)
+    Reader(monkeypatch, tmp_path / "reader", place).on()
+    assert contents(open_folder("mine")) == expected
