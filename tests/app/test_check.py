@@ -5,8 +5,10 @@ import io
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
+from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from components.check.decisions import Decision, Decisions
@@ -157,6 +159,29 @@ def test_decisions_about_a_collection_are_kept_with_it(
     click(app, "check_keep")
     assert "Kept" in marks(app).values()
     assert dict(Decisions.load(folder_of("mine") / CHECK / DECISIONS).by_pair) == dict(kept.by_pair)
+
+
+def test_decisions_of_two_servers_at_once_are_both_kept(encoder: Encoder, tmp_path: Path) -> None:
+    names = list(sample_captions())[:30]
+    collection(encoder, tmp_path / "images", names)
+    app = check(check_from="Collection", check_in="mine", check_pair=f"{names[0]}#0")
+    place = folder_of("mine") / CHECK / DECISIONS
+    place.parent.mkdir(exist_ok=True)
+    lock = FileLock(place.with_suffix(".lock"), thread_local=False)
+    lock.acquire()  # as another server does that is changing the file
+    theirs = (names[5], sample_captions()[names[5]])
+
+    def finish() -> None:
+        Decisions("mine").decide(theirs, Decision("drop")).save(place)
+        lock.release()
+
+    other = Timer(1, finish)
+    other.start()
+    click(app, "check_drop")
+    other.join()
+    ours = (names[0], sample_captions()[names[1]])
+    kept = Decisions.load(place)
+    assert [kept.get(pair) for pair in (theirs, ours)] == [Decision("drop")] * 2
 
 
 def test_damaged_decisions_are_named(encoder: Encoder, tmp_path: Path) -> None:

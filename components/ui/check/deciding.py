@@ -1,10 +1,11 @@
 """What a person decides about the pairs: kept in the session, and in a file of a collection."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from filelock import FileLock
 
 from components.check.decisions import Decision, Decisions, Pair
 from components.check.indexed import DECISIONS
@@ -17,6 +18,7 @@ from components.ui.text import plain
 from components.words import shorten
 
 _KEPT = 8  # datasets whose decisions a session keeps
+_PATIENCE = 5.0  # seconds; a change of the file takes milliseconds
 WORDS = {"keep": "Kept", "drop": "Dropped", "rewrite": "Rewritten", "move": "Moved"}
 
 
@@ -39,17 +41,25 @@ def decisions(subject: Subject) -> Decisions:
 
 def decide(subject: Subject, rows: Sequence[int], decision: Decision) -> None:
     """Decide the same about some pairs."""
-    new = decisions(subject)
-    for row in rows:
-        new = new.decide(subject.pair(row), decision)
-    _save(subject, new)
+
+    def change(new: Decisions) -> Decisions:
+        for row in rows:
+            new = new.decide(subject.pair(row), decision)
+        return new
+
+    _change(subject, change)
 
 
 def undo(subject: Subject) -> Pair | None:
     """Take the last decision back; return the pair that it was about."""
-    current = decisions(subject)
-    _save(subject, current.undo())
-    return current.last
+    undone: list[Pair | None] = []
+
+    def change(current: Decisions) -> Decisions:
+        undone.append(current.last)
+        return current.undo()
+
+    _change(subject, change)
+    return undone[-1]
 
 
 def undecided(subject: Subject, rows: Sequence[int]) -> list[int]:
@@ -71,11 +81,15 @@ def resume(subject: Subject, others: Decisions) -> int:
 
     Return how many; those that move a caption to an image that the dataset lacks are left out.
     """
-    merged, known = decisions(subject), {"", *subject.data.images}
+    known = {"", *subject.data.images}
     added = {pair: taken for pair in others if (taken := others.get(pair)) and taken.image in known}
-    for pair, taken in added.items():
-        merged = merged.decide(pair, taken)
-    _save(subject, merged)
+
+    def change(merged: Decisions) -> Decisions:
+        for pair, taken in added.items():
+            merged = merged.decide(pair, taken)
+        return merged
+
+    _change(subject, change)
     return len(added)
 
 
@@ -119,15 +133,24 @@ def _loaded(subject: Subject) -> Decisions:
         return Decisions(subject.data.name)
 
 
-def _save(subject: Subject, new: Decisions) -> None:
+def _change(subject: Subject, change: Callable[[Decisions], Decisions]) -> None:
+    """Change the decisions; another session, or server, that changes their file waits meanwhile."""
     file = _file(subject)
     if file and in_file(subject):
         try:
             file.parent.mkdir(exist_ok=True)
-            new.save(file)
+            with FileLock(file.with_suffix(".lock"), timeout=_PATIENCE):
+                new = change(decisions(subject))
+                new.save(file)
+                _keep(subject, new)
             _say(subject, "")
-        except (CaptionLensError, OSError) as error:
+            return
+        except (CaptionLensError, OSError) as error:  # where it cannot be locked, too
             _say(subject, f"Decisions stay in this session: they cannot be written. {error}")
+    _keep(subject, change(decisions(subject)))
+
+
+def _keep(subject: Subject, new: Decisions) -> None:
     keep(_session(), subject.key, _Kept(new, _stamp(subject)), _KEPT)
 
 
