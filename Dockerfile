@@ -25,7 +25,7 @@ USER 10001
 # HOME: libraries keep small caches there. The server listens to the container's network: what is
 # published of it, and the names that it answers to (STREAMLIT_SERVER_ALLOWED_HOSTS, separated by
 # spaces; localhost without it), decide who can reach it.
-ENV CAPTIONLENS_DATA=/data/collections \
+ENV CAPTIONLENS_DATA=/data \
     CAPTIONLENS_MODEL_CACHE=/data/models \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
@@ -34,7 +34,7 @@ ENV CAPTIONLENS_DATA=/data/collections \
 VOLUME /data
 EXPOSE 8501
 
-# The first start converts the model for the processor, which takes a quarter of a minute or more.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+# The first start converts the model for the processor, which takes a while.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as web; web.build_opener(web.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['STREAMLIT_SERVER_PORT'] + '/healthz', timeout=4)"]
 CMD ["sh", "-c", "python cli.py models prepare && exec streamlit run app.py"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from components import models
@@ -20,7 +21,9 @@ from components.images import sample_captions
 from components.settings import Settings
 from components.training import densenet_lstm, pair_matcher
 from components.training.finished import write_comparison
+from components.training.loop import LOCK
 from components.training.run import Comparison, Figures
+from components.ui.train.runs import Run, discard
 from tests.app.helpers import SHELL, done
 from tests.app.helpers import texts as escaped
 from tests.pairs import write_pairs
@@ -268,3 +271,13 @@ def test_a_collection_with_captions_gives_pairs(
     told = texts(app)
     assert "Training uses its thumbnails" in told
     assert "51 images to train on, 6 images held out" in told
+
+
+def test_discarding_a_run_leaves_the_one_of_another_server_that_has_its_name() -> None:
+    anything: Any = None
+    run = Run("of both", anything, anything)
+    with FileLock(run.folder / LOCK):
+        discard(run.name, run)
+        assert run.folder.is_dir()
+    discard(run.name, run)
+    assert not run.folder.exists()

@@ -3,11 +3,13 @@
 import shutil
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from filelock import FileLock, Timeout
 
 from components import models
 from components.encoder import Encoder
@@ -16,7 +18,7 @@ from components.settings import Settings
 from components.training.finished import write_comparison
 from components.training.jobs import Job
 from components.training.loader import TrainDev
-from components.training.loop import LOG, Dev, Ended, Step
+from components.training.loop import LOCK, LOG, Dev, Ended, Step
 from components.training.run import MODEL, Comparison, Cost, Message
 from components.training.worker import Action, Request, follow
 from components.ui import tasks
@@ -118,8 +120,11 @@ def estimate(run: Run) -> Cost:
 
 
 def discard(name: str, run: Run) -> None:
+    """Remove a run that has ended, with what it wrote."""
     require(Permission.TRAIN)
-    shutil.rmtree(run.folder, ignore_errors=True)
+    # Another server's run has this name where it holds the lock: then this one wrote nothing.
+    with suppress(Timeout), FileLock(run.folder / LOCK, timeout=0):
+        shutil.rmtree(run.folder, ignore_errors=True)
     all_runs().pop(name, None)
     st.rerun()
 
