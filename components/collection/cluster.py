@@ -8,10 +8,11 @@ chunks are encoded again by another one; an image that ends one worker after ano
 import importlib
 import os
 import signal
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -31,6 +32,8 @@ _IN_FLIGHT = 2  # chunks of a worker: one is read and written while the other is
 _CPUS = 4  # of a worker without a GPU: decoding and encoding, for half a gigabyte of memory
 _DEATHS = 2  # of workers, before a chunk is halved, or its one image is named
 _PATIENCE = 300.0  # seconds without any worker: a model may have to be converted first
+_CONNECT = 5.0  # seconds
+_CURRENT = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where `ray start` notes its cluster
 _STORE = 256_000_000  # bytes of Ray's own memory, where a cluster is started: only lists pass there
 _MISSING = "Ray is not installed. Run `pip install -r requirements-scale.txt`."
 
@@ -91,28 +94,42 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 def _join(ray: Any, address: str) -> None:
-    options = {"log_to_driver": False, "logging_level": "error"}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if address != "auto" and not _answers(address):  # Ray itself would try for five minutes
+        raise ClusterError(f"There is no Ray cluster at {address}. --ray takes auto or HOST:PORT.")
+    running = _running() if address == "auto" else address
+    if running is None:  # on loopback: no other machine may run commands here
+        options |= {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+        options |= {"object_store_memory": _STORE}
     try:
-        ray.init(address=address, **options)
+        ray.init(address=running or "local", **options)
     except ConnectionError as error:
-        if address != "auto":
-            raise ClusterError(_no_answer(address)) from error
-        # On loopback: no other machine may run commands here.
-        ray.init(
-            address="local",
-            _node_ip_address="127.0.0.1",
-            include_dashboard=False,
-            object_store_memory=_STORE,
-            **options,
-        )
+        raise ClusterError(_not_joined(address)) from error
     except (RuntimeError, ValueError, OSError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ClusterError(f"The Ray cluster {address} cannot be used: {reason[0]}") from error
 
 
-def _no_answer(address: str) -> str:
+def _running() -> str | None:
+    """Return the address of the cluster that this machine has joined, None where it has not."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    with suppress(OSError):
+        address = address or _CURRENT.read_text(encoding="utf-8").strip()
+    return address if _answers(address) else None
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _CONNECT).close()
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _not_joined(address: str) -> str:
     return (
-        f"There is no Ray cluster at {address}, or this machine has not joined it. Run"
+        f"This machine has not joined the Ray cluster {address}. Run"
         f" `ray start --address={address}` here first."
     )
 
