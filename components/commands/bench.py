@@ -56,8 +56,18 @@ def search(
         typer.Option(help="A folder with images/ and captions.csv: measure recall instead."),
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="Model for --recall.")] = "pocket",
+    to: Annotated[
+        str,
+        typer.Option(help="A Milvus server, milvus://HOST:PORT/DATABASE: measure it instead."),
+    ] = "",
+    rows: Annotated[int, typer.Option(min=1000, help="Vectors for --to.")] = 200_000,
 ) -> None:
     """Measure search at 25,000 and 1,000,000 vectors, and the building of a collection."""
+    if to:
+        from components.bench.milvus import beside
+
+        beside(to, rows, typer.echo)
+        return
     from components.bench import building, search
     from components.bench.recall import through_search
 

@@ -5,7 +5,6 @@ wrapper hides the ports and ends the server a second after asking, so that is do
 """
 
 import os
-import signal
 import subprocess
 import time
 import urllib.error
@@ -86,21 +85,10 @@ class MilvusServer:
         raise RuntimeError(f"The Milvus server did not start: see {self._folder / 'output.log'}.")
 
     def kill(self) -> None:
-        """Kill the server, as a power cut does."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """End the server."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> None:
+        """End the server as a power cut does; asked to end, it takes half a minute."""
         if self._process is not None:
-            self._process.send_signal(number)
-            try:
-                self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(30)
+            self._process.kill()
+            self._process.wait(30)
             self._process = None
 
     def __enter__(self) -> Self:
@@ -113,4 +101,4 @@ class MilvusServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        self.kill()

@@ -77,6 +77,20 @@ def publish(
         return _Publishing(open_folder(name), server, on_progress, stop).run()
 
 
+def withdraw(name: str, server: Server) -> None:
+    """Remove all states of a collection from a server. Raises CollectionError."""
+    alias = alias_of(name)
+    for place in server.call("list_collections", timeout=_CALL):
+        if _number(place, alias):
+            _drop(server, place)
+
+
+def _drop(server: Server, place: str) -> None:
+    for alias in server.call("list_aliases", place, timeout=_CALL)["aliases"]:
+        server.call("drop_alias", alias, timeout=_CALL)
+    server.call("drop_collection", place, timeout=_CALL)
+
+
 class _Publishing:
     def __init__(
         self,
@@ -133,18 +147,14 @@ class _Publishing:
 
     def _drop(self, places: list[str]) -> None:
         for place in places:
-            for alias in self._aliases(place):
-                self._call("drop_alias", alias)
-            self._call("drop_collection", place)
-
-    def _aliases(self, place: str) -> list[str]:
-        aliases: list[str] = self._call("list_aliases", place)["aliases"]
-        return aliases
+            _drop(self._server, place)
 
     def _point(self, place: str) -> None:
         """Let the alias name the new state: for other programs, as our readers know the place."""
-        known = any(self._alias in self._aliases(each) for each in self._places())
-        self._call("alter_alias" if known else "create_alias", place, self._alias)
+        try:
+            self._call("alter_alias", place, self._alias)
+        except CollectionError:  # there is none yet
+            self._call("create_alias", place, self._alias)
 
     def _fill(self, place: str) -> bool:
         """Send all rows and have them indexed; return False where it was stopped."""
