@@ -109,8 +109,13 @@ def test_a_visitors_cookie_leads_to_no_other_address(servers: Servers) -> None:
         assert servers.port("/", f"captionlens_server={word}") in servers.ports
 
 
-def test_a_dead_server_is_left_out_and_its_people_stay_with_the_other(servers: Servers) -> None:
-    port, cookie = servers.connect()
+@pytest.mark.parametrize("dead", [0, 1])
+def test_a_dead_server_is_left_out_and_its_people_stay_with_the_other(
+    servers: Servers, dead: int
+) -> None:
+    cookies = dict(servers.connect() for _ in range(4))
+    port = servers.ports[dead]
+    cookie = cookies[port]
     (other,) = {*servers.ports} - {port}
     servers.stop(port)
     assert [servers.port("/", cookie) for _ in range(6)] == [other] * 6
