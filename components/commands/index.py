@@ -15,6 +15,7 @@ from components.collection.manifest import (
     folder_of,
     read_manifest,
 )
+from components.collection.shared import check_not_shared
 from components.collection.sources.source import Kind, SourceSpec
 from components.collection.store import collections, open_folder, remove, verify
 from components.commands.console import (
@@ -184,6 +185,7 @@ def _manifest(name: str) -> Manifest:
         manifest = read_manifest(folder_of(name), file)
         if manifest:
             return manifest
+    check_not_shared(name)
     raise CollectionError(f"There is no collection {name}. List them with `index list`.")
 
 
@@ -218,18 +220,23 @@ def publish_command(
         str,
         typer.Option(
             help="milvus://HOST:PORT/DATABASE, milvuss:// for TLS, or a file of Milvus Lite,"
-            " NAME.db. Default: CAPTIONLENS_MILVUS. Its token: CAPTIONLENS_MILVUS_TOKEN."
+            " NAME.db; or a shared place: a folder, or s3://BUCKET/PREFIX. Default:"
+            " CAPTIONLENS_MILVUS. Its token: CAPTIONLENS_MILVUS_TOKEN."
         ),
     ] = "",
     data_dir: DataOption = None,
 ) -> None:
     """Publish a collection to a Milvus server, where CAPTIONLENS_MILVUS lets it be searched.
 
+    Or copy it to a shared place, where CAPTIONLENS_SHARED_COLLECTIONS lets others read it.
     Nothing is encoded. Publish again after each update. Status 130 or 143: it was stopped.
     """
-    from components.collection.milvus.address import connect
+    from components.collection.milvus.address import connect, is_address
     from components.collection.milvus.publish import publish
 
+    if to and not is_address(to):
+        _share(name, to)
+        return
     server = connect(to or Settings().milvus)
     line = ProgressLine()
     with stopping("What was published before stays.") as stop:
@@ -238,3 +245,15 @@ def publish_command(
     if published is None:
         raise typer.Exit(stop.status)
     say(str(published))
+
+
+def _share(name: str, place: str) -> None:
+    from components.collection.shared import publish
+
+    line = ProgressLine()
+    with stopping("What readers see stays; publish again to copy the rest.") as stop:
+        done = publish(name, place, line.show, stop)
+    line.end()
+    say(done)
+    if stop.is_set():
+        raise typer.Exit(stop.status)

@@ -37,6 +37,7 @@ from components.collection.store import (
 )
 from components.settings import ROOT
 from tests.standin import stand_in, tiny_images
+from tests.unit.helpers import run
 
 S3_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -554,3 +555,19 @@ def test_a_killed_upload_to_s3_is_finished_by_the_next(
     publish("mine", place)
     Reader(monkeypatch, tmp_path / "reader", place).on()
     assert contents(open_folder("mine")) == expected
+
+
+def test_the_command_line_publishes_lists_and_refuses(images: Path, tmp_path: Path) -> None:
+    built(images)
+    place = tmp_path / "place"
+    done = run("index", "publish", "mine", "--to", place)
+    assert f"Published mine, 12 images, to {place}: " in done.stderr
+    other = {
+        "CAPTIONLENS_DATA": str(tmp_path / "other"),
+        "CAPTIONLENS_SHARED_COLLECTIONS": str(place),
+    }
+    assert "12  mine" in run("index", "list", environment=other).stdout
+    assert "mine is intact" in run("index", "verify", "mine", environment=other).stderr
+    for command in (("update", "mine"), ("remove", "mine", "--yes")):
+        refused = run("index", *command, status=2, environment=other)
+        assert "mine is a shared collection" in refused.stderr

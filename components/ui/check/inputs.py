@@ -4,8 +4,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from components.collection.manifest import Manifest, folder_of, read_manifest
-from components.collection.store import collections, open_folder
+from components.collection.manifest import Manifest
+from components.collection.store import collections, open_folder, published
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.ui.check.collected import collected
@@ -65,7 +65,7 @@ def ask_collection() -> Manifest | None:
         )
     )
     try:
-        return read_manifest(folder_of(name)) or open_folder(name).manifest
+        return published(name) or open_folder(name).manifest
     except CaptionLensError as error:
         st.warning(plain(str(error)), icon=":material/folder_off:")
         return None
@@ -74,7 +74,7 @@ def ask_collection() -> Manifest | None:
 def _follow_model() -> None:
     """Switch to the model that made the collection."""
     try:
-        manifest = read_manifest(folder_of(str(st.session_state["check_in"])))
+        manifest = published(str(st.session_state["check_in"]))
     except CaptionLensError:
         return
     if manifest:

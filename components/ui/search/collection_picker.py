@@ -19,7 +19,13 @@ from components.collection.manifest import (
 from components.collection.manifest import folder_of as _folder_of
 from components.collection.opening import open_collection, searched
 from components.collection.sources.source import SourceSpec
-from components.collection.store import CollectionBusy, FolderCollection, collections, open_folder
+from components.collection.store import (
+    CollectionBusy,
+    FolderCollection,
+    collections,
+    open_folder,
+    published,
+)
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import sample_captions
@@ -68,7 +74,7 @@ def pick() -> Manifest | None:
 def _follow_model() -> None:
     """Switch to the model that made the collection, and to its first page."""
     try:
-        manifest = read_manifest(_folder_of(str(st.session_state["search_in"])))
+        manifest = published(str(st.session_state["search_in"]))
     except CollectionError:
         return
     if manifest:
