@@ -3,15 +3,22 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components.check.decisions import Decision
+from components.check.indexed import DECISIONS
 from components.collection.build import BuildJob
+from components.collection.manifest import CHECK
 from components.collection.sources.source import SourceSpec
 from components.server.roles import NotAllowed, Role
 from components.server.sharing import PlaceRefused
 from components.ui import account
+from components.ui.check import deciding
+from components.ui.check.subject import Subject
 from components.ui.models import downloads
 from components.ui.search import builds
 from components.ui.train import runs
@@ -167,3 +174,20 @@ def test_no_role_indexes_a_folder_that_is_not_allowed(
         with pytest.raises(PlaceRefused):
             builds.start(BuildJob("mine", source), stand_in())
     assert "mine" not in builds.running()
+
+
+@pytest.mark.parametrize("role", Role)
+def test_decisions_of_a_viewer_are_not_kept_with_the_collection(
+    role: Role, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(account, "role", lambda: role)
+    pairs = SimpleNamespace(
+        folder=tmp_path,
+        key=("collection", str(tmp_path)),
+        data=SimpleNamespace(name="mine"),
+        pair=lambda row: ("cat.jpg", "a cat"),
+    )
+    subject = cast("Subject", pairs)
+    deciding.decide(subject, [0], Decision("keep"))
+    kept = (tmp_path / CHECK / DECISIONS).exists()
+    assert kept is deciding.in_file(subject) is (role > Role.VIEWER)
