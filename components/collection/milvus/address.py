@@ -20,7 +20,7 @@ _CONNECT = 2.0  # seconds within which a server that runs takes a connection
 _PORT = 19530
 _SECURE = {"milvus": False, "http": False, "milvuss": True, "https": True}
 _FILE = ".db"
-_MISSING, _NOT_LOADED = 100, (101, 503)  # error codes of Milvus
+_MISSING, _NO_DATABASE, _NOT_LOADED = 100, 800, (101, 503)  # error codes of Milvus
 _REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 _ADDRESS = re.compile(r"\S*(?:://|\d\.\d|:\d{2,})\S*")  # what a server's own words may contain
 
@@ -93,16 +93,20 @@ class Server:
         and CollectionError.
         """
         self._check_port()
-        import grpc
-        from pymilvus.exceptions import MilvusException
-
+        try:
+            import grpc
+            from pymilvus.exceptions import MilvusException
+        except ImportError:
+            raise CollectionError(
+                "pymilvus is not installed. Run `pip install -r requirements-scale.txt`."
+            ) from None
         failures = (MilvusException, grpc.RpcError, grpc.FutureTimeoutError)
         closed = (grpc.FutureCancelledError, ValueError)  # another thread is connecting again
         try:
             client = self._client()
             return getattr(client, method)(*arguments, timeout=timeout, **options)
         except (*failures, *closed) as error:
-            raise _explained(error) from None  # its text has the address
+            raise _explained(error, self.address.lite) from None  # its text has the address
 
     def _check_port(self) -> None:
         """Raise Gone where nothing listens: pymilvus would try until its time is over."""
@@ -139,14 +143,19 @@ def _connected(address: Address, token: str) -> Any:
     )
 
 
-def _gone() -> Gone:
+def _gone(lite: bool = False) -> Gone:
+    if lite:
+        return Gone(
+            "The file of Milvus Lite cannot be opened. One process at a time can use it: end the"
+            " other one, or use a Milvus server."
+        )
     return Gone(
         "The Milvus server does not answer. Try again once it runs; whoever runs this app finds its"
         " address in CAPTIONLENS_MILVUS."
     )
 
 
-def _explained(error: Exception) -> CollectionError:
+def _explained(error: Exception, lite: bool) -> CollectionError:
     """Return the sentence for an error of pymilvus, without any address."""
     code = getattr(error, "code", None)
     code = code() if callable(code) else code
@@ -157,12 +166,17 @@ def _explained(error: Exception) -> CollectionError:
         return CollectionError(
             "The Milvus server refuses the token. Check CAPTIONLENS_MILVUS_TOKEN."
         )
+    if code == _NO_DATABASE:
+        return CollectionError(
+            "The Milvus server does not have the database that its address names. Create it there,"
+            " or name another one."
+        )
     if code in _NOT_LOADED:
         return Gone("The Milvus server is still loading this collection. Try again in a moment.")
     if isinstance(code, int) and code > _MISSING:  # an answer; others are of the connection
         reason = _ADDRESS.sub("…", getattr(error, "message", "").split("\n")[0])[:200]
         return CollectionError(f"The Milvus server answers with error {code}: {reason}.")
-    return _gone()
+    return _gone(lite)
 
 
 @lru_cache(maxsize=4)

@@ -4,13 +4,13 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from components.collection.filters import Facet
 from components.collection.manifest import (
     CollectionError,
-    Damaged,
     Manifest,
     manifest_of,
     sealed,
@@ -20,6 +20,10 @@ from components.files import write_bytes
 NOTED = "milvus.json"
 _FORMAT = 1
 Kind = Literal["number", "text", "list", "folder"]
+
+
+class DamagedNote(CollectionError):  # noqa: N818 - a state of a file, which publishing mends
+    """A note that is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +61,29 @@ def alias_of(name: str) -> str:
 def read_publication(folder: Path) -> Publication | None:
     """Return a collection's last publication, None where there is none.
 
-    Raises Damaged where its file is damaged or of another version, and CollectionError where it
+    Raises DamagedNote where its file is damaged or of another version, and CollectionError where it
     cannot be read.
     """
     try:
-        data = json.loads((folder / NOTED).read_text(encoding="utf-8"))
-        if data.pop("sha256") != sealed(data) or data["format"] != _FORMAT:
-            raise ValueError("not the text that was written")
-        return _publication(data)
+        state = (folder / NOTED).stat()
+        return _read(folder, state.st_ino, state.st_mtime_ns)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise CollectionError(f"{folder.name} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged(
+        raise DamagedNote(
             f"{folder.name} has a damaged {NOTED}. Run `index publish {folder.name}`."
         ) from error
+
+
+@lru_cache(maxsize=64)
+def _read(folder: Path, _file: int, _changed: int) -> Publication:
+    """Return the publication in a file that was not replaced since: a page asks on every run."""
+    data = json.loads((folder / NOTED).read_text(encoding="utf-8"))
+    if data.pop("sha256") != sealed(data) or data["format"] != _FORMAT:
+        raise ValueError("not the text that was written")
+    return _publication(data)
 
 
 def _publication(data: dict[str, Any]) -> Publication:
@@ -99,8 +110,8 @@ def files_of_publication(folder: Path) -> frozenset[str]:
     """Return the files that readers of the publication need: its note, and its thumbnails."""
     try:
         publication = read_publication(folder)
-    except Damaged:
-        return frozenset()
+    except DamagedNote:
+        return frozenset({NOTED})
     if publication is None:
         return frozenset()
     shards = publication.manifest.shards

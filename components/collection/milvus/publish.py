@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from components.collection.manifest import CollectionError, Damaged, folder_of
+from components.collection.manifest import CollectionError, folder_of
 from components.collection.milvus.address import Server
 from components.collection.milvus.publication import (
     Publication,
@@ -130,7 +130,7 @@ class _Publishing:
     def _before(self) -> Publication | None:
         try:
             return read_publication(self._collection.folder)
-        except Damaged:
+        except DamagedNote:
             return None
 
     def _publication(self, place: str) -> Publication:
