@@ -12,6 +12,7 @@ from typing import Any
 from components.collection.manifest import CollectionError, folder_of
 from components.collection.milvus.address import Server
 from components.collection.milvus.publication import (
+    DamagedNote,
     Publication,
     alias_of,
     read_publication,
