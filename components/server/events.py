@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from components.settings import Settings
+from components.settings import SettingError, Settings
 
 Fact = str | int | float | bool | None
 
@@ -23,10 +23,17 @@ def log(event: str, texts: Mapping[str, str] | None = None, **facts: Fact) -> No
         "event": event,
         **facts,
     }
-    if Settings().log_texts:
-        line |= dict(texts or {})
+    if texts and _texts_wanted():
+        line |= dict(texts)
     sys.stderr.write(json.dumps(line) + "\n")  # a single write: lines of threads do not mix
     sys.stderr.flush()
+
+
+def _texts_wanted() -> bool:
+    try:
+        return Settings().log_texts
+    except SettingError:  # the pages name the wrong setting; until it is mended, no texts
+        return False
 
 
 def pseudonym(address: str, key: str) -> str:

@@ -5,8 +5,9 @@ from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY
 
 from components.server import events
 from components.server.counters import count_sessions
+from components.server.roles import Access
 from components.server.sharing import declare_shared, reaches_beyond
-from components.settings import Settings
+from components.settings import SettingError, Settings
 from components.ui import account, login
 from components.version import version
 
@@ -18,7 +19,13 @@ def begin() -> None:
     if access is not None or reaches_beyond(config.get_option("server.address"), names):
         declare_shared()
     count_sessions(_sessions)
-    settings = Settings()
+    try:
+        _log_start(access, Settings())
+    except SettingError as error:  # the pages say it too
+        events.log("warning", message=str(error))
+
+
+def _log_start(access: Access | None, settings: Settings) -> None:
     events.log(
         "start",
         version=version(),
