@@ -19,7 +19,7 @@ def speed(rounds: int, say: Say) -> None:
     """Print images a second of building a folder collection, against encoding alone."""
     encoder = load(locate(resolve("pocket")))
     with temporary_data() as folder:
-        files = _distinct(jpegs(folder / "files", (640, 480), _FILES))
+        files = distinct(jpegs(folder / "files", (640, 480), _FILES))
         sources = [source_of(file) for file in files]
         rates: dict[bool, list[float]] = {True: [], False: []}
         for turn in range(rounds + 1):
@@ -40,8 +40,8 @@ def speed(rounds: int, say: Say) -> None:
     say(f"{'files to a collection, thumbnails included':<44}{built:>12.1f}  ({built / bare:.0%})")
 
 
-def _distinct(files: list[Path]) -> list[Path]:
-    """Make the bytes of each file unique: decoders ignore what follows a JPEG's end marker."""
+def distinct(files: list[Path]) -> list[Path]:
+    """Return JPEG files, the bytes of each made unique: decoders ignore what follows the end."""
     for number, file in enumerate(files):
         file.write_bytes(file.read_bytes() + f"{number}".encode())
     return files

@@ -48,12 +48,14 @@ class Cluster:
 
     ``address`` is HOST:PORT of a cluster that this machine has joined; "auto" is the one that runs
     here, or else one that is started on this machine alone. ``key`` is that of the encoder that the
-    collection is for; ``load`` returns it in a worker, given the number of its threads.
+    collection is for; ``load`` returns it in a worker, given the number of its threads. ``cpus``
+    are the cores of a worker without a GPU.
     """
 
     address: str
     key: tuple[str, str, str]
     load: Callable[[int], Encoder]
+    cpus: int = _CPUS
 
     def chunks(self, items: Iterator[Item], job: Job) -> Iterator[Chunk]:
         """Yield chunks as they are finished; after a stop, those that were begun."""
@@ -191,7 +193,7 @@ class _Pool:
 
     def run(self, items: Iterator[Item]) -> Iterator[Chunk]:
         """Yield chunks as they are finished."""
-        for shape in _shapes(self.ray.nodes()):
+        for shape in _shapes(self.ray.nodes(), self.cluster.cpus):
             self._start(shape)
         if not self._workers:
             raise ClusterError("The Ray cluster has no cores for workers.")
@@ -320,14 +322,14 @@ class _Pool:
             self.ray.kill(worker.actor)
 
 
-def _shapes(nodes: Sequence[dict[str, Any]]) -> list[_Shape]:
-    """Return the workers for a cluster's nodes: one for each GPU, without GPUs one for some cores.
+def _shapes(nodes: Sequence[dict[str, Any]], each: int) -> list[_Shape]:
+    """Return the workers for a cluster's nodes: one for each GPU, without GPUs for ``each`` cores.
 
     Where there are GPUs, nodes without any are left alone: they would hardly add to the speed.
     """
     resources = [node["Resources"] for node in nodes if node["Alive"]]
-    sizes = [(int(each.get("CPU", 0)), int(each.get("GPU", 0))) for each in resources]
+    sizes = [(int(its.get("CPU", 0)), int(its.get("GPU", 0))) for its in resources]
     if any(gpus for _, gpus in sizes):
         return [_Shape(cpus // gpus, 1) for cpus, gpus in sizes for _ in range(gpus)]
-    counts = [(cpus, max(1, cpus // _CPUS)) for cpus, _ in sizes if cpus]
+    counts = [(cpus, max(1, cpus // each)) for cpus, _ in sizes if cpus]
     return [_Shape(cpus // count, 0) for cpus, count in counts for _ in range(count)]

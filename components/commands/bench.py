@@ -222,3 +222,17 @@ def sessions(
     if unknown := set(pages) - set(PAGES):
         raise CaptionLensError(f"--page is one of {', '.join(PAGES)}, not {min(unknown)!r}.")
     measure(count or [10, 25, 50], pages, runs, rounds, typer.echo)
+
+
+@bench_app.command("ray")
+def ray(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of images. Default: 1,024 made of the samples.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
+    rounds: Annotated[int, typer.Option(min=1, help="Builds of each kind, in turn.")] = 1,
+) -> None:
+    """Measure building on Ray with one and two workers against one process, on this machine."""
+    from components.bench.ray import speed
+
+    speed(model, folder, rounds, typer.echo)
