@@ -36,6 +36,7 @@ from components.scores import Floats, unit
 NAME = 'Été 2026 - "wild"'.replace('"', "")  # letters that Milvus does not allow in a name
 ROWS, WIDTH = 2000, 64
 CLUSTERS = 40
+LONG = 42  # the row whose record is longer than Milvus takes
 HOSTILE = (
     *('" or draw >= 0 or "', "'; drop", "\\", '\\"', "a\nb", "%", "_", "{}", "${x}", "c7 in [1]"),
     *("null", "true", "\u202e", "\U0001f43e", "\x00", "x" * 70_000, "--", "/*", "] or id != ["),
@@ -62,7 +63,7 @@ def _record(n: int) -> Record:
         "colours": [["Blue", "green"], ["blue"], [], ["RED", "blue", "grey"]][n % 4],
         "keywords": None if n % 9 == 0 else ([odd, "Dog"] if odd else ["dog", f"K{n % 300}"]),
         "country": (None, "Norway", "NORWAY", "Spain", "İstanbul", "ΟΔΟΣ", "Straße")[n % 7],
-        "photographer": odd if odd else f"Person {n % 400}",
+        "photographer": "x" * 70_000 if n == LONG else odd or f"Person {n % 400}",
         "rare": "Needle" if n % 1000 == 3 else "hay",  # 0.1% pass
         "side": "far" if n % 2 else "near",
         "mixed": n if n % 2 else f"Text {n % 10}",

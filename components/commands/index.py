@@ -245,6 +245,8 @@ def publish_command(
     if published is None:
         raise typer.Exit(stop.status)
     say(str(published))
+    if to not in {"", Settings().milvus}:
+        say("It is searched there where CAPTIONLENS_MILVUS names this address.")
 
 
 def _share(name: str, place: str) -> None:

@@ -26,7 +26,7 @@ from components.scores import Floats, best_first
 _EF = 64  # candidates of a search in the graph, at least
 _EF_FILTERED = 256  # where a filter leaves out some of them
 _MOST = 16_384  # rows of an answer, at most
-_KEPT = 5000  # rows of metadata that are kept at hand
+_KEPT = 5000  # records, and vectors, that are kept at hand
 _ANSWERS = 256  # counts that are kept at hand, and samples
 _SAMPLE = 4000  # images that the histogram is drawn from: each costs a row of an answer
 # Where less than 0.07 of the rows pass, Milvus compares them all, and misses none. Above, it walks
@@ -161,11 +161,23 @@ class MilvusCollection:
 
     def vectors(self, ids: Sequence[str]) -> Floats:
         """Return (len(ids), width): the images' unit vectors, in their order."""
-        found = self._rows(ids, ["vector"], strict_float32=True)  # arrays, not lists of numbers
+        known = {id_: row for id_ in ids if (row := self._vectors.get(id_)) is not None}
+        missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in known]
+        # As arrays: lists of numbers take five times as long.
+        for id_, row in self._rows(missing, ["vector"], strict_float32=True).items():
+            known[id_] = np.array(row["vector"], dtype=np.float32)
+        if len(self._vectors) > _KEPT:
+            self._vectors.clear()
+        self._vectors.update(known)
         vectors = np.zeros((len(ids), self.manifest.width), dtype=np.float32)
         for vector, id_ in zip(vectors, ids, strict=True):
-            vector[:] = found[id_]["vector"]
+            vector[:] = known[id_]
         return vectors
+
+    @cached_property
+    def _vectors(self) -> dict[str, Floats]:
+        """What was asked for lately: to fold near-duplicates, a page asks for all results again."""
+        return {}
 
     def thumbnail(self, id_: str) -> bytes:
         """Return the JPEG bytes of an image's thumbnail."""
