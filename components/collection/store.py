@@ -296,7 +296,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises CollectionBusy where another process or window has it, and CollectionError where the
     folder cannot be written, or the collection is a shared one.
     """
-    _check_own(folder)
+    check_own(folder)
     lock = FileLock(folder / _LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -314,7 +314,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _check_own(folder: Path) -> None:
+def check_own(folder: Path) -> None:
     """Raise CollectionError where a collection is only among the shared ones."""
     from components.collection.shared import check_not_shared
 
@@ -369,7 +369,7 @@ def _own_collections() -> list[Manifest | CollectionError]:
 def remove(name: str) -> int:
     """Remove a collection; return the bytes that it freed. Raises CollectionError."""
     folder = folder_of(name)
-    _check_own(folder)
+    check_own(folder)
     if not folder.is_dir():
         raise CollectionError(missing_sentence(name, folder))
     with on_disk(name), locked(folder):

@@ -19,7 +19,7 @@ from components.collection.build import (
 )
 from components.collection.manifest import CollectionError, Manifest, folder_of
 from components.collection.sources.source import Kind, SourceSpec
-from components.collection.store import remove
+from components.collection.store import check_own, remove
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.server import counters, events
@@ -145,6 +145,11 @@ def _manage_current(encoder: Encoder, current: Manifest) -> None:
         )
         skipped = f"{count(current.skipped_count, 'image')} skipped"
         st.caption(f"Index: {index.kind}, {accuracy}. {skipped}.")
+    try:
+        check_own(folder_of(current.name))
+    except CollectionError as error:
+        st.info(plain(str(error)), icon=":material/folder_shared:")
+        return
     same_model = current.model == encoder.spec.id
     with st.container(horizontal=True):
         if st.button(
