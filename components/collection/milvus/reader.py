@@ -161,11 +161,11 @@ class MilvusCollection:
 
     def vectors(self, ids: Sequence[str]) -> Floats:
         """Return (len(ids), width): the images' unit vectors, in their order."""
-        known = {id_: row for id_ in ids if (row := self._vectors.get(id_)) is not None}
+        known = {id_: kept for id_ in ids if (kept := self._vectors.get(id_)) is not None}
         missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in known]
         # As arrays: lists of numbers take five times as long.
-        for id_, row in self._rows(missing, ["vector"], strict_float32=True).items():
-            known[id_] = np.array(row["vector"], dtype=np.float32)
+        for id_, fields in self._rows(missing, ["vector"], strict_float32=True).items():
+            known[id_] = np.array(fields["vector"], dtype=np.float32)
         if len(self._vectors) > _KEPT:
             self._vectors.clear()
         self._vectors.update(known)
