@@ -17,6 +17,11 @@ from components.ui.setup import setup
 @st.fragment
 def explore(encoder: Encoder, collection: Collection, presenting: bool) -> None:
     """Draw query and results; typing reruns only this."""
+    with collection_picker.explained():  # a server may be gone since the collection was opened
+        _explore(encoder, collection, presenting)
+
+
+def _explore(encoder: Encoder, collection: Collection, presenting: bool) -> None:
     began = time.perf_counter()
     with st.container(key="inputs"):
         row = st.container(horizontal=True, vertical_alignment="center")

@@ -1,7 +1,8 @@
 """The collection picker, and what to do where the chosen collection cannot be searched."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 import streamlit as st
@@ -108,6 +109,16 @@ def open_or_stop(encoder: Encoder, manifest: Manifest | None) -> Collection:
                 st.button(
                     "Go to the samples", icon=":material/photo_library:", on_click=_to_samples
                 )
+        st.stop()
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Where a collection fails while it is searched, draw the sentence, and stop the page."""
+    try:
+        yield
+    except CollectionError as error:
+        st.warning(plain(str(error)), icon=":material/folder_off:")
         st.stop()
 
 
