@@ -1,11 +1,12 @@
-"""Opens collections, wherever they are searched."""
+"""Opens and removes collections, wherever they are searched."""
 
 from contextlib import suppress
 
 from components.collection.collection import Collection
 from components.collection.manifest import CollectionError, Manifest, folder_of
-from components.collection.milvus.publication import Publication, read_publication
+from components.collection.milvus.publication import NOTED, Publication, read_publication
 from components.collection.store import open_folder
+from components.collection.store import remove as remove_folder
 from components.settings import Settings
 
 
@@ -32,6 +33,19 @@ def searched(manifest: Manifest) -> Manifest:
         publication = _publication(manifest.name)
         return publication.manifest if publication else manifest
     return manifest
+
+
+def remove(name: str) -> int:
+    """Remove a collection, from the Milvus server that is set too; return the bytes freed here.
+
+    Raises CollectionError; where the server cannot be reached, nothing is removed.
+    """
+    if Settings().milvus and (folder_of(name) / NOTED).exists():
+        from components.collection.milvus.address import connect
+        from components.collection.milvus.publish import withdraw
+
+        withdraw(name, connect(Settings().milvus))
+    return remove_folder(name)
 
 
 def _publication(name: str) -> Publication | None:

@@ -15,9 +15,10 @@ from components.collection.manifest import (
     folder_of,
     read_manifest,
 )
+from components.collection.opening import remove
 from components.collection.shared import check_not_shared
 from components.collection.sources.source import Kind, SourceSpec
-from components.collection.store import collections, open_folder, remove, verify
+from components.collection.store import collections, open_folder, verify
 from components.commands.console import (
     SKIPPED,
     DataOption,

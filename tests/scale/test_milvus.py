@@ -15,9 +15,9 @@ from components.collection.collection import Collection
 from components.collection.manifest import PUBLISHED, CollectionError, folder_of
 from components.collection.milvus.address import connect
 from components.collection.milvus.publication import NOTED, alias_of
-from components.collection.milvus.publish import publish, withdraw
+from components.collection.milvus.publish import publish
 from components.collection.milvus.reader import MilvusCollection
-from components.collection.opening import open_collection
+from components.collection.opening import open_collection, remove
 from components.collection.store import FolderCollection, open_folder
 from components.collection.writer import _clean
 from components.settings import Settings
@@ -80,7 +80,7 @@ def small(server: MilvusServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         make(SMALL, rows=100, shards=2)
         run_publish()
         yield server
-        withdraw(SMALL, connect(server.address))
+        remove(SMALL)
         assert not places()
 
 

@@ -36,7 +36,7 @@ def _imports_any(file: Path, *packages: str) -> bool:
     )
 
 
-DOORS = ("images", "models", "encoder", "scores", "explain", "ui.grid")
+DOORS = ("images", "models", "encoder", "scores", "explain", "ui.grid", "collection.shared")
 NESTED = ("components.encoder.matchers", "components.encoder.runtimes")  # rooms without a door
 
 

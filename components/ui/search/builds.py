@@ -18,8 +18,9 @@ from components.collection.build import (
     summary,
 )
 from components.collection.manifest import CollectionError, Manifest, folder_of
+from components.collection.opening import remove
 from components.collection.sources.source import Kind, SourceSpec
-from components.collection.store import check_own, remove
+from components.collection.store import check_own
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.server import counters, events
