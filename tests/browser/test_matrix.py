@@ -108,7 +108,7 @@ def test_a_click_on_a_cell_opens_it(
 ) -> None:
     page = context.new_page()
     open_matrix(page, server.url)
-    assert cells(page).count() == 10 * 10
+    expect(cells(page)).to_have_count(10 * 10)
     cell(page, CAT, "red_bus.jpg").click(force=True)
     expect(page.get_by_text("with red_bus.jpg")).to_be_visible()
     settled(page)

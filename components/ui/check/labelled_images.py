@@ -51,13 +51,13 @@ def ask_images(encoder: Encoder) -> LabelImages | None:
     """Draw the choice of the images; return them, or None with a sentence that says why."""
     way = st.segmented_control(
         "Images",
-        ["Samples", "Upload", "FolderCollection"],
+        ["Samples", "Upload", "Collection"],
         default="Samples",
         required=True,
         key="labels_from",
         bind="query-params",
     )
-    if way == "FolderCollection":
+    if way == "Collection":
         manifest = ask_collection()
         return open_or_explain(encoder, manifest, of_collection) if manifest else None
     if way == "Samples":
