@@ -10,7 +10,7 @@ from components.images import data_url
 _HERE = Path(__file__).parent
 _HTML = """
 <div class="stage">
-  <img>
+  <img alt="">
   <div class="bar">
     <button type="button" class="previous" aria-label="Previous image">←</button>
     <span class="count" aria-live="polite"></span>
