@@ -13,11 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from components.bench.server import free_port
 from components.settings import ROOT
 from tests.scale.namespace import isolated
 
 INSTALLED = ROOT / ".venv" / "milvus-server"
-PORT, _HEALTH = 19530, 9091
+_HEALTH = 9091
 _STARTING = 60.0  # seconds; measured: 2 to 4
 # Unpacks the server once, and writes the settings of one instance.
 _PREPARE = """
@@ -34,8 +35,6 @@ config.resolve()
 class MilvusServer:
     """A server with its data in ``folder``; it can be killed and started again."""
 
-    address = f"milvus://127.0.0.1:{PORT}/default"
-
     def __init__(self, folder: Path) -> None:
         if not isolated():
             raise RuntimeError("Milvus listens on every interface: run `make scale`.")
@@ -44,8 +43,11 @@ class MilvusServer:
             raise RuntimeError("The Milvus server is not installed. Run `make scale`.")
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        # Not one port for all: the wrapper refuses one that a server before has just left.
+        port = free_port()
+        self.address = f"milvus://127.0.0.1:{port}/default"
         unpacked = INSTALLED / "unpacked"
-        prepare = [str(python), "-c", _PREPARE, str(unpacked), str(folder), str(PORT)]
+        prepare = [str(python), "-c", _PREPARE, str(unpacked), str(folder), str(port)]
         subprocess.run(prepare, check=True)
         self._program = unpacked / "bin" / "milvus"
 
