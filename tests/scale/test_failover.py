@@ -114,12 +114,13 @@ def servers(both: Servers) -> Servers:
 
 @pytest.fixture
 def people(browser: Browser, servers: Servers) -> Iterator[list[Person]]:
-    """Two people who have opened Search."""
+    """Two people who have opened Search, each with the cookie of another server."""
     with ExitStack() as stack:
         come = []
-        for _ in range(2):
+        for name in "12":
             context = browser.new_context(viewport={"width": 1440, "height": 1000})
             stack.enter_context(closing(context))
+            context.add_cookies([{"name": "captionlens_server", "value": name, "url": servers.url}])
             person = Person(context.new_page())
             person.page.goto(f"{servers.url}/search?{LINK}")
             _is_second_page(person.page)
