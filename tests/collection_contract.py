@@ -13,24 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components.collection.chunks import Row, write_shard
 from components.collection.collection import Collection
 from components.collection.filters import FilterError, Filters, mask
-from components.collection.index import build_index
 from components.collection.manifest import (
     CollectionError,
-    File,
-    IndexInfo,
     Manifest,
     Shard,
-    file_entry,
     folder_of,
-    write_file,
     write_manifest,
 )
-from components.collection.records import Record, table_of, write_table
+from components.collection.records import Record
 from components.collection.sources.source import SourceSpec
-from components.collection.store import FolderCollection, open_folder, save_index
-from components.collection.vectors import open_vectors
+from components.collection.store import FolderCollection, open_folder
+from components.collection.writer import write_index
 from components.scores import Floats, unit
 
 NAME = 'Été 2026 - "wild"'.replace('"', "")  # letters that Milvus does not allow in a name
@@ -105,10 +101,7 @@ def make(name: str = NAME, rows: int = ROWS, shards: int = 4, generation: int = 
         _shard(folder, 10 * generation + n, records_of(high - low, low), generation)
         for n, (low, high) in enumerate(pairwise(ends))
     )
-    named = [(folder / shard.vectors.name, shard.rows) for shard in made]
-    index, recall = build_index(open_vectors(named, WIDTH), lambda: vectors_of(50, 9))
-    file = save_index(folder, f"{generation:06}.faiss", index)
-    info = IndexInfo(file, index.kind, index.exact, index.effort, recall)
+    info = write_index(folder, f"{generation:06}.faiss", made, WIDTH, lambda: vectors_of(50, 9))
     manifest = Manifest(
         name, "pocket", "1", "f32", WIDTH, SourceSpec("folder", name), made, info, complete=True
     )
@@ -116,24 +109,12 @@ def make(name: str = NAME, rows: int = ROWS, shards: int = 4, generation: int = 
 
 
 def _shard(folder: Path, number: int, records: list[Record], seed: int) -> Shard:
-    def write(kind: str, data: bytes) -> File:
-        path = folder / f"{number:06}.{kind}"
-        path.write_bytes(data)
-        return file_entry(path)
-
-    metadata = write_file(
-        folder / f"{number:06}.parquet", lambda draft: write_table(table_of(records), draft)
-    )
     thumbnails = [thumbnail_of(record) for record in records]
     for record, thumbnail in zip(records, thumbnails, strict=True):
         assert record["thumbnail_bytes"] == len(thumbnail)
-    return Shard(
-        number,
-        len(records),
-        write("vectors", vectors_of(len(records), seed * 100 + number).tobytes()),
-        write("thumbnails", b"".join(thumbnails)),
-        metadata,
-    )
+    vectors = vectors_of(len(records), seed * 100 + number)
+    rows = [Row(*each) for each in zip(records, vectors, thumbnails, strict=True)]
+    return write_shard(folder / f"{number:06}", rows, number)
 
 
 FILTERS: list[Filters] = [

@@ -30,7 +30,7 @@ _SEED = 3_000_000
 
 @dataclass(frozen=True)
 class _Case:
-    """A filter, what passes it, and the true cosine of the tenth of each query."""
+    """A filter, and the true cosine of the tenth nearest image of each query (q,)."""
 
     title: str
     filters: Filters

@@ -11,24 +11,14 @@ import numpy as np
 
 from components.bench.baseline import RANDOM_CLIP, located
 from components.bench.measure import Say, in_a_fresh_process, temporary_data
-from components.collection.index import build_index
-from components.collection.manifest import (
-    File,
-    IndexInfo,
-    Manifest,
-    Shard,
-    file_entry,
-    folder_of,
-    write_file,
-    write_manifest,
-)
+from components.collection.chunks import Row, write_shard
+from components.collection.manifest import Manifest, Shard, folder_of, write_manifest
 from components.collection.query import compose, parse
-from components.collection.records import Record, table_of, write_table
+from components.collection.records import Record
 from components.collection.search import Limits, search
 from components.collection.sources.source import SourceSpec
-from components.collection.store import open_folder, save_index
-from components.collection.vectors import open_vectors
-from components.collection.writer import SHARD_ROWS
+from components.collection.store import open_folder
+from components.collection.writer import SHARD_ROWS, write_index
 from components.encoder import load
 from components.scores import Floats, unit
 
@@ -53,12 +43,13 @@ def synthetic(name: str, rows: int) -> Manifest:
     shards = []
     for number, start in enumerate(range(0, rows, SHARD_ROWS), start=1):
         shards.append(_shard(folder, number, range(start, min(start + SHARD_ROWS, rows)), rows))
-    named = [(folder / shard.vectors.name, shard.rows) for shard in shards]
-    index, recall = build_index(
-        open_vectors(named, _WIDTH), lambda: clustered(100, rows // _CLUSTER_SIZE, _SEED)
+    facts = write_index(
+        folder,
+        "index.faiss",
+        shards,
+        _WIDTH,
+        lambda: clustered(100, rows // _CLUSTER_SIZE, _SEED),
     )
-    file = save_index(folder, "index.faiss", index)
-    facts = IndexInfo(file, index.kind, index.exact, index.effort, recall)
     manifest = Manifest(
         name, RANDOM_CLIP, "", "f32", _WIDTH, SourceSpec("folder", name), tuple(shards), facts
     )
@@ -66,11 +57,6 @@ def synthetic(name: str, rows: int) -> Manifest:
 
 
 def _shard(folder: Path, number: int, rows: range, whole: int) -> Shard:
-    def write(kind: str, data: bytes) -> File:
-        path = folder / f"{number:06}.{kind}"
-        path.write_bytes(data)
-        return file_entry(path)
-
     records: list[Record] = [
         {
             "id": f"album {n // 500}/{n:07}.jpg",
@@ -89,11 +75,9 @@ def _shard(folder: Path, number: int, rows: range, whole: int) -> Shard:
         }
         for n in rows
     ]
-    metadata = write_file(
-        folder / f"{number:06}.parquet", lambda draft: write_table(table_of(records), draft)
-    )
-    vectors = write("vectors", clustered(len(rows), whole // _CLUSTER_SIZE, number).tobytes())
-    return Shard(number, len(rows), vectors, write("thumbnails", b"\0" * len(rows)), metadata)
+    vectors = clustered(len(rows), whole // _CLUSTER_SIZE, number)
+    stored = [Row(record, vector, b"\0") for record, vector in zip(records, vectors, strict=True)]
+    return write_shard(folder / f"{number:06}", stored, number)
 
 
 def at_25k(rounds: int, say: Say) -> None:

@@ -241,8 +241,8 @@ class _Pool:
         for item in batch:
             if callable(item.source.data):
                 raise ClusterError(
-                    f"{item.id[:80]} is downloaded, and workers read files. Build without --ray:"
-                    " one machine encodes what may be downloaded in a second."
+                    f"{item.id[:80]} is downloaded, and the workers only read files. Build without"
+                    " --ray: downloading takes longer than encoding, so workers would not help."
                 )
         return _Work(batch) if batch else None
 
@@ -273,7 +273,8 @@ class _Pool:
         if made_by != (version(), *self.cluster.key):
             raise ClusterError(
                 f"A worker of the Ray cluster runs {' '.join(made_by)}, and this machine"
-                f" {' '.join((version(), *self.cluster.key))}. Give all the same."
+                f" {' '.join((version(), *self.cluster.key))}. Install the same"
+                " version and model on both."
             )
         worker.batch, self._lost = batch, 0
 

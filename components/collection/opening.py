@@ -48,5 +48,10 @@ def remove(name: str) -> int:
     return remove_folder(name)
 
 
+def is_on_server(name: str) -> bool:
+    """Return whether `open_collection` searches a collection on the Milvus server that is set."""
+    return _publication(name) is not None
+
+
 def _publication(name: str) -> Publication | None:
     return read_publication(folder_of(name)) if Settings().milvus else None

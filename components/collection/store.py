@@ -37,7 +37,7 @@ from components.scores import Floats
 
 Bytes = NDArray[np.uint8]
 _LOCK = "lock"
-_SAMPLES = "samples"  # indexed here by the app, whatever is shared
+SAMPLES = "samples"  # the app's own collection: indexed here whatever is shared, for every role
 _RECENT = 20_000  # ids whose rows are kept at hand
 
 
@@ -319,7 +319,7 @@ def check_own(folder: Path) -> None:
     from components.collection.shared import check_not_shared
 
     here = any((folder / file).exists() for file in (files.PUBLISHED, UNDER_WAY))
-    if not here and folder.name != _SAMPLES:
+    if not here and folder.name != SAMPLES:
         check_not_shared(folder.name)
 
 

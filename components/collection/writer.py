@@ -140,6 +140,16 @@ def _sound(folder: Path, shards: Sequence[Shard]) -> tuple[tuple[Shard, ...], tu
     return tuple(sound), tuple(damaged)
 
 
+def write_index(
+    folder: Path, name: str, shards: Sequence[Shard], width: int, queries: Queries
+) -> IndexInfo:
+    """Write the index of the shards' vectors; return its entry. ``queries`` measure its recall."""
+    named = [(folder / shard.vectors.name, shard.rows) for shard in shards]
+    index, recall = build_index(open_vectors(named, width), queries)
+    file = save_index(folder, name, index)
+    return IndexInfo(file, index.kind, index.exact, index.effort, recall)
+
+
 class Writer:
     """Changes a collection. Created by `writing`, which holds the lock.
 
@@ -239,10 +249,10 @@ class Writer:
         return None
 
     def _index(self, generation: int, queries: Queries) -> IndexInfo:
-        named = [(self.folder / shard.vectors.name, shard.rows) for shard in self.state.shards]
-        index, recall = build_index(open_vectors(named, self.state.width), queries)
-        file = save_index(self.folder, f"{generation:06}.faiss", index)
-        return IndexInfo(file, index.kind, index.exact, index.effort, recall)
+        state = self.state
+        return write_index(
+            self.folder, f"{generation:06}.faiss", state.shards, state.width, queries
+        )
 
     def _write_skipped(self, generation: int, skipped: pa.Table) -> File | None:
         if not skipped.num_rows:

@@ -247,7 +247,7 @@ def publish_command(
         raise typer.Exit(stop.status)
     say(str(published))
     if to not in {"", Settings().milvus}:
-        say("It is searched there where CAPTIONLENS_MILVUS names this address.")
+        say("Set CAPTIONLENS_MILVUS to this address to search it there.")
 
 
 def _share(name: str, place: str) -> None:

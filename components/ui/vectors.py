@@ -13,8 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from components.encoder import Encoded, Encoder, Skipped, bank_vectors, encode
 from components.images import Source, sample_sources
+from components.newest import keep
 from components.scores import Floats
-from components.ui.newest import keep
 from components.ui.text import plain
 from components.words import count, shorten
 

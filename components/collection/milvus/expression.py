@@ -76,13 +76,13 @@ def _numbers(field: str, value: str) -> str:
     """
     low, dots, high = value.partition("..")
     if dots and is_number(low or "0") and is_number(high or "0"):
-        ends = [_at_least(field, float(low or "-inf")), _at_most(field, float(high or "inf"))]
-        return " and ".join(f"({end})" for end in ends) if all(ends) else ""
-    if is_number(value):
-        number = float(value)
-        ends = [_at_least(field, number), _at_most(field, number)]
-        return " and ".join(f"({end})" for end in ends) if all(ends) else ""
-    return ""
+        least, most = float(low or "-inf"), float(high or "inf")
+    elif is_number(value):
+        least = most = float(value)
+    else:
+        return ""
+    ends = [_at_least(field, least), _at_most(field, most)]
+    return " and ".join(f"({end})" for end in ends) if all(ends) else ""
 
 
 def _at_least(field: str, number: float) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from components.collection.manifest import CollectionError, folder_of
+from components.collection.manifest import CollectionError, folder_of, read_manifest
 from components.collection.milvus.address import Server
 from components.collection.milvus.publication import (
     DamagedNote,
@@ -19,7 +19,13 @@ from components.collection.milvus.publication import (
     write_publication,
 )
 from components.collection.milvus.rows import batches, columns_of, schema_of
-from components.collection.store import FolderCollection, locked, open_folder
+from components.collection.store import (
+    FolderCollection,
+    check_own,
+    locked,
+    missing_sentence,
+    open_folder,
+)
 from components.words import count
 
 _CALL, _SEND, _FLUSH, _LOAD = 30.0, 60.0, 300.0, 900.0  # seconds that a step may take
@@ -54,8 +60,8 @@ class Published:
     def __str__(self) -> str:
         manifest = self.publication.manifest
         cut = (
-            f" The longest metadata of {count(self.cut, 'image')} were left out: Milvus takes"
-            " 65,535 bytes."
+            f" The longest values in the metadata of {count(self.cut, 'image')} were left out:"
+            " Milvus takes 65,535 bytes for each image."
             if self.cut
             else ""
         )
@@ -73,8 +79,11 @@ def publish(
     Readers see the earlier publication until this one is whole, and then this one, whenever this
     is killed: what it leaves is removed by the next one. Raises CollectionError.
     """
-    open_folder(name)  # so that locking makes no folder for a name that is not there
-    with locked(folder_of(name)):
+    folder = folder_of(name)
+    check_own(folder)
+    if read_manifest(folder) is None:  # locking would make a folder for it
+        raise CollectionError(missing_sentence(name, folder))
+    with locked(folder):
         return _Publishing(open_folder(name), server, on_progress, stop).run()
 
 

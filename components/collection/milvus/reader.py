@@ -3,13 +3,12 @@
 import json
 import math
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from components.collection.milvus.expression import expression, ids_expression
 from components.collection.milvus.publication import Column, Publication
 from components.collection.milvus.publish import count_rows
 from components.collection.records import Record
+from components.newest import keep
 from components.scores import Floats, best_first
 
 _EF = 64  # candidates of a search in the graph, at least
@@ -34,7 +34,6 @@ _SAMPLE = 4000  # images that the histogram is drawn from: each costs a row of a
 _COMPARED, _WALKED = 0.055, 0.25
 _COMPARED_ROWS = 200_000  # more would take too long
 _CONSISTENCY = "Bounded"  # "Strong" costs 0.4 s, and a published state does not change
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -205,21 +204,23 @@ class MilvusCollection:
         if not condition:
             return len(self)
 
-        def ask() -> int:
-            with self._named():
-                return count_rows(
-                    self.server, self.publication.place, condition, _CONSISTENCY, _left(until)
-                )
-
-        return self._counts.get(condition, ask)
-
-    @cached_property
-    def _counts(self) -> "_Answers[int]":
-        return _Answers()
+        known = self._counts.get(condition)
+        if known is not None:
+            return known
+        with self._named():
+            found = count_rows(
+                self.server, self.publication.place, condition, _CONSISTENCY, _left(until)
+            )
+        return keep(self._counts, condition, found, _ANSWERS)
 
     @cached_property
-    def _samples(self) -> "_Answers[Floats]":
-        return _Answers()
+    def _counts(self) -> dict[str, int]:
+        """Answers stay true, as a published state does not change."""
+        return {}
+
+    @cached_property
+    def _samples(self) -> dict[tuple[str, bytes], Floats]:
+        return {}
 
     def browse(self, seed: int, filters: Filters = ALL) -> list[str]:
         """Return up to MAX_RESULTS ids in a random order that ``seed`` fixes.
@@ -241,8 +242,11 @@ class MilvusCollection:
     def score_sample(self, vector: Floats, filters: Filters = ALL) -> Floats:
         """Return the cosines of all images that pass, or of _SAMPLE random ones."""
         condition = self._condition(filters)
-        asked = f"{condition} {vector.tobytes().hex()}"
-        return self._samples.get(asked, lambda: self._score_sample(vector, condition))
+        asked = condition, vector.tobytes()
+        known = self._samples.get(asked)
+        if known is not None:
+            return known
+        return keep(self._samples, asked, self._score_sample(vector, condition), _ANSWERS)
 
     def _score_sample(self, vector: Floats, condition: str) -> Floats:
         until = time.monotonic() + READ
@@ -307,22 +311,6 @@ def _slices(rows: float, share: float, passing: float) -> Iterator[str]:
     number = max(1, math.ceil(share * passing / _COMPARED), math.ceil(rows / (_MOST / 2)))
     for n in range(number):
         yield f"draw >= {share * n / number!r} and draw < {share * (n + 1) / number!r}"
-
-
-class _Answers(Generic[Answer]):
-    """Answers that stay true, as a published state does not change; the last _ANSWERS of them."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Answer] = OrderedDict()
-
-    def get(self, asked: str, ask: Callable[[], Answer]) -> Answer:
-        """Return the answer; ``ask`` finds it where it is not kept."""
-        answer = self._kept.get(asked)
-        if answer is None:
-            answer = self._kept[asked] = ask()
-            while len(self._kept) > _ANSWERS:
-                self._kept.popitem(last=False)
-        return answer
 
 
 def _around(begin: float, share: float) -> str:

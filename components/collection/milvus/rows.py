@@ -168,15 +168,15 @@ def _kept(values: pa.ChunkedArray, column: Column) -> list[Any]:
         return [[] if text is None else one(text) for text in texts]
     texts = iter(lower_case(pc.list_flatten(values)).to_pylist())
     counts = pc.fill_null(pc.list_value_length(values), 0).to_pylist()
-    return [_hashes([next(texts) for _ in range(count)], one) for count in counts]
+    return [_hashes(column.name, [next(texts) for _ in range(count)], one) for count in counts]
 
 
-def _hashes(texts: Sequence[str | None], one: Callable[[str], list[int]]) -> list[int]:
+def _hashes(name: str, texts: Sequence[str | None], one: Callable[[str], list[int]]) -> list[int]:
     hashes = {each for text in texts if text is not None for each in one(text)}
     if len(hashes) > _LIST:
         raise CollectionError(
-            f"An image has {len(hashes):,} values in one column, and Milvus takes {_LIST:,}."
-            " Shorten its list, and update the collection."
+            f"An image has {len(hashes):,} values in the column {name[:60]!r}, and Milvus takes"
+            f" {_LIST:,}. Shorten that list, and update the collection."
         )
     return sorted(hashes)
 

@@ -19,8 +19,7 @@ from components.collection.manifest import CollectionError, File
 from components.errors import CaptionLensError
 from components.files import write_bytes, write_whole
 
-MANIFEST, PREVIOUS, MILVUS = "manifest.json", "previous.json", "milvus.json"
-FILES = "files"
+PREVIOUS, FILES = "previous.json", "files"
 # A place that does not answer is a sentence within seconds.
 _S3 = {
     "connect_timeout": 2,

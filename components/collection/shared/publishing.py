@@ -18,10 +18,9 @@ from components.collection.manifest import (
     parse_manifest,
     read_manifest,
 )
+from components.collection.milvus.publication import NOTED
 from components.collection.shared.place import (
     FILES,
-    MANIFEST,
-    MILVUS,
     PREVIOUS,
     Place,
     open_place,
@@ -122,15 +121,15 @@ def _copy(folder: Path, name: str, target: Place, file: File) -> File:
 def _switch(folder: Path, name: str, target: Place) -> None:
     """Show the new state to readers, and keep a note of the one that they may have open."""
     data = (folder / PUBLISHED).read_bytes()
-    before = _read(target, name, MANIFEST)
+    before = _read(target, name, PUBLISHED)
     if before and before != data:
         target.write(before, name, PREVIOUS)
-    facts = folder / MILVUS
+    facts = folder / NOTED
     if facts.exists():
-        target.write(facts.read_bytes(), name, MILVUS)
+        target.write(facts.read_bytes(), name, NOTED)
     else:
-        target.remove(name, MILVUS)
-    target.write(data, name, MANIFEST)
+        target.remove(name, NOTED)
+    target.write(data, name, PUBLISHED)
 
 
 def _read(target: Place, *names: str) -> bytes:

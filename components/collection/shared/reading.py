@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from components.collection.index import FaissIndex, remake_index
 from components.collection.manifest import (
+    PUBLISHED,
     CollectionError,
     Damaged,
     File,
@@ -29,7 +30,7 @@ from components.collection.manifest import (
 )
 from components.collection.records import Record
 from components.collection.shared import cache as local
-from components.collection.shared.place import MANIFEST, Place, open_place, reaching
+from components.collection.shared.place import Place, open_place, reaching
 from components.collection.store import FolderCollection
 from components.collection.vectors import Vectors, open_vectors
 from components.settings import Settings
@@ -125,7 +126,7 @@ def _found(name: str) -> tuple[Place, Manifest] | None:
     place = _place(address)
     with reaching(f"{name} cannot be read from the shared place"):
         try:
-            return place, _parsed(name, place.read(name, MANIFEST))
+            return place, _parsed(name, place.read(name, PUBLISHED))
         except FileNotFoundError:
             if not place.exists():
                 raise
@@ -140,11 +141,11 @@ def _place(address: str) -> Place:
 def _parsed(name: str, data: bytes) -> Manifest:
     """Return a manifest. Raises CollectionError, not Damaged, which offers to mend it here."""
     try:
-        manifest = parse_manifest(name, data, MANIFEST, "Publish it again.")
+        manifest = parse_manifest(name, data, PUBLISHED, "Publish it again.")
     except Damaged as error:
         raise CollectionError(str(error)) from error
     if manifest.name != name or not all(map(_is_sound, manifest.files)):
-        raise CollectionError(f"{name} has a damaged {MANIFEST}. Publish it again.")
+        raise CollectionError(f"{name} has a damaged {PUBLISHED}. Publish it again.")
     return manifest
 
 
@@ -225,7 +226,7 @@ def _listed(address: str, _moment: int) -> tuple[Manifest | CollectionError, ...
 def _state(place: Place, name: str) -> Manifest | CollectionError | None:
     try:
         with reaching(f"{name} cannot be read from the shared place"):
-            return _parsed(name, place.read(name, MANIFEST))
+            return _parsed(name, place.read(name, PUBLISHED))
     except CollectionError as error:
         return None if isinstance(error.__cause__, FileNotFoundError) else error
 

@@ -12,10 +12,10 @@ from components.check.checked import Checked
 from components.check.indexed import check_indexed, encode_captions
 from components.encoder import Encoder
 from components.errors import CaptionLensError
+from components.newest import keep
 from components.scores import Floats
 from components.ui.check import deciding
 from components.ui.check.subject import Subject
-from components.ui.newest import keep
 from components.ui.text import plain
 from components.words import count
 

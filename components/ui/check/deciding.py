@@ -11,9 +11,9 @@ from components.check.decisions import Decision, Decisions, Pair
 from components.check.indexed import DECISIONS
 from components.collection.manifest import CHECK
 from components.errors import CaptionLensError
+from components.newest import keep
 from components.ui.account import Permission, may
 from components.ui.check.subject import Subject
-from components.ui.newest import keep
 from components.ui.text import plain
 from components.words import shorten
 

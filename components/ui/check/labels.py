@@ -16,12 +16,12 @@ from components.labels.label_list import (
     parse_templates,
 )
 from components.labels.labelled import label_images, rows
+from components.newest import keep
 from components.output.export import provenance, rows_to_csv, rows_to_json
 from components.ui.check import labelled_view
 from components.ui.check.labelled_images import LabelImages, ask_images
 from components.ui.check.labelled_view import LabelResult
 from components.ui.looks import choose_look
-from components.ui.newest import keep
 from components.ui.text import plain
 from components.ui.vectors import bank
 from components.words import count

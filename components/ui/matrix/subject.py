@@ -5,16 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import streamlit as st
 
 from components import explain
 from components.encoder import Encoded, Encoder, decode_for
 from components.explain import Curves, Occlusion
+from components.newest import keep
 from components.scores import Floats
 
-Kept = TypeVar("Kept")
 _OCCLUSIONS, _CURVES = 16, 64  # cached; an occlusion has 0.3 MB
 _WAITING = 360  # pixels: about the height of an explanation
 
@@ -53,7 +52,7 @@ def occlusion_of(encoder: Encoder, item: Encoded) -> Occlusion:
         return _occlusion_of_file(key, encoder, item)
     kept: dict[object, Occlusion] = st.session_state.setdefault("occlusions", {})
     occlusion = kept.pop(key, None) or _occlusion(encoder, item)
-    return remember(kept, key, occlusion, _OCCLUSIONS)
+    return keep(kept, key, occlusion, _OCCLUSIONS)
 
 
 def _is_file(item: Encoded) -> bool:
@@ -80,7 +79,7 @@ def checked_curves(subject: Subject, occlusion: Occlusion, salient: Floats, text
         return _curves_of_file(key, made)
     kept: dict[object, Curves] = st.session_state.setdefault("curves", {})
     curves = kept.pop(key, None) or _checked(made)
-    return remember(kept, key, curves, _CURVES)
+    return keep(kept, key, curves, _CURVES)
 
 
 def _checked(made: Callable[[], Curves]) -> Curves:
@@ -91,11 +90,3 @@ def _checked(made: Callable[[], Curves]) -> Curves:
 @st.cache_resource(max_entries=_CURVES, show_spinner="Checking the map")
 def _curves_of_file(key: object, _made: Callable[[], Curves]) -> Curves:
     return _made()
-
-
-def remember(kept: dict[object, Kept], key: object, value: Kept, size: int) -> Kept:
-    """Return ``value``, now the newest of at most ``size`` in the cache."""
-    kept[key] = value
-    while len(kept) > size:
-        del kept[next(iter(kept))]
-    return value

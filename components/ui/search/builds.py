@@ -20,7 +20,7 @@ from components.collection.build import (
 from components.collection.manifest import CollectionError, Manifest, folder_of
 from components.collection.opening import remove
 from components.collection.sources.source import Kind, SourceSpec
-from components.collection.store import check_own
+from components.collection.store import SAMPLES, check_own
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.server import counters, events
@@ -31,7 +31,6 @@ from components.ui.tasks import Task
 from components.ui.text import plain
 from components.words import count
 
-SAMPLES = "samples"  # the app's own collection, which every role may have indexed
 _UNSPLASH_LIMIT = 1000
 
 

@@ -18,9 +18,10 @@ from components.collection.manifest import (
     read_manifest,
 )
 from components.collection.manifest import folder_of as _folder_of
-from components.collection.opening import open_collection, searched
+from components.collection.opening import is_on_server, open_collection, searched
 from components.collection.sources.source import SourceSpec
 from components.collection.store import (
+    SAMPLES,
     CollectionBusy,
     FolderCollection,
     collections,
@@ -33,7 +34,6 @@ from components.images import sample_captions
 from components.ui.account import Permission, may
 from components.ui.model_picker import choose_model, offer_model
 from components.ui.search import builds
-from components.ui.search.builds import SAMPLES
 from components.ui.text import plain
 from components.words import count
 
@@ -46,10 +46,15 @@ _POLL = 0.5  # seconds between two looks at whether another process has indexed 
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Opening the collection")
-def _opened(name: str, generation: int, updated: str) -> Collection:
-    collection = open_collection(name)
+def _folder(name: str, generation: int, updated: str) -> FolderCollection:
+    collection = open_folder(name)
     collection.columns  # noqa: B018 - reads the metadata, so that damage of it is met here
     return collection
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner="Opening the collection")
+def _on_server(name: str, generation: int, updated: str) -> Collection:
+    return open_collection(name)
 
 
 def pick() -> Manifest | None:
@@ -96,7 +101,8 @@ def open_or_stop(encoder: Encoder, manifest: Manifest | None) -> Collection:
             manifest.check_model(encoder.spec.id, encoder.revision)
         except OtherModel as error:
             _offer_and_stop(encoder, manifest, str(error))
-        opened = _opened(manifest.name, manifest.generation, manifest.updated)
+        opener = _on_server if is_on_server(manifest.name) else _folder
+        opened: Collection = opener(manifest.name, manifest.generation, manifest.updated)
         # A server may have an older state than the folder, by another revision of the model.
         opened.manifest.check_model(encoder.spec.id, encoder.revision)
         return opened
@@ -128,8 +134,7 @@ def open_or_explain(
     """Return what ``use`` makes of a collection; draw why it cannot be used, and return None."""
     try:
         manifest.check_model(encoder.spec.id, encoder.revision)
-        opened = _opened(manifest.name, manifest.generation, manifest.updated)
-        return use(opened if isinstance(opened, FolderCollection) else open_folder(manifest.name))
+        return use(_folder(manifest.name, manifest.generation, manifest.updated))
     except OtherModel as error:
         st.warning(plain(str(error)), icon=":material/deployed_code_alert:")
         offer_model(manifest.model, encoder)
