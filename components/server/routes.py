@@ -1,4 +1,4 @@
-"""The server's own addresses: /healthz for a proxy or container, /metrics for Prometheus."""
+"""The server's own addresses: /healthz for a proxy, /metrics for Prometheus, /files for pages."""
 
 import os
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components import models
 from components.errors import CaptionLensError
+from components.server import media
 from components.server.counters import as_text
 from components.server.sharing import is_loopback
 from components.settings import Settings
@@ -82,4 +83,4 @@ def _metrics(_: Request) -> Response:
     return Response(as_text(), media_type=CONTENT_TYPE_LATEST)
 
 
-ROUTES = [Route("/healthz", _health), Route("/metrics", _metrics)]
+ROUTES = [Route("/healthz", _health), Route("/metrics", _metrics), *media.ROUTES]

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from components import models
-from components.server import counters
+from components.server import counters, media
 from components.server.routes import ROUTES, LoopbackOnly
 from tests.standin import stand_in
 
@@ -103,3 +103,36 @@ def test_a_server_without_its_collections_is_not(
         assert answer.status_code == 503
         assert answer.text.startswith("The folder of collections")
         assert str(tmp_path) not in answer.text
+
+
+def test_an_address_serves_a_file_by_ranges(tmp_path: Path) -> None:
+    film = tmp_path / "a film.mp4"
+    film.write_bytes(bytes(range(100)))
+    address = media.of_file(film, "video/mp4")
+    assert media.of_file(film, "video/mp4") == address
+    part = client("192.0.2.7").get(address, headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, bytes(range(10, 20)))
+    assert part.headers["content-type"] == "video/mp4"
+    film.unlink()
+    assert client("192.0.2.7").get(address).status_code == 404
+
+
+def test_an_address_answers_only_what_it_was_made_for() -> None:
+    known = {"1": media.Answer(b"one", "text/plain")}
+    address = media.of_answers("numbers", known.get)
+    assert client(HERE).get(f"{address}/1").content == b"one"
+    for other in (f"{address}/2", f"{address}/../1", address, "files/guess/1", "files/guess"):
+        assert client(HERE).get(other).status_code == 404
+    known = {"1": media.Answer(b"another", "text/plain")}
+    assert media.of_answers("numbers", known.get) == address
+    assert client(HERE).get(f"{address}/1").content == b"another"
+
+
+def test_the_oldest_address_ends_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "_MOST", 2)
+    addresses = [
+        media.of_answers(("many", number), lambda rest: media.Answer(rest.encode(), "text/plain"))
+        for number in range(3)
+    ]
+    answered = [client(HERE).get(f"{address}/x").status_code for address in addresses]
+    assert answered == [404, 200, 200]
