@@ -19,6 +19,7 @@ from components.collection.index import Queries, build_index
 from components.collection.listing import Listing
 from components.collection.manifest import (
     CHECK,
+    MAP,
     PUBLISHED,
     UNDER_WAY,
     Damaged,
@@ -121,8 +122,8 @@ def _under_way(
 
 
 def _clean(folder: Path, keep: Collection[str]) -> None:
-    """Delete what no state needs; the folder `CHECK` holds what people decided, and stays."""
-    needed = {*keep, *files_of_publication(folder), "lock", CHECK}
+    """Delete what no state needs. `CHECK` and `MAP` stay: people's decisions, an older map."""
+    needed = {*keep, *files_of_publication(folder), "lock", CHECK, MAP}
     for file in folder.iterdir():
         if file.name not in needed:
             file.unlink(missing_ok=True)
