@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from components.collection.collection import MAX_RESULTS, Collection
+from components.collection.collection import MAX_RESULTS, Collection, Found
 from components.collection.filters import Filters
 from components.collection.records import Record
 from components.scores import Floats
@@ -53,9 +53,14 @@ class Limits:
 def search(collection: Collection, vector: Floats, limits: Limits = Limits()) -> SearchResult:
     """Return the images nearest to a unit ``vector`` (width,), best first. Raises FilterError."""
     found = collection.find(vector, limits.top, limits.filters, limits.min_cosine)
-    if limits.fold is None:
+    return folded(collection, found, limits.fold)
+
+
+def folded(collection: Collection, found: Found, threshold: float | None) -> SearchResult:
+    """Return images as results; one as near as ``threshold`` to a better one is folded into it."""
+    if threshold is None:
         return SearchResult(found.ids, found.cosines, ((),) * len(found))
-    groups = near_duplicates(collection.vectors(found.ids), limits.fold)
+    groups = near_duplicates(collection.vectors(found.ids), threshold)
     leaders = np.array([group[0] for group in groups], dtype=np.intp)
     return SearchResult(
         tuple(found.ids[row] for row in leaders),
