@@ -8,7 +8,7 @@ from components.collection.collection import Collection
 from components.encoder import Encoder
 from components.ui.model_picker import pick_encoder
 from components.ui.present import heading
-from components.ui.search import builds, collection_picker, controls, results
+from components.ui.search import builds, collection_picker, controls, map_view, results
 from components.ui.search import query as search_query
 from components.ui.search.photo import PHOTO, photo_view
 from components.ui.setup import setup
@@ -27,16 +27,15 @@ def _explore(encoder: Encoder, collection: Collection, presenting: bool) -> None
         row = st.container(horizontal=True, vertical_alignment="center")
         query = search_query.ask(encoder, collection, row)
         with row:
-            view, filters, minimum = controls.controls(collection, query, presenting)
-    result = results.find(collection, query, view, filters, minimum)
+            asked = controls.controls(collection, query, presenting)
+    if asked.view.as_map:
+        opened = map_view.folder_of(encoder, collection)
+        if opened is None:
+            return
+        result, order = map_view.show(encoder, opened, asked)
+    else:
+        result, order = results.list_found(encoder, collection, asked)
     results.record(collection, query, len(result), time.perf_counter() - began)
-    results.summarise(collection, query, result, collection.count(filters))
-    if not len(result):
-        st.info(
-            "No results. Lower the minimum cosine or remove a filter.",
-            icon=":material/filter_alt:",
-        )
-    order = results.show(encoder, collection, query, result, view)
     if query is not None and len(result):
         results.downloads(encoder, collection, result, st.session_state.get("search_q", ""))
     if PHOTO in st.query_params:

@@ -1,6 +1,7 @@
 """What can be done with the images that are selected in a grid."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -12,13 +13,20 @@ from components.ui.grid import clear_selection
 from components.words import count
 
 
-def actions(grid_key: str, chosen: Mapping[str, Source], add: Callable[[str], None]) -> None:
+def actions(
+    grid_key: str,
+    chosen: Mapping[str, Source],
+    add: Callable[[str], None],
+    clear: Callable[[], None] | None = None,
+) -> None:
     """Draw the actions on the ``chosen`` images of a grid, by id; nothing if there are none.
 
-    ``add`` adds the image of an id to the tray; it may raise a CaptionLensError.
+    ``add`` adds the image of an id to the tray; it may raise a CaptionLensError. ``clear`` selects
+    nothing where the images were not selected in a grid.
     """
     if not chosen:
         return
+    clear = clear or partial(clear_selection, grid_key)
     with st.container(
         key=f"{grid_key}_actions", horizontal=True, vertical_alignment="center", border=True
     ):
@@ -28,7 +36,7 @@ def actions(grid_key: str, chosen: Mapping[str, Source], add: Callable[[str], No
             icon=":material/playlist_add:",
             help="Adds them to the tray, whose images Match, Matrix and Train use",
             on_click=_add,
-            args=(grid_key, chosen, add),
+            args=(chosen, add, clear),
         )
         st.download_button(
             "Download",
@@ -41,19 +49,18 @@ def actions(grid_key: str, chosen: Mapping[str, Source], add: Callable[[str], No
         st.button(
             "Clear selection",
             icon=":material/deselect:",
-            on_click=clear_selection,
-            args=(grid_key,),
+            on_click=clear,
         )
 
 
-def _add(grid_key: str, ids: Iterable[str], add: Callable[[str], None]) -> None:
+def _add(ids: Iterable[str], add: Callable[[str], None], clear: Callable[[], None]) -> None:
     failed = []
     for id_ in ids:
         try:
             add(id_)
         except CaptionLensError as error:
             failed.append(str(error))
-    clear_selection(grid_key)
+    clear()
     st.toast(f"{count(len(tray.tray()), 'image')} in the tray.", icon=":material/check:")
     for sentence in failed:
         st.toast(sentence, icon=":material/broken_image:")

@@ -1,6 +1,6 @@
 """The controls of the results: filters, the minimum cosine, the display."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -32,19 +32,43 @@ class SearchView:
     look: Look
     scores: bool  # the contribution of each term below each image
     fold: float
+    as_map: bool
+
+    @property
+    def threshold(self) -> float | None:
+        """The cosine from which on near-duplicates are folded, None where they are not."""
+        return None if self.fold >= NO_FOLD else self.fold
 
 
-def controls(
-    collection: Collection, query: Query | None, presenting: bool
-) -> tuple[SearchView, Filters, float]:
-    """Draw the controls; return the view, the filters, the minimum cosine."""
+@dataclass(frozen=True)
+class Asked:
+    """What is looked for, None for everything, and how it is shown."""
+
+    query: Query | None
+    view: SearchView
+    filters: Filters
+    minimum: float
+
+
+def controls(collection: Collection, query: Query | None, presenting: bool) -> Asked:
+    """Draw the controls; return what they and the query ask for."""
     with st.popover("Filters", icon=":material/filter_alt:"):
         filters = _filters(collection)
     with st.popover("Score", icon=":material/bar_chart:", disabled=query is None):
         minimum = _minimum(collection, query, filters)
     with st.popover("Display", icon=":material/tune:"):
         view = _view(presenting)
-    return view, filters, minimum
+    shown = st.segmented_control(
+        "View",
+        ["Grid", "Map"],
+        default="Grid",
+        required=True,
+        key="search_view",
+        bind="query-params",
+        on_change=search_query.first_page,
+        label_visibility="collapsed",
+    )
+    return Asked(query, replace(view, as_map=shown == "Map"), filters, minimum)
 
 
 def _filters(collection: Collection) -> Filters:
@@ -126,4 +150,4 @@ def _view(presenting: bool) -> SearchView:
         on_change=search_query.first_page,
         help="An image this similar to a better result is not shown separately. 1.00 shows all.",
     )
-    return SearchView(int(size), look, bool(scores), float(fold))
+    return SearchView(int(size), look, bool(scores), float(fold), as_map=False)

@@ -8,7 +8,6 @@ import numpy as np
 import streamlit as st
 
 from components.collection.collection import MAX_RESULTS, Collection
-from components.collection.filters import Filters
 from components.collection.query import Query
 from components.collection.records import Record
 from components.collection.search import (
@@ -29,7 +28,7 @@ from components.ui.grid import Group, Line, Tile, grid
 from components.ui.links import linked_number
 from components.ui.reading import read_query, standing
 from components.ui.search import query as search_query
-from components.ui.search.controls import NO_FOLD, SearchView
+from components.ui.search.controls import Asked, SearchView
 from components.ui.search.photo import add_to_tray, credit, open_photo, original, picture
 from components.ui.text import web_address
 from components.ui.thumbnails import sharpened
@@ -39,19 +38,25 @@ GRID = "search_grid"
 _RECORDED = "search_recorded"  # in the session: the last query that was counted
 
 
-def find(
-    collection: Collection,
-    query: Query | None,
-    view: SearchView,
-    filters: Filters,
-    minimum: float,
-) -> SearchResult:
-    """Return the nearest images, or without a query all images in random order."""
-    if query is None:
-        ids = tuple(collection.browse(_seed(), filters))
+def list_found(
+    encoder: Encoder, collection: Collection, asked: Asked
+) -> tuple[SearchResult, list[str]]:
+    """Draw the nearest images, or without a query all in random order.
+
+    Returns them, and the ids of those on the page.
+    """
+    query = asked.query
+    result = _find(collection, asked)
+    _summarise(collection, query, result, collection.count(asked.filters))
+    return result, show(encoder, collection, query, result, asked.view)
+
+
+def _find(collection: Collection, asked: Asked) -> SearchResult:
+    if asked.query is None:
+        ids = tuple(collection.browse(_seed(), asked.filters))
         return SearchResult(ids, np.zeros(len(ids), dtype=np.float32), ((),) * len(ids))
-    fold = None if view.fold >= NO_FOLD else view.fold
-    return search(collection, query.vector, Limits(MAX_RESULTS, filters, minimum, fold))
+    limits = Limits(MAX_RESULTS, asked.filters, asked.minimum, asked.view.threshold)
+    return search(collection, asked.query.vector, limits)
 
 
 def _seed() -> int:
@@ -76,7 +81,7 @@ def record(collection: Collection, query: Query | None, found: int, seconds: flo
     events.log("query", texts, seconds=round(seconds, 4), found=found, images=len(collection))
 
 
-def summarise(
+def _summarise(
     collection: Collection, query: Query | None, result: SearchResult, passing: int
 ) -> None:
     """Draw the number of results and their order."""
@@ -103,6 +108,11 @@ def show(
     view: SearchView,
 ) -> list[str]:
     """Draw a page of the results, and the pagination; return the ids on the page."""
+    if not len(result):
+        st.info(
+            "No results. Lower the minimum cosine or remove a filter.",
+            icon=":material/filter_alt:",
+        )
     place = st.container()
     page = _page(-(-len(result) // view.page_size))
     first = (page - 1) * view.page_size

@@ -1,0 +1,149 @@
+"""What is selected on a map: kept in the link, listed as results, and what can be done with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from components.collection.collection import MAX_RESULTS, Found
+from components.collection.search import SearchResult, folded
+from components.collection.store import FolderCollection
+from components.projection.stored import CollectionMap
+from components.scores import Floats
+from components.settings import Settings
+from components.ui import selection
+from components.ui.map import Colouring, Parts, Polygon, inside, parse_area, written
+from components.ui.search import colouring
+from components.ui.search import query as search_query
+from components.ui.search.photo import add_to_tray, original
+from components.words import count
+
+MAP = "search_map"
+AREA, PART = "search_area", "search_part"  # in the link
+NO_PART = -2
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class MapSelection:
+    """Which images (n,) are selected, by an area or as one of the parts of a colouring."""
+
+    rows: Mask
+    area: Polygon = ()
+    part: int = NO_PART
+
+
+def selected(found: CollectionMap, colours: Colouring) -> MapSelection | None:
+    """Return what the link selects, None where it selects nothing of this map."""
+    if isinstance(colours, Parts) and (name := st.query_params.get(PART)):
+        names = (*colours.names, colours.rest)
+        if name in names:
+            part = names.index(name) if name != colours.rest else -1
+            return MapSelection(colours.numbers == part, part=part)
+    text = st.query_params.get(AREA, "")
+    if text.startswith(_kind(found)) and (area := parse_area(text[1:])):
+        return MapSelection(inside(area, found.xy), area)
+    return None
+
+
+def select_area(found: CollectionMap, corners: Sequence[Sequence[float]]) -> None:
+    """Put an area into the link."""
+    clear()
+    if len(corners) > 2:
+        st.query_params[AREA] = _kind(found) + written(corners)
+
+
+def select_part(colours: Colouring, part: int) -> None:
+    """Put one of the parts into the link; the one that is there already is taken out."""
+    assert isinstance(colours, Parts)  # noqa: S101 - only those have any
+    name = colours.names[part] if part >= 0 else colours.rest
+    again = st.query_params.get(PART) == name
+    clear()
+    if not again:
+        st.query_params[PART] = name
+
+
+def clear() -> None:
+    """Select nothing."""
+    for name in (AREA, PART):
+        st.query_params.pop(name, None)
+    search_query.first_page()
+
+
+def _kind(found: CollectionMap) -> str:
+    """Return the letter before an area: places on a first sketch mean nothing on the map."""
+    return "m" if found.exact else "s"
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Images, the best first: their ids, what they are ordered by, and its name."""
+
+    ids: tuple[str, ...]
+    scores: Floats
+    order: str
+    together: bool = False  # near-duplicates are what is looked for: none is folded
+
+
+def ranked(
+    collection: FolderCollection,
+    found: CollectionMap,
+    rows: NDArray[np.intp],
+    cosines: Floats | None,
+    choice: str,
+) -> Ranked:
+    """Return the images of ``rows`` in an order that suits what the map is coloured by."""
+    scores, order = _scores(collection, found, rows, cosines, choice)
+    best = np.argsort(-scores, kind="stable")
+    ids = tuple(found.ids[row] for row in rows[best])
+    return Ranked(ids, scores[best], order, together=choice == colouring.TWINS)
+
+
+def _scores(
+    collection: FolderCollection,
+    found: CollectionMap,
+    rows: NDArray[np.intp],
+    cosines: Floats | None,
+    choice: str,
+) -> tuple[Floats, str]:
+    """Return (len(rows),) what images are ordered by, the largest first, and its name."""
+    if choice == colouring.TWINS and found.exact:
+        groups = np.where(found.twins < 0, found.twins.max() + 1, found.twins)
+        return -groups[rows].astype(np.float32), "near-duplicates together"
+    if choice == colouring.OUTLIERS and found.exact:
+        return found.outlierness[rows], "the farthest first"
+    if cosines is not None:
+        return cosines[rows], "ranked by cosine"
+    vectors = collection.matrix.rows(rows.astype(np.int64))
+    return vectors @ vectors.sum(axis=0), "the most typical first"
+
+
+def list_selected(
+    collection: FolderCollection, ranked: Ranked, threshold: float | None
+) -> SearchResult:
+    """Draw how much is selected, and what can be done with it; return it as results."""
+    best = Found(ranked.ids[:MAX_RESULTS], ranked.scores[:MAX_RESULTS])
+    result = folded(collection, best, None if ranked.together else threshold)
+    twins = sum(map(len, result.folded))
+    folded_into = f", {count(twins, 'near-duplicate')} folded into them" if twins else ""
+    limited = len(ranked.ids) > len(best)
+    limit = f" The list is limited to {MAX_RESULTS:,}." if limited else ""
+    st.caption(f"{count(len(result), 'image')}{folded_into}, {ranked.order}.{limit}")
+    _actions(collection, result.ids)
+    return result
+
+
+def _actions(collection: FolderCollection, ids: Sequence[str]) -> None:
+    taken = ids[: Settings().max_files]  # their files are held in memory
+    records = {str(record["id"]): record for record in collection.records(taken)}
+    selection.actions(
+        MAP,
+        {id_: original(collection, record) for id_, record in records.items()},
+        lambda id_: add_to_tray(collection, records[id_]),
+        clear,
+    )
+    if len(taken) < len(ids):
+        st.caption(f"The tray and the download take the first {len(taken)}.")
