@@ -36,8 +36,8 @@ def _explore(encoder: Encoder, collection: Collection, presenting: bool) -> None
     else:
         result, order = results.list_found(encoder, collection, asked)
     results.record(collection, query, len(result), time.perf_counter() - began)
-    if query is not None and len(result):
-        results.downloads(encoder, collection, result, st.session_state.get("search_q", ""))
+    if len(result) and (query is not None or map_view.selects(asked.view)):
+        results.downloads(encoder, collection, query, result)
     if PHOTO in st.query_params:
         photo_view(encoder, collection, query, result, order)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from components.errors import CaptionLensError
 from components.images import Source, read_source
@@ -18,19 +19,22 @@ def actions(
     chosen: Mapping[str, Source],
     add: Callable[[str], None],
     clear: Callable[[], None] | None = None,
-) -> None:
+    size: int = 0,
+) -> DeltaGenerator | None:
     """Draw the actions on the ``chosen`` images of a grid, by id; nothing if there are none.
 
     ``add`` adds the image of an id to the tray; it may raise a CaptionLensError. ``clear`` selects
-    nothing where the images were not selected in a grid.
+    nothing where the images were not selected in a grid, ``size`` is the number of all selected
+    ones where not all are ``chosen``. Returns where further actions can be drawn.
     """
     if not chosen:
-        return
+        return None
     clear = clear or partial(clear_selection, grid_key)
-    with st.container(
+    row = st.container(
         key=f"{grid_key}_actions", horizontal=True, vertical_alignment="center", border=True
-    ):
-        st.markdown(f"**{count(len(chosen), 'image')} selected**", width="content")
+    )
+    with row:
+        st.markdown(f"**{count(size or len(chosen), 'image')} selected**", width="content")
         st.button(
             "Add to tray",
             icon=":material/playlist_add:",
@@ -51,6 +55,7 @@ def actions(
             icon=":material/deselect:",
             on_click=clear,
         )
+    return row
 
 
 def _add(ids: Iterable[str], add: Callable[[str], None], clear: Callable[[], None]) -> None:

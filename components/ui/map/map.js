@@ -16,8 +16,8 @@ export default function (component) {
 const NONE = 65535 // the number of an image that is in no part
 const MOST_THUMBS = 300 // images in view from which on they are points
 const CLICK = 5 // pixels that a press may move and still be a click
-const NEAR = { mouse: 10, touch: 24 } // pixels from a point
-const ZOOMS = [0.5, 500]
+const NEAR = { mouse: 10, touch: 24, keyboard: 120 } // pixels from a point
+const ZOOMS = [0.6, 200]
 // From nothing to everything, on light and on dark: as grey tones they go one way too.
 const RAMPS = [
   ["#cfd8e3", "#9db8d9", "#7d7cc4", "#9b2f86", "#6b0339"],
@@ -208,7 +208,7 @@ class View {
     this.ratio = Math.min(window.devicePixelRatio, 2)
     this.canvas.width = Math.round(width * this.ratio)
     this.canvas.height = Math.round(height * this.ratio)
-    this.unit = 0.46 * Math.min(width / this.home.width, height / this.home.height)
+    this.unit = 0.44 * Math.min(width / this.home.width, height / this.home.height)
     this.draw()
     this.rest()
   }
@@ -221,7 +221,7 @@ class View {
     this.frame = undefined
     if (!this.unit) return
     const { x, y } = this.at
-    const size = clamp(900 / Math.sqrt(this.data.count), 5, 16) * this.at.zoom ** 0.3
+    const size = clamp(620 / Math.sqrt(this.data.count), 4, 16) * this.at.zoom ** 0.3
     this.pointSize = Math.min(size, 22)
     this.points.draw({ x, y, scale: this.scale * this.ratio }, this.pointSize * this.ratio)
     for (const [row, image] of this.thumbs) move(image, ...this.pixel(row))
@@ -388,7 +388,7 @@ class View {
     const { title, names, rest } = this.data.colouring
     const number = this.values[row]
     if (!names) return `${title} ${(number / 32767 - 1).toFixed(3)}`
-    return number === NONE ? rest : `${title}: ${names[number]}`
+    return `${title}: ${number === NONE ? rest : names[number]}`
   }
 
   open(row) {
@@ -540,7 +540,9 @@ class View {
     act()
     if (event.key === "Enter") return
     const { clientWidth, clientHeight } = this.canvas
-    this.showCard(this.nearest(clientWidth / 2, clientHeight / 2, 80), true)
+    const row = this.nearest(clientWidth / 2, clientHeight / 2, NEAR.keyboard)
+    if (row < 0) this.find(".spoken").textContent = "No image near the middle"
+    this.showCard(row, true)
   }
 
   shift(right, down) {

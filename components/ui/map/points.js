@@ -91,7 +91,7 @@ class Points {
     gl.uniform2f(this.uniform("middle"), x, y)
     gl.uniform2f(this.uniform("scale"), (2 * scale) / width, (2 * scale) / height)
     gl.uniform1f(this.uniform("size"), size)
-    gl.drawElements(gl.POINTS, this.count, gl.UNSIGNED_INT, 0)
+    if (this.count) gl.drawElements(gl.POINTS, this.count, gl.UNSIGNED_INT, 0)
   }
 
   close() {

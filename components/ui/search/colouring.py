@@ -39,7 +39,7 @@ def colouring(
     """Return the colours of a map by one of `choices`."""
     if column := choices(collection)[choice]:
         numbers, names = _values(collection.key, column, collection)
-        return Parts(choice, numbers, names, "Other values, or none")
+        return Parts(choice, numbers, names, "other or none")
     if choice == TWINS:
         return _twins(found)
     if choice == OUTLIERS:
@@ -57,9 +57,9 @@ def _likeness(encoder: Encoder, collection: FolderCollection, query: Query) -> S
     cosines = collection.matrix.cosines(query.vector)
     low, high = _scale(collection.key, encoder.key, query.is_text, collection, encoder)
     note = (
-        "from the median of 1,000 everyday captions to the best 0.1% of their cosines"
+        "Fixed: from the median cosine of 1,000 everyday captions to their highest 0.1%."
         if query.is_text
-        else "from the median of two images to the same image"
+        else "Fixed: from the median cosine of two images to that of an image with itself."
     )
     return Scale("Cosine with the query", cosines, low, high, note)
 
@@ -81,7 +81,7 @@ def _scale(
 def clusters(found: CollectionMap) -> Parts:
     """Return the clusters, each by its noun, or by its number where none fits."""
     names = tuple(each.name or f"Cluster {n}" for n, each in enumerate(found.clusters, start=1))
-    return Parts(CLUSTERS, found.cluster, names, "In no cluster", _unless(found))
+    return Parts("Cluster", found.cluster, names, "none", _unless(found))
 
 
 def labels(found: CollectionMap) -> tuple[Label, ...]:
@@ -99,19 +99,19 @@ def _twins(found: CollectionMap) -> Parts:
     groups = len(np.unique(found.twins[found.twins >= 0]))
     numbers = np.where(found.twins >= 0, 0, -1).astype(np.int32)
     note = _unless(found, f"{count(groups, 'group')} of images that show the same.")
-    return Parts(TWINS, numbers, ("With near-duplicates",), "Without", note)
+    return Parts(TWINS, numbers, ("in a group",), "in no group", note)
 
 
 def _outliers(found: CollectionMap) -> Parts:
     if not found.exact:
-        return Parts(OUTLIERS, np.full(len(found), -1, dtype=np.int32), (), "Images", _NOT_YET)
+        return Parts(OUTLIERS, np.full(len(found), -1, dtype=np.int32), (), "not known", _NOT_YET)
     rank = np.empty(len(found), dtype=np.int64)
     rank[np.argsort(-found.outlierness, kind="stable")] = np.arange(len(found))
     ends = [max(len(found) // 100, 1), max(len(found) // 20, 2)]
     numbers = np.digitize(rank, ends).astype(np.int32)
     numbers[numbers == len(ends)] = -1
     note = "Farthest from their ten nearest images."
-    return Parts(OUTLIERS, numbers, ("Farthest 1%", "Next 4%"), "The other 95%", note)
+    return Parts(OUTLIERS, numbers, ("farthest 1%", "next 4%"), "the other 95%", note)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -1,6 +1,7 @@
 """What is selected on a map: kept in the link, listed as results, and what can be done with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from components.collection.collection import MAX_RESULTS, Found
+from components.collection.records import Record
 from components.collection.search import SearchResult, folded
 from components.collection.store import FolderCollection
+from components.errors import CaptionLensError
 from components.projection.stored import CollectionMap
 from components.scores import Floats
 from components.settings import Settings
@@ -18,6 +21,7 @@ from components.ui.map import Colouring, Parts, Polygon, inside, parse_area, wri
 from components.ui.search import colouring
 from components.ui.search import query as search_query
 from components.ui.search.photo import add_to_tray, original
+from components.ui.setup import CHECK, page
 from components.words import count
 
 MAP = "search_map"
@@ -112,13 +116,13 @@ def _scores(
     """Return (len(rows),) what images are ordered by, the largest first, and its name."""
     if choice == colouring.TWINS and found.exact:
         groups = np.where(found.twins < 0, found.twins.max() + 1, found.twins)
-        return -groups[rows].astype(np.float32), "near-duplicates together"
+        return -groups[rows].astype(np.float32), "Near-duplicates together"
     if choice == colouring.OUTLIERS and found.exact:
-        return found.outlierness[rows], "the farthest first"
+        return found.outlierness[rows], "The farthest first"
     if cosines is not None:
-        return cosines[rows], "ranked by cosine"
+        return cosines[rows], "Ranked by cosine"
     vectors = collection.matrix.rows(rows.astype(np.int64))
-    return vectors @ vectors.sum(axis=0), "the most typical first"
+    return vectors @ vectors.sum(axis=0), "The most typical first"
 
 
 def list_selected(
@@ -127,23 +131,41 @@ def list_selected(
     """Draw how much is selected, and what can be done with it; return it as results."""
     best = Found(ranked.ids[:MAX_RESULTS], ranked.scores[:MAX_RESULTS])
     result = folded(collection, best, None if ranked.together else threshold)
+    _actions(collection, result.ids, len(ranked.ids))
     twins = sum(map(len, result.folded))
-    folded_into = f", {count(twins, 'near-duplicate')} folded into them" if twins else ""
-    limited = len(ranked.ids) > len(best)
-    limit = f" The list is limited to {MAX_RESULTS:,}." if limited else ""
-    st.caption(f"{count(len(result), 'image')}{folded_into}, {ranked.order}.{limit}")
-    _actions(collection, result.ids)
+    taken = min(len(result), Settings().max_files)
+    sentences = [
+        f"{ranked.order}.",
+        f"{count(twins, 'near-duplicate')} folded into others." if twins else "",
+        f"The list is limited to {MAX_RESULTS:,}." if len(ranked.ids) > len(best) else "",
+        f"The tray and the download take the first {taken}." if taken < len(result) else "",
+    ]
+    st.caption(" ".join(filter(None, sentences)))
     return result
 
 
-def _actions(collection: FolderCollection, ids: Sequence[str]) -> None:
+def _actions(collection: FolderCollection, ids: Sequence[str], size: int) -> None:
     taken = ids[: Settings().max_files]  # their files are held in memory
     records = {str(record["id"]): record for record in collection.records(taken)}
-    selection.actions(
+    row = selection.actions(
         MAP,
         {id_: original(collection, record) for id_, record in records.items()},
         lambda id_: add_to_tray(collection, records[id_]),
         clear,
+        size,
     )
-    if len(taken) < len(ids):
-        st.caption(f"The tray and the download take the first {len(taken)}.")
+    if row and row.button(
+        "Label",
+        icon=":material/label:",
+        help="Adds them to the tray and opens Check, which assigns labels to images",
+        key="map_label",
+    ):
+        _label(collection, records.values())
+
+
+def _label(collection: FolderCollection, records: Iterable[Record]) -> None:
+    for record in records:
+        with suppress(CaptionLensError):  # Check lists the images that it was given
+            add_to_tray(collection, record)
+    st.session_state["check_part"], st.session_state["labels_from"] = "Labels", "Upload"
+    st.switch_page(page(CHECK), query_params={})

@@ -28,7 +28,7 @@ from components.ui.map import (
 )
 from components.ui.search import colouring, map_selection, maps, results
 from components.ui.search.collection_picker import open_or_explain
-from components.ui.search.controls import Asked
+from components.ui.search.controls import Asked, SearchView
 from components.ui.search.map_selection import MAP, NO_PART, MapSelection, Mask
 from components.ui.search.photo import alt, credit, open_photo
 from components.ui.text import plain
@@ -51,7 +51,7 @@ def show(
     left, right = st.columns([3, 2], gap="medium")
     with left, st.container(key="search-map"):
         maps.show(collection, encoder, found)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(horizontal=True, vertical_alignment="center"):
             choice = _choose(collection)
             table = st.popover("Table", icon=":material/table:", key="map_table")
         colours = colouring.colouring(encoder, collection, found, query, choice)
@@ -84,6 +84,12 @@ def folder_of(encoder: Encoder, collection: Collection) -> FolderCollection | No
     return open_or_explain(encoder, manifest, lambda opened: opened)
 
 
+def selects(view: SearchView) -> bool:
+    """Return whether a map is shown, and something is selected on it."""
+    links = (map_selection.AREA, map_selection.PART)
+    return view.as_map and any(name in st.query_params for name in links)
+
+
 def _passing(collection: FolderCollection, asked: Asked, cosines: Floats | None) -> Mask | None:
     """Return (n,) which images pass the filters and the minimum, None where all do."""
     passing = mask(collection.table, asked.filters)
@@ -103,6 +109,8 @@ def _choose(collection: FolderCollection) -> str:
             key="search_colour",
             bind="query-params",
             on_change=_forget_part,
+            icon=":material/palette:",
+            label_visibility="collapsed",
             width=240,
         )
     )

@@ -215,13 +215,19 @@ def _no_good_match(best: float) -> str:
     )
 
 
-def downloads(encoder: Encoder, collection: Collection, result: SearchResult, text: str) -> None:
+def downloads(
+    encoder: Encoder, collection: Collection, query: Query | None, result: SearchResult
+) -> None:
     """Draw the download buttons; each file is made on the click."""
+    text = str(st.session_state.get("search_q", ""))
     paths = may(Permission.READ_PATHS)  # a file is made where there is no session
 
     def rows() -> list[dict[str, object]]:
         listed = hits(collection, result.ids, [*map(float, result.cosines)])
-        return [shareable(hit.flat(), paths) for hit in listed]
+        rows = [shareable(hit.flat(), paths) for hit in listed]
+        if query is None:  # what is selected on a map
+            rows = [{name: row[name] for name in row if name != "cosine"} for row in rows]
+        return rows
 
     def metadata() -> dict[str, object]:
         return {"collection": collection.manifest.name, "query": text, **provenance(encoder)}
