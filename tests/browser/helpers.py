@@ -23,6 +23,7 @@ ARGUMENTS = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--enable-unsafe-swiftshader",  # WebGL on the processor: the map is drawn in it
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

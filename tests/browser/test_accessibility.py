@@ -22,6 +22,9 @@ PAGES = {
     "match presented": "/?present=true",
     "search": "/search",
     "search with results": "/search?search_q=a+cat,+-dog&search_scores=true",
+    "search as a map": "/search?search_view=Map",
+    "search as a map, selected": "/search?search_view=Map&search_colour=Orientation"
+    "&search_part=portrait",
     "search with an open image": "/search?search_q=a+cat&search_photo=chelsea.jpg",
     "matrix": "/matrix",
     "check": "/check",

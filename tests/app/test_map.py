@@ -1,0 +1,252 @@
+"""The map of the Search page, without a browser."""
+
+import base64
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+
+from components.collection.build import BuildJob, build
+from components.collection.sources.source import SourceSpec
+from components.collection.store import FolderCollection, open_folder
+from components.encoder import Encoder, load
+from components.images import sample_captions
+from components.projection.stored import first_map
+from components.server.media import ROUTES
+from components.ui.map import Scale
+from components.ui.search import colouring, maps
+from components.ui.tasks import Task
+from tests.app.helpers import components, done, open_page, texts, tiles
+from tests.maps import FIRST, TWINS, keep_known_map
+
+COUNT = len(sample_captions())
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("CAPTIONLENS_DATA", str(tmp_path / "data"))
+    maps._known().clear()
+    maps.running().clear()
+    yield tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return load("pocket")
+
+
+@pytest.fixture
+def samples(encoder: Encoder, data: Path) -> FolderCollection:
+    """The samples, with a map that the tests know."""
+    build(BuildJob("samples", SourceSpec("samples")), encoder)
+    collection = open_folder("samples")
+    keep_known_map(collection)
+    return collection
+
+
+def search(**query: str) -> AppTest:
+    return open_page("search.py", search_view="Map", **query)
+
+
+def plot(app: AppTest) -> dict[str, Any]:
+    return components(app, "search_map")[0]
+
+
+def values(app: AppTest) -> NDArray[np.uint16]:
+    return np.frombuffer(base64.b64decode(plot(app)["colouring"]["values"]), "<u2")
+
+
+def bits(text: str) -> list[int]:
+    """Return the rows of a mask that the page sends."""
+    unpacked = np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), bitorder="little")
+    return np.flatnonzero(unpacked).tolist()
+
+
+def shown(app: AppTest) -> str:
+    return texts(app).replace("\\", "")
+
+
+def test_a_map_shows_every_image_and_its_clusters(samples: FolderCollection) -> None:
+    app = search()
+    data = plot(app)
+    assert data["count"] == COUNT
+    assert data["colouring"]["names"] == ["cat", "Cluster 2"]
+    assert data["colouring"]["counts"] == [FIRST, FIRST, COUNT - 2 * FIRST]
+    assert [label["text"] for label in data["labels"]] == ["cat", "Cluster 2"]
+    assert not data["selected"]
+    assert not data["passing"]
+    assert len(tiles(app, "search_grid")) == 24
+
+
+def test_a_query_colours_the_map_on_a_scale_that_it_does_not_change(
+    samples: FolderCollection,
+) -> None:
+    app = search(search_q="a tabby cat")
+    before = plot(app)["colouring"]
+    row = samples.table["id"].to_pylist().index("chelsea.jpg")
+    assert int(values(app).argmax()) == row
+    assert "everyday captions" in before["note"]
+    done(app.text_input(key="search_q").set_value("a hot drink").run())
+    after = plot(app)["colouring"]
+    assert after["values"] != before["values"]
+    assert (after["low"], after["high"]) == (before["low"], before["high"])
+    assert -1 < after["low"] < after["high"] < 1
+
+
+def test_the_scale_of_an_image_ends_at_the_image_itself(
+    samples: FolderCollection,
+) -> None:
+    data = plot(search(search_like="coffee.jpg"))["colouring"]
+    assert data["high"] == 1.0
+    assert data["low"] < 1.0
+
+
+def test_an_area_of_the_link_becomes_the_grid(samples: FolderCollection) -> None:
+    area = "m-200000_-10000_-70000_-10000_-70000_10000_-200000_10000"  # the left of the line
+    app = search(search_area=area)
+    selected = bits(plot(app)["selected"])
+    ids = samples.table["id"].to_pylist()
+    assert selected == [row for row in range(COUNT) if row / COUNT * 2 - 1 < -0.7]
+    assert {*tiles(app, "search_grid")} == {ids[row] for row in selected}
+    assert f"{len(selected)} images selected" in shown(app)
+    labels = {button.label for button in app.button}
+    assert {"Add to tray", "Clear selection", "Label"} <= labels
+    next(b for b in app.button if b.label == "Clear selection").click()
+    assert not plot(done(app.run()))["selected"]
+    assert "search_area" not in app.query_params
+
+
+def test_a_selection_is_ranked_by_the_query_and_obeys_the_filters(
+    samples: FolderCollection,
+) -> None:
+    app = search(search_colour="Clusters", search_part="cat", search_q="a cat")
+    listed = tiles(app, "search_grid")
+    cosines = samples.matrix.cosines(load("pocket").texts(["a cat"])[0])[:FIRST]
+    ids = samples.table["id"].to_pylist()[:FIRST]
+    assert listed == [ids[row] for row in np.argsort(-cosines)]
+    few = search(search_part="cat", search_f_orientation="portrait")
+    portraits = [
+        row
+        for row, orientation in enumerate(samples.table["orientation"].to_pylist())
+        if orientation == "portrait"
+    ]
+    assert bits(plot(few)["passing"]) == portraits
+    assert {*tiles(few, "search_grid")} == {ids[row] for row in portraits if row < FIRST}
+
+
+def test_near_duplicates_and_outliers_are_views_of_the_map(samples: FolderCollection) -> None:
+    ids = samples.table["id"].to_pylist()
+    twins = search(search_colour="Near-duplicates", search_part="in a group")
+    assert tiles(twins, "search_grid") == [ids[row] for row in TWINS]
+    far = search(search_colour="Outliers", search_part="next 4%")
+    assert tiles(far, "search_grid") == [ids[-2]]
+
+
+def test_metadata_colours_the_map(samples: FolderCollection) -> None:
+    app = search(search_colour="Orientation", search_part="portrait")
+    orientations = samples.table["orientation"].to_pylist()
+    names = plot(app)["colouring"]["names"]
+    assert [names[number] for number in values(app)] == orientations
+    assert len(bits(plot(app)["selected"])) == orientations.count("portrait")
+
+
+def test_what_the_map_shows_is_a_table_too(samples: FolderCollection) -> None:
+    table = search(search_q="a cat").table[0].value
+    assert table["Cluster"].tolist() == ["cat", "Cluster 2", "none"]
+    assert table["Images"].tolist() == [str(FIRST), str(FIRST), str(COUNT - 2 * FIRST)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"search_area": "m1_2"},
+        {"search_area": "s-100000_-10000_100000_-10000_100000_10000"},  # of the first sketch
+        {"search_part": "dragons"},
+        {"search_at": "1_2"},
+        {"search_colour": "Taste"},
+    ],
+)
+def test_a_broken_link_still_shows_the_map(
+    samples: FolderCollection, query: dict[str, str]
+) -> None:
+    app = search(**query)
+    assert plot(app)["count"] == COUNT
+    assert not plot(app)["selected"]
+
+
+def test_an_area_without_images_has_a_sentence(samples: FolderCollection) -> None:
+    app = search(search_area="m800000_0_900000_0_900000_100")
+    assert "No results." in shown(app)
+    assert not tiles(app, "search_grid")
+
+
+def test_addresses_serve_the_map_and_nothing_else(samples: FolderCollection) -> None:
+    address = plot(search())["address"]
+    with TestClient(Starlette(routes=ROUTES)) as client:
+        places = np.frombuffer(client.get(f"/{address}/xy").content, "<f4")
+        assert places.shape == (2 * COUNT,)
+        assert client.get(f"/{address}/thumb/0").content == samples.thumbnail_at(0)
+        about = client.get(f"/{address}/about/0").json()
+        assert about["name"] == samples.table["image"][0].as_py()
+        for wrong in ("thumb/-1", f"thumb/{COUNT}", "thumb/x", "about/", "", "manifest.json"):
+            assert client.get(f"/{address}/{wrong}").status_code == 404
+        other = address.rpartition("/")[0]
+        assert client.get(f"/{other}/another-state/xy").status_code == 404
+
+
+def test_a_first_sketch_is_shown_at_once_and_the_map_as_soon_as_it_is_computed(
+    encoder: Encoder,
+) -> None:
+    build(BuildJob("samples", SourceSpec("samples")), encoder)
+    app = search()
+    assert plot(app)["count"] == COUNT
+    sketch = plot(app)["address"]
+    deadline = time.monotonic() + 90
+    while plot(app)["address"] == sketch and time.monotonic() < deadline:
+        time.sleep(0.5)
+        done(app.run())
+    assert plot(app)["address"] != sketch
+    assert plot(app)["colouring"]["title"] == "Cluster"
+    assert "sketch" not in shown(app)
+
+
+def test_a_stopped_computation_can_be_started_again(encoder: Encoder) -> None:
+    build(BuildJob("samples", SourceSpec("samples")), encoder)
+    collection = open_folder("samples")
+    task = Task(collection.key, lambda *_: None)
+    task.ended = True
+    maps.running()["samples"] = task
+    app = search()
+    assert "The map was not computed" in shown(app)
+    assert app.button(key="map_compute").label == "Compute the map"
+    assert maps.running()["samples"] is task  # a page that is opened does not start it again
+
+
+def test_a_viewer_sees_the_sketch_and_starts_nothing(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("coffee", "horse", "chelsea"):
+        (images / f"{name}.jpg").write_bytes((Path("sample_images") / f"{name}.jpg").read_bytes())
+    build(BuildJob("mine", SourceSpec("folder", str(images))), encoder)
+    monkeypatch.setenv("CAPTIONLENS_READ_ONLY", "1")
+    app = search(search_in="mine")
+    assert plot(app)["count"] == 3
+    assert "A first sketch of the map" in shown(app)
+    assert not maps.running()
+
+
+def test_a_sketch_has_no_clusters_yet(samples: FolderCollection, encoder: Encoder) -> None:
+    sketch = first_map(samples)
+    for choice in (colouring.QUERY, colouring.CLUSTERS, colouring.TWINS, colouring.OUTLIERS):
+        colours = colouring.colouring(encoder, samples, sketch, None, choice)
+        assert not isinstance(colours, Scale)
+        assert colours.note == "They appear once the map is computed."
