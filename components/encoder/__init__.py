@@ -1,7 +1,7 @@
 """Images and captions -> unit vectors, for any checkpoint on any runtime."""
 
 from components.encoder.captions import CaptionList, parse_captions
-from components.encoder.chance import bank_vectors
+from components.encoder.chance import bank_nouns, bank_vectors
 from components.encoder.encoder import Encoder, batched
 from components.encoder.loading import best_device, load
 from components.encoder.pipeline import (
@@ -23,6 +23,7 @@ __all__ = [
     "Pixels",
     "Recipe",
     "Skipped",
+    "bank_nouns",
     "bank_vectors",
     "batched",
     "best_device",

@@ -94,6 +94,23 @@ def bank_captions() -> tuple[str, ...]:
     )
 
 
+@cache
+def bank_nouns() -> dict[str, tuple[int, ...]]:
+    """Return what the bank's captions are about, such as "a dog", and the rows of each in it."""
+    about = (
+        *((who, does) for who in _PEOPLE.split("|") for does in _ACTIONS.split("|")),
+        *((animal,) for animal in _ANIMALS.split("|") for _ in _PLACES.split("|")),
+        *((thing,) for thing in _THINGS.split("|") for _ in _LOOKS.split("|")),
+        *((scene,) for scene in _SCENES.split("|") for _ in _MOODS.split("|")),
+        *((each,) for each in _OTHERS.split("|")),
+    )
+    nouns: dict[str, list[int]] = {}
+    for row, names in enumerate(about):
+        for noun in names:
+            nouns.setdefault(noun, []).append(row)
+    return {noun: tuple(rows) for noun, rows in nouns.items()}
+
+
 def bank_vectors(encoder: Encoder) -> Floats:
     """Return (1000, width) unit vectors of the bank.
 

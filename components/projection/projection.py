@@ -1,11 +1,88 @@
-"""Unit vectors -> points of a plane, near ones near."""
+"""Unit vectors -> points of a plane, near ones near: t-SNE, and principal components at once.
+
+t-SNE (van der Maaten & Hinton 2008) by openTSNE, started from the principal components, so that
+what is far apart stays so (Kobak & Berens 2019, "The art of using t-SNE"). `cli.py bench
+projection` compares it with UMAP.
+"""
+
+import os
+from typing import Any
 
 import numpy as np
 
+from components.projection.neighbours import Indices, Progress, nearest, neighbours
 from components.scores import Floats
 
+FITTED = 10_000  # vectors that t-SNE sees; more are placed by their neighbours among them
+_PERPLEXITY = 15  # about as many neighbours keep an image in its place
+_EARLY, _STEPS = 150, 250  # gradient steps with exaggerated attraction, and without
+_REPORTED = 10  # steps between two reports of progress
+_PLACED_BY = 3  # neighbours; the median of their places keeps more neighbours than their mean
+_FEW = 10  # vectors that t-SNE has nothing to say about
 _SAMPLE = 20_000  # rows that the principal components are computed from
 _RADIUS = 99  # percentile of the distances from the middle that becomes 1
+
+
+def fit(vectors: Floats, progress: Progress) -> Floats:
+    """Return (n, 2) points for unit ``vectors`` (n, width), normalised as `normalised` says.
+
+    The same vectors get the same points. ``progress`` takes the share that is done, of what; to
+    stop, raise from it.
+    """
+    if len(vectors) <= _FEW:
+        return pca(vectors)
+    rows = np.arange(len(vectors))
+    if len(vectors) > FITTED:
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[:FITTED])
+    points = np.zeros((len(vectors), 2), dtype=np.float32)
+    points[rows] = _tsne(vectors[rows], progress)
+    rest = np.setdiff1d(np.arange(len(vectors)), rows)
+    if len(rest):
+        points[rest] = place(vectors[rest], vectors[rows], points[rows], progress)
+    return normalised(points)
+
+
+def place(new: Floats, known: Floats, points: Floats, progress: Progress) -> Floats:
+    """Return (m, 2) points for ``new`` (m, width) among ``known`` (n, width) at ``points`` (n, 2).
+
+    Each is put where its nearest among the known are.
+    """
+    rows, _ = nearest(new, known, min(_PLACED_BY, len(known)), progress)
+    placed: Floats = np.median(points[rows], axis=1).astype(np.float32)
+    return placed
+
+
+def _tsne(vectors: Floats, progress: Progress) -> Floats:
+    count = min(3 * _PERPLEXITY, len(vectors) - 1)
+    rows, cosines = neighbours(vectors, count, progress)
+    progress(0.0, "Arranging images")
+    embedding = _embedding(vectors, rows, np.sqrt(np.maximum(2 - 2 * cosines, 0)))
+
+    def report(before: int) -> Any:
+        def step(iteration: int, _error: float, _points: object) -> None:
+            progress((before + iteration) / (_EARLY + _STEPS), "Arranging images")
+
+        return {"callbacks": step, "callbacks_every_iters": _REPORTED}
+
+    embedding = embedding.optimize(_EARLY, exaggeration=12, momentum=0.5, **report(0))
+    embedding = embedding.optimize(_STEPS, momentum=0.8, **report(_EARLY))
+    points: Floats = np.asarray(embedding, dtype=np.float32)
+    return points
+
+
+def _embedding(vectors: Floats, rows: Indices, distances: Floats) -> Any:
+    """Return openTSNE's embedding before its first step."""
+    import openTSNE  # type: ignore[import-untyped] # it has no stubs
+    from openTSNE import affinity, initialization, nearest_neighbors
+
+    cores = os.cpu_count() or 1
+    affinities = affinity.PerplexityBasedNN(
+        perplexity=min(_PERPLEXITY, rows.shape[1] / 3),
+        knn_index=nearest_neighbors.PrecomputedNeighbors(rows, distances),
+        n_jobs=cores,
+    )
+    start = initialization.rescale(pca(vectors).astype(np.float64))
+    return openTSNE.TSNEEmbedding(start, affinities, n_jobs=cores, random_state=0)
 
 
 def pca(vectors: Floats) -> Floats:
@@ -24,8 +101,10 @@ def pca(vectors: Floats) -> Floats:
 
 
 def normalised(points: Floats) -> Floats:
-    """Return ``points`` (n, 2), centred, nearly all within 1 of the middle."""
-    centred = points - points.mean(axis=0) if len(points) else points
-    radius = np.percentile(np.linalg.norm(centred, axis=1), _RADIUS) if len(points) else 1.0
+    """Return ``points`` (n, 2), centred; the 99th percentile of their radius is 1."""
+    if not len(points):
+        return points
+    centred = points - points.mean(axis=0)
+    radius = np.percentile(np.linalg.norm(centred, axis=1), _RADIUS)
     scaled: Floats = (centred / max(float(radius), 1e-6)).astype(np.float32)
     return scaled

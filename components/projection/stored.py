@@ -57,7 +57,7 @@ def first_map(collection: FolderCollection) -> CollectionMap:
     none = np.full(len(collection), -1, dtype=np.int32)
     return CollectionMap(
         key=collection.key,
-        ids=_ids(collection),
+        ids=ids_of(collection),
         xy=pca(vectors_of(collection)),
         cluster=none,
         clusters=(),
@@ -81,7 +81,8 @@ def vectors_of(collection: FolderCollection) -> Floats:
     return collection.matrix.rows(np.arange(len(collection)))
 
 
-def _ids(collection: FolderCollection) -> tuple[str, ...]:
+def ids_of(collection: FolderCollection) -> tuple[str, ...]:
+    """Return the ids of all images, in the order of the rows."""
     return tuple(map(str, collection.table["id"].to_pylist()))
 
 

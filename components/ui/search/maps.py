@@ -57,7 +57,9 @@ def compute(collection: FolderCollection, encoder: Encoder) -> None:
     def work(report: Callable[[Any], None], stop: threading.Event) -> CollectionMap:
         from components.projection.making import make_map
 
-        return _keep(read_map(collection) or make_map(collection, encoder, report, stop))
+        return _keep(
+            read_map(collection) or make_map(collection, encoder, lambda *now: report(now), stop)
+        )
 
     tasks.start(running(), name, Task(collection.key, work))
 

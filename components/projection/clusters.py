@@ -1,0 +1,95 @@
+"""Clusters of a map, and the nouns that name them.
+
+They are the dense regions of the map (HDBSCAN, Campello et al. 2013), so that each is one place
+that a name can stand on. `cli.py bench projection` compares them with k-means of the vectors.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.encoder import Encoder, bank_nouns, bank_vectors
+from components.labels.assign import Scorer
+from components.scores import Floats, unit
+
+Numbers = NDArray[np.int32]
+_SMALLEST, _SHARE = 5, 100  # images of a cluster: five, and a hundredth of all
+_SAMPLES = 5  # neighbours that make a place dense
+_CLUSTERED = 25_000  # points; the time grows with their square, so others join the nearest
+# A noun names a cluster where it is this probable for its images, on average over them, among all
+# nouns and with the everyday captions as "none of these", and at least half as probable as the best
+# one. Chosen for Pocket on Flickr8k, where `cli.py bench projection` prints how often the captions
+# of a cluster's images have the noun.
+_FITS = 0.1
+
+
+def clusters(points: Floats) -> Numbers:
+    """Return (n,): the number of each point's cluster, -1 for none, for ``points`` (n, 2).
+
+    Cluster 0 is the largest.
+    """
+    count = len(points)
+    least = max(_SMALLEST, min(count, _CLUSTERED) // _SHARE)
+    if count < 2 * least:
+        return np.full(count, -1, dtype=np.int32)
+    if count <= _CLUSTERED:
+        return _ordered(_dense(points, least))
+    from sklearn.neighbors import KNeighborsClassifier
+
+    rows = np.sort(np.random.default_rng(0).permutation(count)[:_CLUSTERED])
+    nearest = KNeighborsClassifier(1).fit(points[rows], _dense(points[rows], least))
+    return _ordered(nearest.predict(points))
+
+
+def _dense(points: Floats, least: int) -> Numbers:
+    from sklearn.cluster import HDBSCAN
+
+    method = HDBSCAN(
+        min_cluster_size=least, min_samples=_SAMPLES, cluster_selection_method="leaf", copy=True
+    )
+    found: Numbers = method.fit_predict(points).astype(np.int32)
+    return found
+
+
+def _ordered(numbers: Numbers) -> Numbers:
+    """Return the numbers of clusters so that a larger cluster has a lower one."""
+    sizes = np.bincount(numbers[numbers >= 0])
+    order = np.argsort(-sizes, kind="stable")
+    rank = np.full(len(sizes) + 1, -1, dtype=np.int32)  # the last one is that of -1
+    rank[order] = np.arange(len(sizes))
+    ordered: Numbers = rank[numbers]
+    return ordered
+
+
+def noun_vectors(encoder: Encoder) -> tuple[tuple[str, ...], Floats]:
+    """Return the bank's nouns, and (nouns, width) unit vectors: the means of their captions."""
+    bank = bank_vectors(encoder)
+    nouns = bank_nouns()
+    means = [bank[list(rows)].mean(axis=0) for rows in nouns.values()]
+    return tuple(nouns), unit(np.stack(means))
+
+
+def names(vectors: Floats, numbers: Numbers, encoder: Encoder) -> tuple[str, ...]:
+    """Return a noun for each cluster, no noun twice; "" where none fits or another has it.
+
+    ``vectors`` (n, width) are unit rows, ``numbers`` (n,) those of `clusters`.
+    """
+    if not (numbers >= 0).any():
+        return ()
+    nouns, rows = noun_vectors(encoder)
+    scorer = Scorer(rows, bank_vectors(encoder))
+    count = int(numbers.max()) + 1
+    fits = [scorer.probabilities(vectors[numbers == n])[:, :-1].mean(axis=0) for n in range(count)]
+    return _chosen(nouns, np.stack(fits))
+
+
+def _chosen(nouns: tuple[str, ...], fits: Floats) -> tuple[str, ...]:
+    """Return the nouns of an assignment with the largest sum of ``fits`` (clusters, nouns)."""
+    from scipy.optimize import linear_sum_assignment
+
+    chosen = [""] * len(fits)
+    best = fits.max(axis=1, keepdims=True)
+    enough = np.where((fits >= _FITS) & (fits >= best / 2), fits, 0.0)
+    for cluster, noun in zip(*linear_sum_assignment(enough, maximize=True), strict=True):
+        if enough[cluster, noun]:
+            chosen[cluster] = nouns[noun]
+    return tuple(chosen)
