@@ -236,3 +236,20 @@ def ray(
     from components.bench.ray import speed
 
     speed(model, folder, rounds, typer.echo)
+
+
+@bench_app.command("projection")
+def projection(
+    data: Annotated[
+        Path, typer.Option("--data", help="A captioned dataset: its images are encoded.")
+    ],
+    rows: Annotated[
+        int, typer.Option(min=1000, help="Vectors for the time of a large map.")
+    ] = 100_000,
+    model: Annotated[str, typer.Option("--model", "-m")] = "pocket",
+) -> None:
+    """Measure the map of a collection against UMAP and k-means, and what names its clusters."""
+    from components.bench.projection import projection as measure
+    from components.commands.console import load_encoder
+
+    measure(load_encoder(model), data, rows, typer.echo)

@@ -30,6 +30,7 @@ from components.commands.console import (
 from components.commands.stopping import stopping
 from components.errors import CaptionLensError
 from components.settings import Settings
+from components.words import EMPTY, count
 
 index_app = typer.Typer(
     no_args_is_help=True, help="Build and manage collections of images to search."
@@ -212,6 +213,36 @@ def verify_command(name: str, data_dir: DataOption = None) -> None:
     if errors:
         raise typer.Exit(1)
     say(f"{name} is intact.")
+
+
+@index_app.command("map")
+def map_command(name: str, data_dir: DataOption = None) -> None:
+    """Compute the map of a collection, which Search shows; run it again after an update.
+
+    Images keep their places while at most a fifth of them are new. Status 130 or 143: it was
+    stopped.
+    """
+    from components.projection.making import MapStopped, make_map
+
+    collection = open_folder(name)
+    encoder = load_encoder(collection.manifest.model)
+    line = ProgressLine()
+    with stopping("The map that was kept before stays.") as stop:
+        try:
+            found = make_map(
+                collection, encoder, lambda share, of: line.show(f"{of}: {share:.0%}"), stop
+            )
+        except MapStopped:
+            line.end()
+            raise typer.Exit(stop.status) from None
+    line.end()
+    for each in found.clusters:
+        typer.echo(f"{each.size:>9,}  {each.name or EMPTY}")
+    groups = int(found.twins.max(initial=-1)) + 1
+    say(
+        f"{name}: {count(len(found), 'image')}, {count(len(found.clusters), 'cluster')},"
+        f" {count(groups, 'group')} of near-duplicates."
+    )
 
 
 @index_app.command("publish")

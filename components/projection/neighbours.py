@@ -22,6 +22,8 @@ def neighbours(vectors: Floats, count: int, progress: Progress) -> tuple[Indices
     The nearest first; k is ``count``, or fewer where there are not as many others. Beyond 30,000
     vectors a few may be missed.
     """
+    if len(vectors) < 2:
+        return np.zeros((len(vectors), 0), np.int64), np.zeros((len(vectors), 0), np.float32)
     rows, cosines = nearest(vectors, vectors, min(count + 1, len(vectors)), progress)
     own = rows == np.arange(len(rows))[:, None]
     own[~own.any(axis=1), -1] = True  # equal vectors came before it
