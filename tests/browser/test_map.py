@@ -33,11 +33,11 @@ _PIXELS = """canvas => {
   return [drawn, colours];
 }"""
 # Moves the map a little in each frame, as a hand would; returns the frames in a second.
-_FRAMES = """canvas => new Promise(done => {
-  const send = (kind, x) => canvas.dispatchEvent(new PointerEvent(kind, {
+_FRAMES = """surface => new Promise(done => {
+  const send = (kind, x) => surface.dispatchEvent(new PointerEvent(kind, {
     pointerId: 1, bubbles: true, clientX: box.left + x, clientY: box.top + 300 }));
-  const box = canvas.getBoundingClientRect();
-  canvas.setPointerCapture = () => {};
+  const box = surface.getBoundingClientRect();
+  surface.setPointerCapture = () => {};
   send("pointerdown", 300);
   let frames = 0;
   const start = performance.now();
@@ -63,6 +63,11 @@ def canvas(page: Page) -> Locator:
     return page.locator(".st-key-search_map canvas")
 
 
+def surface(page: Page) -> Locator:
+    """Return what takes the events of the map."""
+    return page.locator(".st-key-search_map .surface")
+
+
 def open_map(server: Server, page: Page, query: str = "") -> None:
     page.goto(f"{server.url}/search?search_view=Map&search_in=mapped{query}")
     drawn(page)
@@ -75,7 +80,7 @@ def drawn(page: Page) -> None:
 
 
 def middle(page: Page) -> tuple[float, float]:
-    box = canvas(page).bounding_box()
+    box = surface(page).bounding_box()
     assert box
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
@@ -108,7 +113,7 @@ def test_an_outline_becomes_the_grid_and_its_link_restores_it(
 ) -> None:
     open_map(server, page)
     page.get_by_role("button", name="Select by drawing around images").click()
-    box = canvas(page).bounding_box()
+    box = surface(page).bounding_box()
     assert box
     left, top = box["x"] + 60, box["y"] + 100
     right, bottom = box["x"] + box["width"] / 2, box["y"] + box["height"] - 20
@@ -182,7 +187,7 @@ def test_the_map_is_used_with_the_keyboard(
     server: Server, page: Page, found: CollectionMap
 ) -> None:
     open_map(server, page, at(found, 30, zoom=20))
-    canvas(page).focus()
+    surface(page).focus()
     page.keyboard.press("+")
     spoken = page.locator(".st-key-search_map .spoken")
     expect(spoken).to_contain_text(f"{found.ids[30]}, Cluster: none")
@@ -192,7 +197,7 @@ def test_the_map_is_used_with_the_keyboard(
     settled(page)
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    expect(canvas(page)).to_be_focused()
+    expect(surface(page)).to_be_focused()
     page.keyboard.press("0")
     expect(page).to_have_url(re.compile(r"search_at=-?0\.\d+_0_1$"))
 
@@ -221,7 +226,7 @@ def test_25_000_points_are_drawn_and_moved(
         expect(page.get_by_role("application", name="Map of 25,000 images")).to_be_visible()
         screenshot(page, "search-map-25000")
         before = canvas(page).evaluate(_PIXELS)
-        frames = canvas(page).evaluate(_FRAMES)
+        frames = surface(page).evaluate(_FRAMES)
         with capsys.disabled():
             sys.stdout.write(f"\n{MANY:,} points, WebGL on the processor: {frames:.0f} frames/s\n")
         assert before[0] > MANY / 10

@@ -17,6 +17,8 @@ const NONE = 65535 // the number of an image that is in no part
 const MOST_THUMBS = 300 // images in view from which on they are points
 const CLICK = 5 // pixels that a press may move and still be a click
 const NEAR = { mouse: 10, touch: 24, keyboard: 120 } // pixels from a point
+const EDGE = 0.25 // of the map's width that is drawn beyond each side, for moving it
+const SLOW = 30 // milliseconds
 const ZOOMS = [0.6, 200]
 // From nothing to everything, on light and on dark: as grey tones they go one way too.
 const RAMPS = [
@@ -41,10 +43,11 @@ class View {
     this.root = root
     this.find = (name) => root.querySelector(name)
     this.canvas = this.find("canvas")
+    this.surface = this.find(".surface") // before the canvas, which is moved: it takes the events
     this.points = Points.on(this.canvas)
     if (this.points.flat) this.say("This browser has no WebGL: the map is drawn without it, slower.")
     this.resized = new ResizeObserver(() => this.resize())
-    this.resized.observe(this.canvas)
+    this.resized.observe(this.surface)
     this.dialogs = new MutationObserver(() => this.focusAgain())
     this.dialogs.observe(document.body, { childList: true })
     // A change of the theme changes the text's colour, which takes a moment: see map.css.
@@ -70,7 +73,7 @@ class View {
     this.passing = data.passing && bytes(data.passing)
     this.selected = data.selected && bytes(data.selected)
     this.area = data.area
-    this.canvas.setAttribute("aria-label", `Map of ${data.count.toLocaleString("en")} images`)
+    this.surface.setAttribute("aria-label", `Map of ${data.count.toLocaleString("en")} images`)
     this.legend()
     this.label()
     if (this.address === data.address) return this.colour()
@@ -92,6 +95,7 @@ class View {
     this.about.clear()
     this.hideCard()
     this.clearThumbs()
+    this.pace = 0 // milliseconds that a frame takes while the map is moved
     this.home = extent(places)
     this.at = this.data.place ? { x, y, zoom: clamp(zoom, ...ZOOMS) } : { ...this.home, zoom: 1 }
     this.resize()
@@ -202,37 +206,62 @@ class View {
     return this.unit * this.at.zoom // pixels to a unit of the map
   }
 
+  get size() {
+    return [this.surface.clientWidth, this.surface.clientHeight]
+  }
+
   resize() {
-    const { clientWidth: width, clientHeight: height } = this.canvas
+    const [width, height] = this.size
     if (!width || !this.at) return
     this.ratio = Math.min(window.devicePixelRatio, 2)
-    this.canvas.width = Math.round(width * this.ratio)
-    this.canvas.height = Math.round(height * this.ratio)
+    this.canvas.width = Math.round(width * this.ratio * (1 + 2 * EDGE))
+    this.canvas.height = Math.round(height * this.ratio * (1 + 2 * EDGE))
     this.unit = 0.44 * Math.min(width / this.home.width, height / this.home.height)
     this.draw()
     this.rest()
   }
 
   paint() {
-    this.frame ??= requestAnimationFrame(() => this.draw())
+    this.frame ??= requestAnimationFrame((now) => this.draw(now))
   }
 
-  draw() {
+  draw(now = 0) {
     this.frame = undefined
     if (!this.unit) return
-    const { x, y } = this.at
-    const size = clamp(620 / Math.sqrt(this.data.count), 4, 16) * this.at.zoom ** 0.3
-    this.pointSize = Math.min(size, 22)
-    this.points.draw({ x, y, scale: this.scale * this.ratio }, this.pointSize * this.ratio)
+    if (!this.slides()) this.drawPoints(now)
     for (const [row, image] of this.thumbs) move(image, ...this.pixel(row))
     this.drawLabels()
     const corners = this.drawing ?? this.area.map((corner) => this.spot(...corner))
     this.find("polygon").setAttribute("points", corners.map((corner) => corner.join()).join(" "))
   }
 
+  drawPoints(now) {
+    const { x, y, zoom } = this.at
+    const size = Math.min(clamp(620 / Math.sqrt(this.data.count), 4, 16) * zoom ** 0.3, 22)
+    this.points.draw({ x, y, scale: this.scale * this.ratio }, size * this.ratio)
+    this.canvas.style.transform = ""
+    this.drawn = this.at
+    const took = now - this.before
+    if (this.moving && took < 300) this.pace = 0.7 * this.pace + 0.3 * took
+    this.before = now
+  }
+
+  // Moves what was drawn where drawing it again takes too long for every frame, as without a
+  // graphics card; returns whether that will do. It is drawn again once the map has come to rest.
+  slides() {
+    if (!this.moving || this.pace < SLOW || !this.drawn) return false
+    const [right, down] = [this.drawn.x - this.at.x, this.at.y - this.drawn.y].map((by) => by * this.scale)
+    const larger = this.at.zoom / this.drawn.zoom
+    const [width, height] = this.size
+    if (Math.abs(right) > EDGE * width || Math.abs(down) > EDGE * height) return false
+    if (larger < 0.7 || larger > 2) return false
+    this.canvas.style.transform = `translate(${right}px, ${down}px) scale(${larger})`
+    return true
+  }
+
   drawLabels() {
     const taken = []
-    const { clientWidth, clientHeight } = this.canvas
+    const [clientWidth, clientHeight] = this.size
     for (const { box, x, y, width } of this.labels) {
       const [left, top] = this.spot(x, y)
       const rectangle = [left - width / 2 - 3, top - 13, left + width / 2 + 3, top + 13]
@@ -246,7 +275,7 @@ class View {
 
   // The pixel of a point of the map, and the other way round.
   spot(x, y) {
-    const { clientWidth, clientHeight } = this.canvas
+    const [clientWidth, clientHeight] = this.size
     return [
       clientWidth / 2 + (x - this.at.x) * this.scale,
       clientHeight / 2 - (y - this.at.y) * this.scale,
@@ -258,7 +287,7 @@ class View {
   }
 
   point(left, top) {
-    const { clientWidth, clientHeight } = this.canvas
+    const [clientWidth, clientHeight] = this.size
     return [
       this.at.x + (left - clientWidth / 2) / this.scale,
       this.at.y - (top - clientHeight / 2) / this.scale,
@@ -269,12 +298,16 @@ class View {
 
   rest() {
     clearTimeout(this.resting)
-    this.resting = setTimeout(() => this.showThumbs(), 150)
+    this.resting = setTimeout(() => {
+      this.moving = false
+      this.paint()
+      this.showThumbs()
+    }, 150)
   }
 
   showThumbs() {
     if (!this.unit) return
-    const { clientWidth: width, clientHeight: height } = this.canvas
+    const [width, height] = this.size
     const rows = this.visible()
     if (rows.length > MOST_THUMBS) return this.clearThumbs()
     const side = clamp(0.8 * Math.sqrt((width * height) / rows.length), 44, 120)
@@ -295,7 +328,7 @@ class View {
   // The rows in view, those that are shown in full and the strongest first.
   visible() {
     const [left, top] = this.point(0, 0)
-    const [right, bottom] = this.point(this.canvas.clientWidth, this.canvas.clientHeight)
+    const [right, bottom] = this.point(...this.size)
     const inView = (row) => {
       const [x, y] = [this.places[2 * row], this.places[2 * row + 1]]
       return x >= left && x <= right && y >= bottom && y <= top
@@ -360,7 +393,7 @@ class View {
 
   placeCard(row) {
     const [left, top] = this.pixel(row)
-    const { clientWidth, clientHeight } = this.canvas
+    const [clientWidth, clientHeight] = this.size
     const { offsetWidth: width, offsetHeight: height } = this.find(".card")
     const gap = this.thumbs.has(row) ? this.side / 2 + 8 : 16
     const beside = left + gap + width < clientWidth ? left + gap : left - gap - width
@@ -392,7 +425,7 @@ class View {
   }
 
   open(row) {
-    this.returnTo = this.canvas
+    this.returnTo = this.surface
     this.trigger("opened", row)
   }
 
@@ -411,15 +444,15 @@ class View {
   // ---- Moving and selecting
 
   listen() {
-    const { canvas } = this
-    canvas.addEventListener("pointerdown", (event) => this.press(event))
-    canvas.addEventListener("pointermove", (event) => this.drag(event))
-    canvas.addEventListener("pointerup", (event) => this.release(event))
-    canvas.addEventListener("pointercancel", (event) => this.release(event, true))
-    canvas.addEventListener("pointerleave", () => this.hideCard())
-    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false })
-    canvas.addEventListener("keydown", (event) => this.key(event))
-    canvas.addEventListener("blur", () => this.hideCard())
+    const { surface } = this
+    surface.addEventListener("pointerdown", (event) => this.press(event))
+    surface.addEventListener("pointermove", (event) => this.drag(event))
+    surface.addEventListener("pointerup", (event) => this.release(event))
+    surface.addEventListener("pointercancel", (event) => this.release(event, true))
+    surface.addEventListener("pointerleave", () => this.hideCard())
+    surface.addEventListener("wheel", (event) => this.wheel(event), { passive: false })
+    surface.addEventListener("keydown", (event) => this.key(event))
+    surface.addEventListener("blur", () => this.hideCard())
     for (const button of this.root.querySelectorAll("[data-tool]")) {
       button.onclick = () => this.choose(button.dataset.tool)
     }
@@ -428,8 +461,7 @@ class View {
     this.find(".out").onclick = () => this.zoomBy(1 / 1.6)
     this.find(".fit").onclick = () => this.goTo({ ...this.home, zoom: 1 })
     this.find(".visible").onclick = () => {
-      const { clientWidth: right, clientHeight: bottom } = canvas
-      this.select(box([0, 0], [right, bottom]))
+      this.select(box([0, 0], this.size))
     }
   }
 
@@ -444,7 +476,7 @@ class View {
   press(event) {
     if (event.button || !this.unit) return
     const at = [event.offsetX, event.offsetY]
-    this.canvas.setPointerCapture(event.pointerId)
+    this.surface.setPointerCapture(event.pointerId)
     this.pointers.set(event.pointerId, at)
     this.began = at
     this.moved = false
@@ -539,7 +571,7 @@ class View {
     event.stopPropagation()
     act()
     if (event.key === "Enter") return
-    const { clientWidth, clientHeight } = this.canvas
+    const [clientWidth, clientHeight] = this.size
     const row = this.nearest(clientWidth / 2, clientHeight / 2, NEAR.keyboard)
     if (row < 0) this.find(".spoken").textContent = "No image near the middle"
     this.showCard(row, true)
@@ -550,7 +582,7 @@ class View {
     this.goTo({ ...this.at, x: x + right / this.scale, y: y - down / this.scale })
   }
 
-  zoomBy(factor, [left, top] = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2]) {
+  zoomBy(factor, [left, top] = halfway([0, 0], this.size)) {
     if (!this.unit) return
     const [x, y] = this.point(left, top)
     const zoom = clamp(this.at.zoom * factor, ...ZOOMS)
@@ -563,6 +595,7 @@ class View {
     const x = clamp(at.x, this.home.x - width, this.home.x + width)
     const y = clamp(at.y, this.home.y - height, this.home.y + height)
     this.at = { x, y, zoom: at.zoom }
+    this.moving = true
     this.paint()
     this.rest()
     clearTimeout(this.telling)

@@ -84,8 +84,8 @@ def show(collection: FolderCollection, encoder: Encoder, found: CollectionMap) -
 
 def _draw_running(name: str, task: Task) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        share, step = task.progress or (0.0, "starting")
-        st.progress(min(share, 1.0), f"A first sketch is shown. Computing the map: {plain(step)}")
+        share, step = task.progress or (0.0, "Starting")
+        st.progress(min(share, 1.0), f"This is a first sketch of the map. {plain(step)}")
         tasks.stop_button(f"map {name}", task)
 
 
