@@ -43,7 +43,7 @@ _FRAMES = """surface => new Promise(done => {
   const start = performance.now();
   const step = now => {
     send("pointermove", 300 + 100 * Math.sin(++frames / 10));
-    if (now - start < 3000) return requestAnimationFrame(step);
+    if (now - start < 2000) return requestAnimationFrame(step);
     send("pointerup", 300);
     done(1000 * frames / (now - start));
   };
@@ -200,6 +200,23 @@ def test_the_map_is_used_with_the_keyboard(
     expect(surface(page)).to_be_focused()
     page.keyboard.press("0")
     expect(page).to_have_url(re.compile(r"search_at=-?0\.\d+_0_1$"))
+
+
+def test_the_map_is_drawn_again_when_a_graphics_card_comes_back(
+    server: Server, page: Page, found: CollectionMap
+) -> None:
+    open_map(server, page)
+    before = canvas(page).evaluate(_PIXELS)
+    canvas(page).evaluate(
+        """async canvas => {
+          const card = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+          card.loseContext();
+          await new Promise(done => setTimeout(done, 100));
+          card.restoreContext();
+          await new Promise(done => setTimeout(done, 400));
+        }"""
+    )
+    assert canvas(page).evaluate(_PIXELS) == before
 
 
 def test_a_browser_without_webgl_says_so_and_draws_the_map(

@@ -49,7 +49,7 @@ class View {
     this.resized = new ResizeObserver(() => this.resize())
     this.resized.observe(this.surface)
     this.dialogs = new MutationObserver(() => this.focusAgain())
-    this.dialogs.observe(document.body, { childList: true })
+    this.dialogs.observe(document.body, { childList: true, subtree: true })
     // A change of the theme changes the text's colour, which takes a moment: see map.css.
     root.addEventListener("transitionend", ({ target }) => target === root && this.colour())
     this.listen()
@@ -61,7 +61,6 @@ class View {
     clearTimeout(this.resting)
     clearTimeout(this.telling)
     cancelAnimationFrame(this.frame)
-    this.points.close()
   }
 
   // ---- What the page sends
@@ -237,7 +236,9 @@ class View {
 
   drawPoints(now) {
     const { x, y, zoom } = this.at
-    const size = Math.min(clamp(620 / Math.sqrt(this.data.count), 4, 16) * zoom ** 0.3, 22)
+    const [width, height] = this.size
+    const room = Math.sqrt((width * height) / this.data.count) // pixels beside each point
+    const size = Math.min(clamp(0.9 * room, 4, 16) * zoom ** 0.3, 22)
     this.points.draw({ x, y, scale: this.scale * this.ratio }, size * this.ratio)
     this.canvas.style.transform = ""
     this.drawn = this.at
@@ -250,7 +251,8 @@ class View {
   // graphics card; returns whether that will do. It is drawn again once the map has come to rest.
   slides() {
     if (!this.moving || this.pace < SLOW || !this.drawn) return false
-    const [right, down] = [this.drawn.x - this.at.x, this.at.y - this.drawn.y].map((by) => by * this.scale)
+    const right = (this.drawn.x - this.at.x) * this.scale
+    const down = (this.at.y - this.drawn.y) * this.scale
     const larger = this.at.zoom / this.drawn.zoom
     const [width, height] = this.size
     if (Math.abs(right) > EDGE * width || Math.abs(down) > EDGE * height) return false
@@ -425,6 +427,7 @@ class View {
   }
 
   open(row) {
+    clearTimeout(this.telling) // a run of the page would close the large view and open it again
     this.returnTo = this.surface
     this.trigger("opened", row)
   }
@@ -444,7 +447,13 @@ class View {
   // ---- Moving and selecting
 
   listen() {
-    const { surface } = this
+    const { canvas, surface } = this
+    // A graphics card may be taken away, as when a computer wakes up, and given back.
+    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault())
+    canvas.addEventListener("webglcontextrestored", () => {
+      this.points = Points.on(canvas)
+      this.colour()
+    })
     surface.addEventListener("pointerdown", (event) => this.press(event))
     surface.addEventListener("pointermove", (event) => this.drag(event))
     surface.addEventListener("pointerup", (event) => this.release(event))

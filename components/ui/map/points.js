@@ -93,10 +93,6 @@ class Points {
     gl.uniform1f(this.uniform("size"), size)
     if (this.count) gl.drawElements(gl.POINTS, this.count, gl.UNSIGNED_INT, 0)
   }
-
-  close() {
-    this.gl.getExtension("WEBGL_lose_context")?.loseContext()
-  }
 }
 
 class FlatPoints {
@@ -124,6 +120,4 @@ class FlatPoints {
       context.fillRect(left, top, side, side)
     }
   }
-
-  close() {}
 }
