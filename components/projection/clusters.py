@@ -12,7 +12,7 @@ from components.labels.assign import Scorer
 from components.scores import Floats, unit
 
 Numbers = NDArray[np.int32]
-_SMALLEST, _SHARE = 5, 100  # images of a cluster: five, and a hundredth of all
+_SMALLEST = 10  # images of a cluster, and of many images as many as the root of their number
 _SAMPLES = 5  # neighbours that make a place dense
 _CLUSTERED = 25_000  # points; the time grows with their square, so others join the nearest
 # A noun names a cluster where it is this probable for its images, on average over them, among all
@@ -28,7 +28,7 @@ def clusters(points: Floats) -> Numbers:
     Cluster 0 is the largest.
     """
     count = len(points)
-    least = max(_SMALLEST, min(count, _CLUSTERED) // _SHARE)
+    least = max(_SMALLEST, int(min(count, _CLUSTERED) ** 0.5))
     if count < 2 * least:
         return np.full(count, -1, dtype=np.int32)
     if count <= _CLUSTERED:

@@ -18,6 +18,7 @@ _PERPLEXITY = 15  # about as many neighbours keep an image in its place
 _EARLY, _STEPS = 150, 250  # gradient steps with exaggerated attraction, and without
 _REPORTED = 10  # steps between two reports of progress
 _PLACED_BY = 3  # neighbours; the median of their places keeps more neighbours than their mean
+_ALONE = 2_000  # vectors up to which threads would wait for each other more than they gain
 _FEW = 10  # vectors that t-SNE has nothing to say about
 _SAMPLE = 20_000  # rows that the principal components are computed from
 _RADIUS = 99  # percentile of the distances from the middle that becomes 1
@@ -73,15 +74,15 @@ def _tsne(vectors: Floats, progress: Progress) -> Floats:
 def _embedding(vectors: Floats, rows: Indices, distances: Floats) -> Any:
     """Return openTSNE's embedding before its first step."""
     import openTSNE  # type: ignore[import-untyped] # it has no stubs
-    from openTSNE import affinity, initialization, nearest_neighbors
+    from openTSNE import affinity, nearest_neighbors
 
-    cores = os.cpu_count() or 1
+    cores = (os.cpu_count() or 1) if len(vectors) > _ALONE else 1
     affinities = affinity.PerplexityBasedNN(
         perplexity=min(_PERPLEXITY, rows.shape[1] / 3),
         knn_index=nearest_neighbors.PrecomputedNeighbors(rows, distances),
         n_jobs=cores,
     )
-    start = initialization.rescale(pca(vectors).astype(np.float64))
+    start = 1e-4 * pca(vectors).astype(np.float64)  # so small that all points attract each other
     return openTSNE.TSNEEmbedding(start, affinities, n_jobs=cores, random_state=0)
 
 
@@ -106,5 +107,5 @@ def normalised(points: Floats) -> Floats:
         return points
     centred = points - points.mean(axis=0)
     radius = np.percentile(np.linalg.norm(centred, axis=1), _RADIUS)
-    scaled: Floats = (centred / max(float(radius), 1e-6)).astype(np.float32)
+    scaled: Floats = (centred / max(float(radius), 1e-5)).astype(np.float32)
     return scaled
