@@ -4,6 +4,7 @@ import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,7 +185,7 @@ def assert_equal(one: CollectionMap | None, other: CollectionMap) -> None:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-_ARRAYS: dict[str, None] = dict.fromkeys(("xy", "cluster", "outlierness", "twins"))
+_ARRAYS: dict[str, Any] = dict.fromkeys(("xy", "cluster", "outlierness", "twins"))
 
 
 def test_a_map_is_kept_and_read_again(images: Path) -> None:
