@@ -168,7 +168,7 @@ def test_the_pair_matcher_overfits_32_pairs(tmp_path: Path) -> None:
 
 
 def test_the_densenet_lstm_overfits_32_pairs(tmp_path: Path) -> None:
-    data = decoded(tmp_path / "pairs", side=64)
+    data = decoded(tmp_path / "pairs", side=32)
     tokenizer = vocabulary.learn(
         [text for example in data.examples for text in example.captions], min_count=1
     )
