@@ -1,0 +1,1 @@
+"""Films: their frames, sampled in a process of its own; moments; single frames and clips."""
