@@ -4,6 +4,8 @@ They are the dense regions of the map (HDBSCAN, Campello et al. 2013), so that e
 that a name can stand on. `cli.py bench projection` compares them with k-means of the vectors.
 """
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,7 +71,9 @@ def noun_vectors(encoder: Encoder) -> tuple[tuple[str, ...], Floats]:
 
 
 def names(vectors: Floats, numbers: Numbers, encoder: Encoder) -> tuple[str, ...]:
-    """Return a noun for each cluster, no noun twice; "" where none fits or another has it.
+    """Return a noun for each cluster, "" where none fits; no two names are the same.
+
+    A cluster whose best noun a better one has is "a dog 2", say.
 
     ``vectors`` (n, width) are unit rows, ``numbers`` (n,) those of `clusters`.
     """
@@ -92,4 +96,9 @@ def _chosen(nouns: tuple[str, ...], fits: Floats) -> tuple[str, ...]:
     for cluster, noun in zip(*linear_sum_assignment(enough, maximize=True), strict=True):
         if enough[cluster, noun]:
             chosen[cluster] = nouns[noun]
+    used = Counter(chosen)
+    for cluster in np.flatnonzero((best[:, 0] >= _FITS) & (np.array(chosen) == "")).tolist():
+        noun = nouns[int(fits[cluster].argmax())]
+        used[noun] += 1
+        chosen[cluster] = f"{noun} {used[noun]}" if used[noun] > 1 else noun
     return tuple(chosen)
