@@ -17,13 +17,14 @@ ALL: Filters = MappingProxyType({})  # every image passes
 
 # Shown first, as they are used most; other columns of the source follow.
 _FIRST = (
-    *("orientation", "photographer", "country", "year", "colours", "keywords"),
+    *("film", "orientation", "photographer", "country", "year", "colours", "keywords"),
     *("file_type", "folder"),
 )
 # Never offered: a different value in nearly every row, or free text.
 _NEVER = frozenset(
     {"id", "image", "location", "digest", "taken", "captions", "description", "blurhash"}
     | {"width", "height", "latitude", "longitude", "page_url", "photographer_url", *INTERNAL}
+    | {"seconds", "film_seconds"}
 )
 _MAX_VALUES = 500
 _OWN_COLUMNS = 100  # distinct values at most in a column that is not in _FIRST

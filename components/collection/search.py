@@ -1,6 +1,9 @@
-"""Searches a collection: the nearest images, filtered, with near-duplicates folded together."""
+"""Searches a collection: the nearest images, filtered, with near-duplicates folded together.
 
-from collections.abc import Sequence
+Neighbouring frames of a film are folded into one moment.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,7 +12,12 @@ import numpy as np
 from components.collection.collection import MAX_RESULTS, Collection, Found
 from components.collection.filters import Filters
 from components.collection.records import Record
+from components.films.moment import film_of, moments
 from components.scores import Floats
+
+WITHIN = 10.0  # seconds: frames of a film this near to each other are one moment
+_HOUR = 3600  # seconds
+_MOST_FRAMES = 16_000  # of an hour of film; Milvus gives 16,384 results at most
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,24 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Results, best first: ids and cosines (n,); under each, the ids folded into it."""
+    """Results, best first: ids and cosines (n,); under each, the ids folded into it.
+
+    ``frames``: under each, the other frames of its moment, which are of the same film.
+    """
 
     ids: tuple[str, ...]
     cosines: Floats
     folded: tuple[tuple[str, ...], ...]
+    frames: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def first(self, number: int) -> "SearchResult":
+        """Return the best ``number`` of the results."""
+        return SearchResult(
+            self.ids[:number], self.cosines[:number], self.folded[:number], self.frames[:number]
+        )
 
 
 @dataclass(frozen=True)
@@ -48,25 +66,67 @@ class Limits:
     filters: Filters = field(default_factory=dict)
     min_cosine: float = -1.0
     fold: float | None = None  # a result this near to a better one is folded into it
+    within: float = 0.0  # seconds: frames of a film this near to each other are one moment; 0: none
 
 
 def search(collection: Collection, vector: Floats, limits: Limits = Limits()) -> SearchResult:
     """Return the images nearest to a unit ``vector`` (width,), best first. Raises FilterError."""
-    found = collection.find(vector, limits.top, limits.filters, limits.min_cosine)
-    return folded(collection, found, limits.fold)
+    top = MAX_RESULTS if limits.within else limits.top  # a moment may have any number of frames
+    found = collection.find(vector, top, limits.filters, limits.min_cosine)
+    return folded(collection, found, limits.fold, limits.within).first(limits.top)
 
 
-def folded(collection: Collection, found: Found, threshold: float | None) -> SearchResult:
-    """Return images as results; one as near as ``threshold`` to a better one is folded into it."""
-    if threshold is None:
-        return SearchResult(found.ids, found.cosines, ((),) * len(found))
-    groups = near_duplicates(collection.vectors(found.ids), threshold)
-    leaders = np.array([group[0] for group in groups], dtype=np.intp)
+def folded(
+    collection: Collection, found: Found, threshold: float | None, within: float = 0.0
+) -> SearchResult:
+    """Return images as results; one as near as ``threshold`` to a better one is folded into it.
+
+    Before that, frames of a film that are ``within`` so many seconds of each other are one moment.
+    """
+    grouped = moments(found.ids, found.cosines, within) if within else _alone(len(found))
+    leaders = [moment[0] for moment in grouped]
+    groups = _alone(len(leaders))
+    if threshold is not None:
+        groups = near_duplicates(collection.vectors([found.ids[n] for n in leaders]), threshold)
+    best = [leaders[group[0]] for group in groups]
+
+    def ids(rows: Iterable[int]) -> tuple[str, ...]:
+        return tuple(found.ids[row] for row in rows)
+
     return SearchResult(
-        tuple(found.ids[row] for row in leaders),
-        found.cosines[leaders],
-        tuple(tuple(found.ids[row] for row in group[1:]) for group in groups),
+        ids(best),
+        found.cosines[np.array(best, dtype=np.intp)],
+        tuple(ids(row for place in group[1:] for row in grouped[place]) for group in groups),
+        tuple(ids(grouped[group[0]][1:]) for group in groups),
     )
+
+
+def _alone(number: int) -> list[list[int]]:
+    """Return every place as a group of its own."""
+    return [[place] for place in range(number)]
+
+
+def frames_of(collection: Collection, vector: Floats, film: str, length: object) -> Found:
+    """Return every frame of a film, best first, and its cosine with a unit ``vector`` (width,).
+
+    ``length``: of the film in seconds, if it is known. A long one is asked for in parts, because
+    servers limit how many results they give at once.
+    """
+    hours = range(int(length // _HOUR) + 1) if isinstance(length, int | float) else range(0)
+    spans = [f"{hour * _HOUR}..{(hour + 1) * _HOUR}" for hour in hours if len(hours) > 1]
+    filters = [{"film": [film], "seconds": [span]} for span in spans] or [{"film": [film]}]
+    cosines: dict[str, float] = {}
+    for each in filters:
+        found = collection.find(vector, _MOST_FRAMES, each)
+        cosines |= zip(found.ids, map(float, found.cosines), strict=True)
+    # The filter takes no notice of case: another film's name may differ by that alone.
+    ids = [id_ for id_ in sorted(cosines, key=lambda id_: -cosines[id_]) if _is_of(id_, film)]
+    return Found(tuple(ids), np.array([cosines[id_] for id_ in ids], dtype=np.float32))
+
+
+def _is_of(id_: str, film: str) -> bool:
+    moment = film_of(id_)
+    return moment is not None and moment[0] == film
 
 
 def near_duplicates(vectors: Floats, threshold: float) -> list[list[int]]:

@@ -10,7 +10,7 @@ from components.datasets.table import Value
 from components.encoder import Skipped
 from components.images import Source
 
-Kind = Literal["samples", "folder", "table", "captions", "unsplash"]
+Kind = Literal["samples", "folder", "videos", "table", "captions", "unsplash"]
 
 
 @dataclass(frozen=True)

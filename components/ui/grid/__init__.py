@@ -11,10 +11,11 @@ from components.ui.grid.grid import (
     density,
     grid,
 )
-from components.ui.grid.stage import stage
+from components.ui.grid.stage import Film, stage
 
 __all__ = [
     "ROW_HEIGHTS",
+    "Film",
     "Group",
     "Line",
     "Look",

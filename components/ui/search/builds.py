@@ -176,12 +176,18 @@ def _manage_current(encoder: Encoder, current: Manifest) -> None:
 
 def _new_job() -> BuildJob | None:
     """Draw the form; return its job, or None: incomplete, or not possible as a sentence says."""
-    kinds = {"Folder": "folder", "Table": "table", "Unsplash Lite": "unsplash"}
+    kinds = {
+        "Folder": "folder",
+        "Films": "videos",
+        "Table": "table",
+        "Unsplash Lite": "unsplash",
+    }
     chosen = st.segmented_control("From", list(kinds), default="Folder", required=True)
     kind = cast(Kind, kinds[str(chosen)])
     place = st.text_input(
         {
             "folder": "Folder on the computer that runs CaptionLens",
+            "videos": "Folder of films on the computer that runs CaptionLens",
             "table": "CSV or Parquet file on that computer",
             "unsplash": "Zip file or folder on that computer, if already downloaded",
         }[kind],
@@ -190,7 +196,7 @@ def _new_job() -> BuildJob | None:
     default = "unsplash-lite" if kind == "unsplash" else Path(place or "").stem
     name = st.text_input("Name", placeholder=default, key="build_name") or default
     limit = st.number_input(
-        "Maximum images",
+        "Maximum frames" if kind == "videos" else "Maximum images",
         0,
         value=_UNSPLASH_LIMIT if kind == "unsplash" else 0,
         help="0 means all of them",

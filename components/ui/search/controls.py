@@ -12,6 +12,7 @@ from components.ui.charts import histogram
 from components.ui.grid import Look
 from components.ui.looks import choose_look
 from components.ui.reading import READING
+from components.ui.search import film
 from components.ui.search import query as search_query
 from components.ui.text import plain
 
@@ -32,6 +33,7 @@ class SearchView:
     look: Look
     scores: bool  # the contribution of each term below each image
     fold: float
+    within: float  # seconds: frames of a film this near to each other are one moment; 0: none
     as_map: bool
 
     @property
@@ -53,11 +55,11 @@ class Asked:
 def controls(collection: Collection, query: Query | None, presenting: bool) -> Asked:
     """Draw the controls; return what they and the query ask for."""
     with st.popover("Filters", icon=":material/filter_alt:"):
-        filters = _filters(collection)
+        filters = {**_filters(collection), **film.time_filter(collection)}
     with st.popover("Score", icon=":material/bar_chart:", disabled=query is None):
         minimum = _minimum(collection, query, filters)
     with st.popover("Display", icon=":material/tune:"):
-        view = _view(presenting)
+        view = _view(collection, presenting)
     shown = st.segmented_control(
         "View",
         ["Grid", "Map"],
@@ -123,7 +125,7 @@ def _spread(sample: np.ndarray) -> str:
     return f"lowest {low:.2f}, median {middle:.2f}, highest {high:.2f}"
 
 
-def _view(presenting: bool) -> SearchView:
+def _view(collection: Collection, presenting: bool) -> SearchView:
     size = st.select_slider(
         "Images per page",
         _PAGE_SIZES,
@@ -150,4 +152,5 @@ def _view(presenting: bool) -> SearchView:
         on_change=search_query.first_page,
         help="An image this similar to a better result is not shown separately. 1.00 shows all.",
     )
-    return SearchView(int(size), look, bool(scores), float(fold), as_map=False)
+    within = film.choose_within(collection)
+    return SearchView(int(size), look, bool(scores), float(fold), within, as_map=False)

@@ -1,6 +1,7 @@
-"""The dialog of one image: large, with its metadata, its score and the actions on it."""
+"""The dialog of one image, or of one moment of a film: large, with its metadata and actions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from components.collection.collection import Collection
 from components.collection.manifest import CollectionError
 from components.collection.query import Query
 from components.collection.records import Record
-from components.collection.search import Limits, SearchResult, search
+from components.collection.search import WITHIN, Limits, SearchResult, frames_of, search
 from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.images import Source, enlarge, source_of
@@ -19,11 +20,13 @@ from components.ui import tray
 from components.ui.charts import contributions
 from components.ui.grid import ROW_HEIGHTS, Group, Look, Picture, Tile, grid, stage
 from components.ui.reading import read_query, reading
+from components.ui.search import film
 from components.ui.search.query import more_like
 from components.ui.setup import MATCH, page
 from components.ui.text import linked, plain, web_address
 from components.words import count, shorten
 
+_STAGE = "search_stage"
 PHOTO = "search_photo"  # in the link: the id of the open image
 _SIMILAR = 6
 _UNSPLASH = "https://unsplash.com/?utm_source=captionlens&utm_medium=referral"
@@ -65,6 +68,7 @@ def alt(record: Record) -> str:
 def open_photo(id_: str) -> None:
     """Open an image, which puts its id into the link."""
     st.query_params[PHOTO] = id_
+    film.seek()
 
 
 def _close() -> None:
@@ -72,7 +76,9 @@ def _close() -> None:
 
 
 def original(collection: Collection, record: Record) -> Source:
-    """Return the source of an image in full size."""
+    """Return the source of an image in full size; of a film's frame, that frame."""
+    if moment := film.moment_of(collection, record["id"]):
+        return film.frame_source(record, *moment)
     place, name = str(record["location"]), str(record["image"])
     if not place.startswith(("http://", "https://")):
         return source_of(Path(place), name)
@@ -84,7 +90,6 @@ def original(collection: Collection, record: Record) -> Source:
     return source_of(partial(Fetcher().get, place), name)
 
 
-@st.dialog("Image", width="large", on_dismiss=_close)
 def photo_view(
     encoder: Encoder,
     collection: Collection,
@@ -94,8 +99,21 @@ def photo_view(
 ) -> None:
     """Draw the open image, large, with its actions, score, metadata and similar images.
 
-    ``order``: the ids of the images on the page, which shows a part of ``result``.
+    ``order``: the ids of the images on the page, which shows a part of ``result``. A frame opens
+    its film, with the film's best moments.
     """
+    title = "Film" if film.has_films(collection) else "Image"
+    dialog = st.dialog(title, width="large", on_dismiss=_close)
+    dialog(_photo_view)(encoder, collection, query, result, order)
+
+
+def _photo_view(
+    encoder: Encoder,
+    collection: Collection,
+    query: Query | None,
+    result: SearchResult,
+    order: Sequence[str],
+) -> None:
     try:
         record = collection.records([st.query_params.get(PHOTO, "")])[0]
     except CollectionError as error:
@@ -112,25 +130,41 @@ def photo_view(
         if query:
             _score(encoder, query, collection.vectors([str(record["id"])]), result)
         _metadata(record)
+    if film.has_films(collection):
+        _film(collection, query, record)
     _similar(collection, str(record["id"]))
 
 
 def _large(collection: Collection, record: Record, order: Sequence[str]) -> None:
-    try:
-        image = enlarge(original(collection, record))
-    except CaptionLensError as error:
-        image = collection.thumbnail(str(record["id"]))
-        st.caption(f":material/info: Thumbnail shown instead. {plain(str(error))}")
     id_ = str(record["id"])
     among = list(order) if id_ in order else [id_]
     at = among.index(id_)
-    stage(
-        image,
-        alt(record),
-        (at + 1, len(among)),
-        key="search_stage",
-        on_move=lambda way: open_photo(among[at + way]),
-    )
+
+    def move(way: int) -> None:
+        open_photo(among[at + way])
+
+    if film.has_films(collection):
+        film.play(collection, record, (at + 1, len(among)), _STAGE, move)
+        return
+    try:
+        image = enlarge(original(collection, record))
+    except CaptionLensError as error:
+        image = collection.thumbnail(id_)
+        st.caption(f":material/info: Thumbnail shown instead. {plain(str(error))}")
+    stage(image, alt(record), (at + 1, len(among)), _STAGE, move)
+
+
+def _film(collection: Collection, query: Query | None, record: Record) -> None:
+    """Draw the score along the film and its best moments."""
+    name, _ = film.moment_of(collection, record["id"]) or ("", 0.0)
+    found = None
+    if query:
+        found = frames_of(collection, query.vector, name, record.get("film_seconds"))
+        film.show_timeline(collection, query, record, found, open_photo)
+    best = film.strip(found, collection, name)
+    cosines = [*map(float, best.cosines)] or None
+    title = "Best moments of this film" if query else "Moments of this film"
+    _row(collection, Row("film_grid", title, best.ids, cosines, str(record["id"])))
 
 
 def _actions(collection: Collection, record: Record) -> None:
@@ -186,22 +220,42 @@ def _readable(value: object) -> str:
 
 
 def _similar(collection: Collection, id_: str) -> None:
+    films = film.has_films(collection)
     vector = collection.vectors([id_])[0]
-    nearest = search(collection, vector, Limits(_SIMILAR + 1)).ids
-    others = [other for other in nearest if other != id_][:_SIMILAR]
-    if not others:
+    limits = Limits(_SIMILAR + 1, within=WITHIN if films else 0.0)
+    others = [other for other in search(collection, vector, limits).ids if other != id_]
+    title = "Similar moments" if films else "Similar images"
+    _row(collection, Row("similar_grid", title, others[:_SIMILAR]))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of images under the large one: ids, their cosines if known, the one to frame."""
+
+    key: str
+    title: str
+    ids: Sequence[str]
+    cosines: Sequence[float] | None = None
+    framed: str = ""
+
+
+def _row(collection: Collection, row: Row) -> None:
+    if not row.ids:
         return
+    scores = [f"{cosine:.3f}" for cosine in row.cosines] if row.cosines else [""] * len(row.ids)
     tiles = [
         Tile(
             str(record["id"]),
             picture(collection, record),
+            score=score,
+            lines=film.lines(collection, record["id"]),
             credit=credit(collection, record),
         )
-        for record in collection.records(others)
+        for record, score in zip(collection.records(row.ids), scores, strict=True)
     ]
-    group = Group("similar", tiles, title="Similar images")
-    look = Look(ROW_HEIGHTS["Small"])
-    grid("similar_grid", [group], lambda id_, _: open_photo(id_), look=look)
+    group = Group(row.key, tiles, title=row.title, one_row=True)
+    look = Look(ROW_HEIGHTS["Small"], framed=row.framed)
+    grid(row.key, [group], lambda id_, _: open_photo(id_), look=look)
 
 
 def picture(collection: Collection, record: Record) -> Picture:

@@ -20,6 +20,7 @@ from components.collection.search import (
 from components.encoder import Encoder
 from components.images import Source
 from components.output.export import provenance, rows_to_csv, rows_to_json
+from components.output.moments import rows_of
 from components.scores import FAIR, Floats, band
 from components.server import counters, events
 from components.ui import selection
@@ -27,6 +28,7 @@ from components.ui.account import Permission, may
 from components.ui.grid import Group, Line, Tile, grid
 from components.ui.links import linked_number
 from components.ui.reading import read_query, standing
+from components.ui.search import film
 from components.ui.search import query as search_query
 from components.ui.search.controls import Asked, SearchView
 from components.ui.search.photo import add_to_tray, credit, open_photo, original, picture
@@ -54,8 +56,10 @@ def list_found(
 def _find(collection: Collection, asked: Asked) -> SearchResult:
     if asked.query is None:
         ids = tuple(collection.browse(_seed(), asked.filters))
-        return SearchResult(ids, np.zeros(len(ids), dtype=np.float32), ((),) * len(ids))
-    limits = Limits(MAX_RESULTS, asked.filters, asked.minimum, asked.view.threshold)
+        nothing = ((),) * len(ids)
+        return SearchResult(ids, np.zeros(len(ids), dtype=np.float32), nothing, nothing)
+    view = asked.view
+    limits = Limits(MAX_RESULTS, asked.filters, asked.minimum, view.threshold, view.within)
     return search(collection, asked.query.vector, limits)
 
 
@@ -86,16 +90,17 @@ def _summarise(
 ) -> None:
     """Draw the number of results and their order."""
     with st.container(horizontal=True, vertical_alignment="center", key="search-summary"):
+        image, found = film.nouns(collection)
         if query is None:
-            st.caption(f"{count(passing, 'image')} in random order. Enter a query to rank them.")
+            st.caption(f"{count(passing, image)} in random order. Enter a query to rank them.")
             st.button("Shuffle", icon=":material/shuffle:", on_click=_shuffle, type="tertiary")
             return
         folded = sum(map(len, result.folded))
         folded_into = f", {count(folded, 'near-duplicate')} folded into them" if folded else ""
-        limited = len(result) + folded >= MAX_RESULTS
-        limit = f" The list is limited to {MAX_RESULTS:,}." if limited else ""
+        limited = len(result) + folded + sum(map(len, result.frames)) >= MAX_RESULTS
+        limit = f" The list is limited to {MAX_RESULTS:,} {image}s." if limited else ""
         st.caption(
-            f"{count(len(result), 'result')} of {count(len(collection), 'image')}{folded_into},"
+            f"{count(len(result), found)} of {count(len(collection), image)}{folded_into},"
             f" ranked by cosine.{limit}"
         )
 
@@ -120,7 +125,8 @@ def show(
     ids = result.ids[shown]
     listed = hits(collection, ids, [*map(float, result.cosines[shown])], first + 1)
     tiles = [_tile(collection, hit, len(result) if query is not None else 0) for hit in listed]
-    tiles = [_folded(*each) for each in zip(tiles, result.folded[shown], strict=True)]
+    under = zip(tiles, result.folded[shown], result.frames[shown], strict=True)
+    tiles = [_folded(*each) for each in under]
     notice = ""
     if query is not None and ids:
         vectors = collection.vectors(ids)
@@ -147,16 +153,25 @@ def show(
 def _tile(collection: Collection, hit: Hit, of: int) -> Tile:
     """Return a result's tile; ``of`` is the number of results, 0 if they are not ranked."""
     record = _record(hit)
-    shown, cited = picture(collection, record), credit(collection, record)
+    tile = Tile(
+        hit.id,
+        picture(collection, record),
+        lines=film.lines(collection, hit.id),
+        credit=credit(collection, record),
+    )
     if not of:
-        return Tile(hit.id, shown, credit=cited)
-    score, best = f"{hit.cosine:.3f}", hit.rank == 1
-    return Tile(hit.id, shown, hit.rank, of, score, best=best, credit=cited)
+        return tile
+    return replace(tile, rank=hit.rank, of=of, score=f"{hit.cosine:.3f}", best=hit.rank == 1)
 
 
-def _folded(tile: Tile, twins: Sequence[str]) -> Tile:
-    """Return a tile with the number of near-duplicates folded into it."""
-    return replace(tile, detail=f"+{count(len(twins), 'near-duplicate')}" if twins else "")
+def _folded(tile: Tile, twins: Sequence[str], frames: Sequence[str]) -> Tile:
+    """Return a tile with the number of near-duplicates, and of its moment's frames, in it."""
+    detail = [
+        f"+{count(len(ids), noun)}"
+        for ids, noun in ((frames, "frame"), (twins, "near-duplicate"))
+        if ids
+    ]
+    return replace(tile, detail=" · ".join(detail))
 
 
 def _read(tile: Tile, standing_of: tuple[float, float, float]) -> Tile:
@@ -174,7 +189,7 @@ def _by_term(tile: Tile, query: Query, shares: Floats) -> Tile:
     lines = [
         Line(label, f"{share:+.2f}") for label, share in zip(query.labels, shares, strict=True)
     ]
-    return replace(tile, lines=tuple(lines))
+    return replace(tile, lines=(*tile.lines, *lines))
 
 
 def _local(collection: Collection, record: Record) -> Source | None:
@@ -224,7 +239,7 @@ def downloads(
 
     def rows() -> list[dict[str, object]]:
         listed = hits(collection, result.ids, [*map(float, result.cosines)])
-        rows = [shareable(hit.flat(), paths) for hit in listed]
+        rows = [shareable(row, paths) for row in rows_of(listed, result.frames)]
         if query is None:  # what is selected on a map
             rows = [{name: row[name] for name in row if name != "cosine"} for row in rows]
         return rows
@@ -245,7 +260,9 @@ def downloads(
                 icon=":material/download:",
                 on_click="ignore",
             )
-        all_results = count(len(result), "result")
+        if film.has_films(collection):
+            film.downloads(collection, result, text)
+        all_results = count(len(result), film.nouns(collection)[1])
         st.caption(f"CSV and JSON contain all {all_results}, with their metadata.")
 
 
