@@ -8,12 +8,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from components.images import sample_captions
+from components.collection.build import BuildJob, build
+from components.collection.records import Record
+from components.collection.sources.source import Item, SourceSpec
+from components.encoder import load
+from components.films.moment import clock, frame_id
+from components.images import sample_captions, source_of
 from components.settings import ROOT
 from tests.photo_server import PHOTO_COLUMNS, PhotoServer, jpeg, lite_zip, photo, tsv
 from tests.unit.helpers import run as run_anywhere
@@ -67,6 +74,69 @@ def test_filters_leave_out(data: Path) -> None:
     only = ("--filter", "orientation=portrait", "--filter", "width=470..490")
     rows = json.loads(run(data, "search", "samples", CAT, *only, "-f", "json").stdout)
     assert [row["id"] for row in rows] == ["pizza_plate.jpg"]
+
+
+class _Frames:
+    """An ImageSource: a photograph as frames of two films."""
+
+    def items(self) -> Iterator[Item]:
+        for film in ("holiday.mp4", "pets/cats.mkv"):
+            for number, name in enumerate(("chelsea.jpg", "rocket.jpg", "coffee.jpg")):
+                with Image.open(SAMPLES / name) as opened:
+                    file = io.BytesIO()
+                    opened.crop((len(film), 0, 400, 300)).save(file, "PNG")
+                for seconds in (60.0 * number, 60.0 * number + 2.0):
+                    shown = file.getvalue() + bytes(str(seconds), "ascii")  # no copy of the other
+                    source = source_of(shown, f"{film} {clock(seconds)}")
+                    about: Record = {"film": film, "seconds": seconds, "film_seconds": 300.0}
+                    yield Item(frame_id(film, seconds), source, "1", f"/films/{film}", about)
+
+
+@pytest.fixture(scope="module")
+def films(data: Path) -> Path:
+    """The data directory, with a collection of films in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAPTIONLENS_DATA", str(data))
+        job = BuildJob("films", SourceSpec("videos", "/films"))
+        build(job, load("pocket"), images=_Frames())
+    return data
+
+
+def test_films_are_listed_by_their_moments(films: Path) -> None:
+    lines = run(films, "search", "films", CAT, "--top", 2).stdout.splitlines()
+    assert lines[0].split() == ["rank", "cosine", "time", "film"]
+    assert {tuple(line.split()[2:]) for line in lines[1:]} <= {
+        (time, film) for time in ("0:00:00", "0:00:02") for film in ("holiday.mp4", "pets/cats.mkv")
+    }
+    rows = json.loads(run(films, "search", "films", CAT, "--top", 1, "-f", "json").stdout)
+    assert (rows[0]["start"], rows[0]["end"]) == (0.0, 4.0)
+    assert rows[0]["seconds"] in {0.0, 2.0}
+    table = run(films, "search", "films", CAT, "-f", "csv", "--within", 0).stdout
+    found = list(csv.DictReader(io.StringIO(table)))
+    assert len(found) == 10  # every frame alone
+    assert {row["film"] for row in found} == {"holiday.mp4", "pets/cats.mkv"}
+    only = ("--filter", "film=holiday.mp4", "--filter", "seconds=50..70")
+    assert run(films, "search", "films", CAT, *only).stdout.count("holiday.mp4") == 1
+
+
+def test_moments_are_written_for_other_programs(films: Path, tmp_path: Path) -> None:
+    edl, chapters = tmp_path / "a.edl", tmp_path / "a.zip"
+    run(films, "search", "films", CAT, "--edl", edl, "--edl-rate", 50, "--chapters", chapters)
+    assert edl.read_text().startswith(f"TITLE: {CAT}\n")
+    assert "00:00:00:00 00:00:04:00 01:00:00:00 01:00:04:00" in edl.read_text()
+    with zipfile.ZipFile(chapters) as archive:
+        assert {*archive.namelist()} == {
+            "holiday.mp4.chapters.txt",
+            "pets/cats.mkv.chapters.txt",
+        }
+    one = tmp_path / "a.txt"
+    refused = run(films, "search", "films", CAT, "--chapters", one, status=2).stderr
+    assert "The moments are of 2 films, and a.txt has room for one" in refused
+    assert not one.exists()
+    run(films, "search", "films", CAT, "--filter", "film=holiday.mp4", "--chapters", one)
+    assert one.read_text().count("[CHAPTER]") == 3
+    refused = run(films, "search", "samples", CAT, "--edl", edl, status=2).stderr
+    assert "samples has no films" in refused
 
 
 def test_collections_are_listed_described_and_verified(data: Path) -> None:

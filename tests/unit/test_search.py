@@ -1,14 +1,17 @@
 """Filters, near-duplicates and results, on small tables and vectors made for it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from components.collection.filters import Facet, FilterError, facets, mask
+from components.collection.collection import Found
+from components.collection.filters import ALL, Facet, FilterError, Filters, facets, mask
 from components.collection.records import Record, joined, table_of
-from components.collection.search import near_duplicates
+from components.collection.search import folded, frames_of, near_duplicates
 from components.images import colour_names
-from components.scores import unit
+from components.scores import Floats, unit
 
 ROWS: list[Record] = [
     {"id": "a", "country": "Norway", "year": 2015, "keywords": ["snow", "dog"], "folder": "x"},
@@ -82,6 +85,73 @@ def test_near_duplicates_follow_the_better_one() -> None:
     assert near_duplicates(rows, 0.99) == [[0, 2], [1, 3], [4]]
     assert near_duplicates(rows, 0.9999) == [[0], [1], [2], [3], [4]]
     assert near_duplicates(rows[:0], 0.9) == []
+
+
+class _Films:
+    """What folding and time lines ask of a collection: vectors, and frames found by filters."""
+
+    def __init__(self, vectors: dict[str, Floats]) -> None:
+        self._vectors = vectors
+        self.asked: list[Filters] = []
+        self._table = table_of(
+            [
+                {"id": id_, "film": id_.partition("#")[0], "seconds": float(id_.partition("=")[2])}
+                for id_ in vectors
+            ]
+        )
+
+    def vectors(self, ids: Sequence[str]) -> Floats:
+        return np.stack([self._vectors[id_] for id_ in ids])
+
+    def find(self, vector: Floats, top: int, filters: Filters = ALL, least: float = -1.0) -> Found:
+        self.asked.append(filters)
+        allowed = mask(self._table, filters)
+        assert allowed is not None
+        ids = [id_ for id_, passes in zip(self._vectors, allowed, strict=True) if passes]
+        cosines = self.vectors(ids) @ vector if ids else np.zeros(0, dtype=np.float32)
+        best = np.argsort(-cosines)[:top]
+        return Found(tuple(ids[n] for n in best), cosines[best])
+
+
+def _frame_vectors(*ids: str) -> dict[str, Floats]:
+    random = np.random.default_rng(0)
+    return {id_: unit(random.standard_normal((1, 64)))[0].astype(np.float32) for id_ in ids}
+
+
+def test_neighbouring_frames_are_one_moment_of_the_best() -> None:
+    ids = ("a#t=20.000", "a#t=90.000", "b#t=21.000", "a#t=14.000", "a#t=29.000")
+    collection = _Films(_frame_vectors(*ids))
+    found = Found(ids, np.array([0.9, 0.8, 0.7, 0.6, 0.5], dtype=np.float32))
+    result = folded(collection, found, None, 10.0)  # type: ignore[arg-type]
+    assert result.ids == ("a#t=20.000", "a#t=90.000", "b#t=21.000")
+    assert result.frames == (("a#t=14.000", "a#t=29.000"), (), ())
+    assert result.folded == ((), (), ())
+    assert len(folded(collection, found, None, 0.0)) == 5  # type: ignore[arg-type]
+    best = result.first(2)
+    assert (best.ids, best.frames) == (result.ids[:2], result.frames[:2])
+
+
+def test_a_moment_like_a_better_one_is_folded_into_it_with_its_frames() -> None:
+    vectors = _frame_vectors("a#t=1.000", "b#t=1.000", "b#t=2.000", "c#t=5.000")
+    vectors["b#t=1.000"] = vectors["a#t=1.000"]
+    found = Found(tuple(vectors), np.array([0.9, 0.8, 0.7, 0.6], dtype=np.float32))
+    result = folded(_Films(vectors), found, 0.99, 10.0)  # type: ignore[arg-type]
+    assert result.ids == ("a#t=1.000", "c#t=5.000")
+    assert result.folded == (("b#t=1.000", "b#t=2.000"), ())
+
+
+def test_the_time_line_of_a_long_film_is_asked_for_in_hours() -> None:
+    ids = [f"a#t={second}.000" for second in (0, 3600, 7199, 9000)]
+    collection = _Films(_frame_vectors(*ids, "A#t=5.000"))
+    vector = collection.vectors(ids[:1])[0]
+    found = frames_of(collection, vector, "a", 9001.0)  # type: ignore[arg-type]
+    assert sorted(found.ids) == sorted(ids)  # each once, and no other film's
+    assert found.ids[0] == ids[0]
+    assert list(found.cosines) == sorted(found.cosines, reverse=True)
+    assert len(collection.asked) == 3
+    collection.asked.clear()
+    frames_of(collection, vector, "a", 60.0)  # type: ignore[arg-type]
+    assert collection.asked == [{"film": ["a"]}]
 
 
 @pytest.mark.parametrize(

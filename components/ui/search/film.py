@@ -143,6 +143,14 @@ def seek() -> None:
     st.session_state[_SEEKS] = st.session_state.get(_SEEKS, 0) + 1
 
 
+def tell_time(collection: Collection, record: Record) -> None:
+    """Draw the time of a frame and the length of its film; nothing for another image."""
+    if moment := moment_of(collection, record["id"]):
+        length = record.get("film_seconds")
+        of = f" of {clock(length)}" if isinstance(length, int | float) else ""
+        st.caption(f"At {clock(moment[1])}{of}")
+
+
 def play(
     collection: Collection,
     record: Record,

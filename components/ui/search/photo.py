@@ -14,6 +14,7 @@ from components.collection.records import Record
 from components.collection.search import WITHIN, Limits, SearchResult, frames_of, search
 from components.encoder import Encoder
 from components.errors import CaptionLensError
+from components.films.moment import clock, film_of
 from components.images import Source, enlarge, source_of
 from components.scores import Floats
 from components.ui import tray
@@ -32,6 +33,7 @@ _SIMILAR = 6
 _UNSPLASH = "https://unsplash.com/?utm_source=captionlens&utm_medium=referral"
 _SHOWN_APART = frozenset(
     {"id", "image", "digest", "location", "photographer", "photographer_url", "page_url", "licence"}
+    | {"seconds", "film_seconds"}
 )
 
 
@@ -58,7 +60,12 @@ def _credit_line(collection: Collection, record: Record) -> str:
 
 
 def alt(record: Record) -> str:
-    """Return an image's alternative text: its description or first caption, else its name."""
+    """Return an image's alternative text: its description or first caption, else its name.
+
+    Of a film's frame, the film and the time.
+    """
+    if moment := film_of(str(record["id"])):
+        return f"Frame of {shorten(moment[0], 120)} at {clock(moment[1])}"
     captions = record.get("captions")
     texts = [record.get("description"), captions[0] if isinstance(captions, list) else None]
     text = next((str(text) for text in texts if text), "")
@@ -124,6 +131,7 @@ def _photo_view(
         _large(collection, record, order)
     with right:
         st.markdown(f"**{plain(shorten(str(record['image']), 80))}**")
+        film.tell_time(collection, record)
         if line := _credit_line(collection, record):
             st.markdown(line)
         _actions(collection, record)
@@ -253,7 +261,7 @@ def _row(collection: Collection, row: Row) -> None:
         )
         for record, score in zip(collection.records(row.ids), scores, strict=True)
     ]
-    group = Group(row.key, tiles, title=row.title, one_row=True)
+    group = Group(row.key, tiles, title=row.title)
     look = Look(ROW_HEIGHTS["Small"], framed=row.framed)
     grid(row.key, [group], lambda id_, _: open_photo(id_), look=look)
 
