@@ -183,10 +183,8 @@ def _playable(path: Path, name: str, seconds: float) -> tuple[Film, str]:
     address = media.of_file(Path(folder.name) / _CLIP_FILE, "video/mp4")
     if address in _unplayable():
         raise FilmMissing(f"This browser plays neither {name} nor a clip of it.")
-    until = clock(seconds + _CLIP)
-    return _film(address, 0.0), (
-        f"A clip, {clock(seconds)} to {until}: this browser cannot play {name} itself."
-    )
+    note = f"A clip from {clock(seconds)} on: this browser cannot play {name} itself."
+    return _film(address, 0.0), note
 
 
 def _there(path: Path, name: str) -> Path:
