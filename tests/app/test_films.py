@@ -118,7 +118,7 @@ def test_a_moment_opens_its_film_with_the_score_along_it() -> None:
     assert stage["alt"] == "pets/holiday.mp4 at 0:00:12"
     assert "At 0:00:12 of 0:00:20" in shown(app)
     assert "Cosine of each frame with the query" in shown(app)
-    assert len(app.get("arrow_vega_lite_chart")) == 1
+    assert len(app.get("vega_lite_chart")) == 1
     strip = tiles(app, "film_grid")
     assert strip
     assert all(id_.startswith("pets/holiday.mp4#t=") for id_ in strip)
