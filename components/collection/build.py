@@ -12,6 +12,7 @@ import numpy as np
 
 from components.collection.encoding import Engine, Here, Job
 from components.collection.manifest import (
+    FILMS,
     PUBLISHED,
     UNDER_WAY,
     CollectionError,
@@ -21,6 +22,7 @@ from components.collection.manifest import (
     read_manifest,
 )
 from components.collection.sources.captioned import Captioned
+from components.collection.sources.films import FilmPosition, Films
 from components.collection.sources.folder import Folder
 from components.collection.sources.samples import Samples
 from components.collection.sources.source import ImageSource, Item, SourceSpec
@@ -30,6 +32,8 @@ from components.rate import Rate
 from components.scores import Floats
 from components.words import and_more, count, duration
 
+# A check finds the copies of a captioned dataset; a film may show the same again.
+_KEEP_COPIES = ("captions", "videos")
 Stage = Literal["Reading the source", "Encoding", "Indexing"]
 
 # Texts to measure an index's recall with: their vectors are distributed like those of queries.
@@ -55,6 +59,12 @@ class BuildProgress:
     per_second: float = 0.0
     seconds_left: float | None = None
     name: str = ""  # of the last image
+    film: FilmPosition | None = None  # where the films of a folder are being decoded
+
+    @property
+    def share(self) -> float:
+        """How much of the work is done, from 0 to 1."""
+        return self.film.share if self.film else self.done / max(self.total, 1)
 
 
 @dataclass(frozen=True)
@@ -99,15 +109,15 @@ def build(  # noqa: PLR0913 - two of them replace what is usual
     """
     _check_source(job)
     stop = stop or threading.Event()
-    images = images or open_source(job.source, stop)
+    images = images or open_source(job.source, stop, folder_of(job.name) / FILMS)
     limit = job.source.limit or None
     with writing(job.name, job.source, encoder, job.rebuild) as writer:
         on_progress(BuildProgress("Reading the source"))
         writer.read(islice(images.items(), limit))
         run = _Run(writer, on_progress, stop)
-        run.encode(writer.listing.new(islice(images.items(), limit)), engine or Here(encoder))
+        run.encode(run.new(images, limit), engine or Here(encoder))
         on_progress(replace(run.progress, stage="Indexing"))
-        counts = writer.settle(keep_copies=job.source.kind == "captions")  # a check finds them
+        counts = writer.settle(keep_copies=job.source.kind in _KEEP_COPIES)
         manifest = writer.publish(partial(_queries, encoder), not stop.is_set())
     return BuildReport(manifest, **asdict(counts), damaged=writer.damaged)
 
@@ -118,6 +128,9 @@ def describe(now: BuildProgress) -> str:
         return now.stage
     left = "" if now.seconds_left is None else f", {duration(now.seconds_left)} left"
     skipped = f", {now.skipped:,} skipped" if now.skipped else ""
+    if now.film:
+        frames = f"{count(now.done, 'frame')}, {now.per_second:.0f} per second"
+        return f"{now.film}; {frames}{left}{skipped}"
     return f"{now.done:,} of {now.total:,} images, {now.per_second:.0f} per second{left}{skipped}"
 
 
@@ -127,8 +140,9 @@ def summary(report: BuildReport) -> str:
     stopped = "" if manifest.complete else " The build was stopped. Run it again to resume."
     names = and_more(report.damaged, 3)
     damaged = f" Damaged files, whose images were encoded again: {names}." if names else ""
+    noun = "frame" if manifest.source.kind == "videos" else "image"
     return (
-        f"{manifest.name}: {count(manifest.rows, 'image')} ({report.added:,} new,"
+        f"{manifest.name}: {count(manifest.rows, noun)} ({report.added:,} new,"
         f" {report.dropped:,} dropped, {report.skipped:,} skipped).{damaged}{stopped}"
     )
 
@@ -139,8 +153,13 @@ def _queries(encoder: Encoder) -> Floats:
     return np.concatenate([encoder.texts([text]) for text in texts])  # one by one, as in a search
 
 
-def open_source(spec: SourceSpec, stop: threading.Event) -> ImageSource:
-    """Return the source that a spec describes; ``stop`` ends its downloads."""
+def open_source(spec: SourceSpec, stop: threading.Event, films: Path) -> ImageSource:
+    """Return the source that a spec describes; ``stop`` ends its downloads and decoding.
+
+    ``films`` is the folder where it keeps what is known of films.
+    """
+    if spec.kind == "videos":
+        return Films(spec.location, films, stop)
     if spec.kind == "folder":
         return Folder(spec.location)
     if spec.kind == "samples":
@@ -188,6 +207,22 @@ class _Run:
         self._encoded = 0
         self._rate = Rate()
         self._rate.add(0)
+        self._films = Rate(window=60.0)  # of millionths of all films
+
+    def new(self, images: ImageSource, limit: int | None) -> Iterator[Item]:
+        """Yield what a source has and the collection has not; films are decoded for it."""
+        listing = self._writer.listing
+        if not isinstance(images, Films):
+            return listing.new(islice(images.items(), limit))
+        room = None if limit is None else max(0, limit - listing.counts()[0])
+        pending = images.pending(listing.is_known, self._place)
+        return islice(listing.take(pending), room)
+
+    def _place(self, film: FilmPosition) -> None:
+        self._films.add(round(film.share * 1e6))
+        left = self._films.seconds_left(round((1 - film.share) * 1e6))
+        self.progress = replace(self.progress, film=film, seconds_left=left)
+        self._on_progress(self.progress)
 
     def encode(self, items: Iterator[Item], engine: Engine) -> None:
         """Encode and store what is not stored yet."""
@@ -203,8 +238,8 @@ class _Run:
         self._encoded += 1
         now = self.progress
         done, rate = now.done + 1, self._rate.add(self._encoded)
-        left = self._rate.seconds_left(now.total - done)
+        left = now.seconds_left if now.film else self._rate.seconds_left(now.total - done)
         self.progress = BuildProgress(
-            "Encoding", done, now.total, now.skipped + failed, rate, left, name
+            "Encoding", done, now.total, now.skipped + failed, rate, left, name, now.film
         )
         self._on_progress(self.progress)

@@ -41,7 +41,7 @@ CREATE VIEW copies AS
         FROM kept
     ) WHERE id <> first;
 """
-_UNNAMED = "its name is not valid Unicode. Rename it to index it."
+UNNAMED = "its name is not valid Unicode. Rename it to index it."
 
 
 class Listing:
@@ -61,17 +61,18 @@ class Listing:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.executescript(_TABLES)
 
-    def read(self, items: Iterable[Item | Skipped]) -> None:
+    def read(self, items: Iterable[Item | Skipped], start: int = 0) -> None:
         """Take the list of a source: items, and files that it cannot name or reach."""
+        rows = self._rows(enumerate(items, start))
         with self._on_disk():
-            self._db.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?, ?)", self._rows(items))
+            self._db.executemany("INSERT OR IGNORE INTO listed VALUES (?, ?, ?)", rows)
 
-    def _rows(self, items: Iterable[Item | Skipped]) -> Iterator[tuple[str, int, str]]:
-        for position, item in enumerate(items):
+    def _rows(self, items: Iterable[tuple[int, Item | Skipped]]) -> Iterator[tuple[str, int, str]]:
+        for position, item in items:
             if isinstance(item, Skipped):
                 self._fail(item.source.name, None, item.reason, position)
-            elif not _is_text(item.id):
-                self._fail(item.source.name, None, f"{item.source.name}: {_UNNAMED}", position)
+            elif not is_text(item.id):
+                self._fail(item.source.name, None, f"{item.source.name}: {UNNAMED}", position)
             else:
                 yield item.id, position, item.signature
 
@@ -111,11 +112,22 @@ class Listing:
     def new(self, items: Iterable[Item | Skipped]) -> Iterator[Item]:
         """Yield the listed items that are neither stored nor failed, as they were listed."""
         for item in items:
-            if isinstance(item, Skipped) or not _is_text(item.id):
+            if isinstance(item, Skipped) or not is_text(item.id):
                 continue
             signature = self._value("SELECT signature FROM listed WHERE id = ?", item.id)
             if signature is not None and not self._is_known(item.id, signature):
                 yield replace(item, signature=signature)
+
+    def take(self, items: Iterable[Item | Skipped]) -> Iterator[Item]:
+        """Add to the list what a source finds only now; yield it as `new` does."""
+        start, _, _ = self.counts()
+        for position, item in enumerate(items, start):
+            self.read([item], position)
+            yield from self.new([item])
+
+    def is_known(self, item: Item) -> bool:
+        """Return whether an item is stored, or failed."""
+        return self._is_known(item.id, item.signature)
 
     def _is_known(self, id_: str, signature: str) -> bool:
         query = "SELECT 1 FROM known WHERE id = ? AND signature = ?"
@@ -179,7 +191,7 @@ class Listing:
         self._file.unlink(missing_ok=True)
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """Return whether a name is text, not bytes that its file system lets through."""
     try:
         name.encode()

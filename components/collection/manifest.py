@@ -19,6 +19,7 @@ from components.settings import Settings
 
 PUBLISHED, UNDER_WAY = "manifest.json", "build.json"  # what readers see; the writer's notes
 CHECK = "check"  # the folder of a check's files: vectors of captions, and what a person decided
+FILMS = "films"  # the folder of what is known of each film: the times of its frames
 MAP = "map"  # the folder of the collection's map, of this state or an earlier one
 _FORMAT = 1
 _NAME = re.compile(r"(?!.*\.\.)\w[\w .-]{0,62}(?<![ .])")

@@ -28,7 +28,7 @@ def record_of(item: Item, encoded: Encoded) -> Record:
         "signature": item.signature,
         "width": photo.width,
         "height": photo.height,
-        "file_type": photo.format,
+        "file_type": item.file_type or photo.format,
         "folder": None if folder == "." else folder,
         "year": int(photo.taken[:4]) if photo.taken else None,
         "taken": photo.taken or None,

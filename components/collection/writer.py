@@ -19,6 +19,7 @@ from components.collection.index import Queries, build_index
 from components.collection.listing import Listing
 from components.collection.manifest import (
     CHECK,
+    FILMS,
     MAP,
     PUBLISHED,
     UNDER_WAY,
@@ -122,8 +123,8 @@ def _under_way(
 
 
 def _clean(folder: Path, keep: Collection[str]) -> None:
-    """Delete what no state needs. `CHECK` and `MAP` stay: people's decisions, an older map."""
-    needed = {*keep, *files_of_publication(folder), "lock", CHECK, MAP}
+    """Delete what no state needs. `CHECK`, `FILMS` and `MAP` stay, which are worth their time."""
+    needed = {*keep, *files_of_publication(folder), "lock", CHECK, FILMS, MAP}
     for file in folder.iterdir():
         if file.name not in needed:
             file.unlink(missing_ok=True)

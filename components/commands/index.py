@@ -35,7 +35,7 @@ from components.words import EMPTY, count
 index_app = typer.Typer(
     no_args_is_help=True, help="Build and manage collections of images to search."
 )
-_WITH_PATH = ("folder", "table", "captions")
+_WITH_PATH = ("folder", "videos", "table", "captions")
 _UNSPLASH_LIMIT = 1000  # of 25,000 photographs, enough to try it
 RayOption = Annotated[
     str,
@@ -52,7 +52,8 @@ RayOption = Annotated[
 @index_app.command("build")
 def build_command(
     kind: Annotated[
-        str, typer.Argument(help="The source: samples, folder, table, captions or unsplash.")
+        str,
+        typer.Argument(help="The source: samples, folder, videos, table, captions or unsplash."),
     ],
     place: Annotated[
         str,
@@ -84,7 +85,7 @@ def build_command(
     ray: RayOption = "",
     data_dir: DataOption = None,
 ) -> None:
-    """Build a collection from the sample images, a folder, a table or dataset, or Unsplash Lite.
+    """Build a collection of the samples, a folder of images or films, a table, or Unsplash Lite.
 
     Run it again to resume a build that was stopped. Status 1: some images were skipped; 130 or
     143: it was stopped.

@@ -3,7 +3,7 @@
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -37,13 +37,18 @@ def _unreadable(name: str, error: OSError) -> ImageError:
     return ImageError(f"{safe_name(name)} cannot be read: {error.strerror or error}.")
 
 
-def walk_images(folder: Path) -> Iterator[Source | ImageError]:
+def walk_images(
+    folder: Path, suffixes: Collection[str] = SUFFIXES
+) -> Iterator[Source | ImageError]:
     """Yield the images below a folder, as `find_images` does, and errors of folders in it.
+
+    Other ``suffixes`` find other files in the same way.
 
     However many there are, they take no memory. Raises OSError.
     """
     root = folder.resolve()
-    open_folders = [(folder, _names(folder))]  # from ``folder`` down to the one that is read
+    # From ``folder`` down to the one that is read.
+    open_folders = [(folder, _names(folder, suffixes))]
     while open_folders:
         place, names = open_folders[-1]
         try:
@@ -54,12 +59,12 @@ def walk_images(folder: Path) -> Iterator[Source | ImageError]:
         if name is None:
             open_folders.pop()
         elif name.endswith("/"):
-            open_folders.append((place / name, _names(place / name)))
+            open_folders.append((place / name, _names(place / name, suffixes)))
         elif _is_inside(place / name, root):
             yield source_of(place / name, str((place / name).relative_to(folder)))
 
 
-def _names(folder: Path) -> Iterator[str]:
+def _names(folder: Path, suffixes: Collection[str]) -> Iterator[str]:
     """Yield the names of a folder's images, and those of its folders with a "/", in natural order.
 
     They are sorted on the disk where they are many.
@@ -68,19 +73,19 @@ def _names(folder: Path) -> Iterator[str]:
         names.execute("CREATE TABLE names (key BLOB, name BLOB)")
         names.executemany(
             "INSERT INTO names VALUES (?, ?)",
-            ((_natural(name), os.fsencode(name)) for name in _listed(folder)),
+            ((_natural(name), os.fsencode(name)) for name in _listed(folder, suffixes)),
         )
         for (name,) in names.execute("SELECT name FROM names ORDER BY key, name"):
             yield os.fsdecode(name)
 
 
-def _listed(folder: Path) -> Iterator[str]:
+def _listed(folder: Path, suffixes: Collection[str]) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if not _is_folder(entry):
-                if entry.name.lower().rpartition(".")[2] in SUFFIXES:
+                if entry.name.lower().rpartition(".")[2] in suffixes:
                     yield entry.name
             elif not entry.is_symlink():
                 yield f"{entry.name}/"

@@ -22,6 +22,7 @@ class Item:
     signature: str  # differs once the image or its metadata may have changed
     location: str  # path or URL of the original
     metadata: Mapping[str, Value] = field(default_factory=dict)
+    file_type: str = ""  # of the original, where its data is an image made of it
 
 
 class ImageSource(Protocol):

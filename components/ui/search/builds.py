@@ -92,7 +92,7 @@ def show() -> None:
 
 def _draw_running(name: str, task: Task) -> None:
     progress: BuildProgress | None = task.progress
-    share = progress.done / max(progress.total, 1) if progress else 0.0
+    share = progress.share if progress else 0.0
     text = describe(progress) if progress else "starting"
     st.progress(min(share, 1.0), f"Indexing {plain(name)}: {text}")
     if may(Permission.INDEX):
