@@ -97,8 +97,9 @@ def _chosen(nouns: tuple[str, ...], fits: Floats) -> tuple[str, ...]:
         if enough[cluster, noun]:
             chosen[cluster] = nouns[noun]
     used = Counter(chosen)
-    for cluster in np.flatnonzero((best[:, 0] >= _FITS) & (np.array(chosen) == "")).tolist():
-        noun = nouns[int(fits[cluster].argmax())]
-        used[noun] += 1
-        chosen[cluster] = f"{noun} {used[noun]}" if used[noun] > 1 else noun
+    unnamed = (best[:, 0] >= _FITS) & (np.array(chosen) == "")
+    for number in np.flatnonzero(unnamed).tolist():
+        name = nouns[int(fits[number].argmax())]
+        used[name] += 1
+        chosen[number] = f"{name} {used[name]}" if used[name] > 1 else name
     return tuple(chosen)
