@@ -10,29 +10,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.errors import CaptionLensError
+import numpy as np
+
 from components.films.moment import clock
+from components.films.opening import FilmError, limit_memory, opened
+from components.films.pictures import Pictures, jpeg
 from components.settings import ROOT
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer, OutputContainer
-    from PIL.Image import Image
 
 _LONGEST_WAIT = {"frame": 30.0, "clip": 180.0}  # seconds
-_MEMORY = 3_000_000_000  # bytes of address space
+_FRAME_SIDE = 1600  # pixels, as of other images in the large view
 _CLIP_SIDE = 1280  # pixels: 720p at most
 _CLIP_RATE = 30  # frames a second at most
 _SOUND_RATE = 48_000  # hertz
-# A renamed playlist would have FFmpeg open other files, and servers.
-_OPTIONS = {
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo",
-    "protocol_whitelist": "file",
-}
-
-
-class FilmError(CaptionLensError):
-    """A film that cannot be decoded; the sentence names it."""
 
 
 def frame_at(path: Path, seconds: float) -> bytes:
@@ -67,24 +60,13 @@ def _made(action: str, path: Path, seconds: float, length: float) -> bytes:
 
 def _main(action: str, path: str, seconds: str, length: str) -> None:
     """Write what is asked for to standard output; for the process of its own."""
-    _limit_memory()
-    import av
-
-    av.logging.set_level(av.logging.PANIC)
-    with av.open(f"file:{path}", options=_OPTIONS) as film:
+    limit_memory()
+    with opened(Path(path)) as (film, seen):
         if action == "frame":
-            made = _jpeg(film, float(seconds))
+            made = _jpeg(film, seen, float(seconds))
         else:
-            made = _clip(film, float(seconds), float(length))
+            made = _clip(film, seen, float(seconds), float(length))
     sys.stdout.buffer.write(made)
-
-
-def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
 def _begin(film: "InputContainer", seconds: float) -> Fraction:
@@ -95,19 +77,15 @@ def _begin(film: "InputContainer", seconds: float) -> Fraction:
     return target
 
 
-def _jpeg(film: "InputContainer", seconds: float) -> bytes:
+def _jpeg(film: "InputContainer", seen: "av.VideoStream", seconds: float) -> bytes:
     """Return the last frame that is not after a second, at least the first of the film."""
     target = _begin(film, seconds) + Fraction(1, 1000)  # times are rounded to thousandths
     shown = None
-    for frame in film.decode(film.streams.video[0]):
+    for frame in film.decode(seen):
         if shown is not None and _time(frame) > target:
             break
         shown = frame
-    if shown is None:
-        return b""
-    out = io.BytesIO()
-    _image(_upright(shown)).save(out, "JPEG", quality=90)
-    return out.getvalue()
+    return jpeg(Pictures(seen, _FRAME_SIDE).image(shown)) if shown else b""
 
 
 def _time(frame: object) -> Fraction:
@@ -116,25 +94,33 @@ def _time(frame: object) -> Fraction:
     return Fraction(-1) if count is None or base is None else count * Fraction(base)
 
 
-def _clip(film: "InputContainer", seconds: float, length: float) -> bytes:
+def _clip(film: "InputContainer", seen: "av.VideoStream", seconds: float, length: float) -> bytes:
     import av
 
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as made:
-        _encode(film, made, seconds, length)
+        _encode(film, seen, made, (seconds, length))
     return out.getvalue()
 
 
-def _encode(film: "InputContainer", made: "OutputContainer", seconds: float, length: float) -> None:
-    """Encode from a second on; both streams begin at 0 in the clip."""
+def _encode(
+    film: "InputContainer",
+    seen: "av.VideoStream",
+    made: "OutputContainer",
+    span: tuple[float, float],
+) -> None:
+    """Encode from a second on, for some seconds; both streams begin at 0 in the clip."""
     import av
 
-    first = _begin(film, seconds)
-    last = first + Fraction(length).limit_denominator(1000)
+    pictures = Pictures(seen, _CLIP_SIDE)
+    _begin(film, span[0])
+    size = pictures.image(next(film.decode(seen))).size  # before sound is written
+    first = _begin(film, span[0])
+    last = first + Fraction(span[1]).limit_denominator(1000)
     sound = next(iter(film.streams.audio), None)
-    drawn = _Pictures(made, first)
+    drawn = _Drawing(made, first, pictures, size)
     heard = _Sound(made) if sound else None
-    for frame in film.decode(*filter(None, [film.streams.video[0], sound])):
+    for frame in film.decode(*filter(None, [seen, sound])):
         at = _time(frame)
         if isinstance(frame, av.VideoFrame) and at >= last:
             break
@@ -147,52 +133,36 @@ def _encode(film: "InputContainer", made: "OutputContainer", seconds: float, len
         heard.end()
 
 
-class _Pictures:
+class _Drawing:
     """The video of a clip: upright, eight bits a colour, no larger and no faster than needed."""
 
-    def __init__(self, made: "OutputContainer", first: Fraction) -> None:
-        self._made, self._first, self._next = made, first, 0
-        self._stream = made.add_stream("libx264", rate=_CLIP_RATE, options={"preset": "veryfast"})
+    def __init__(
+        self,
+        made: "OutputContainer",
+        first: Fraction,
+        pictures: Pictures,
+        size: tuple[int, int],
+    ) -> None:
+        self._made, self._first, self._pictures, self._next = made, first, pictures, 0
+        self._stream = made.add_stream("libx264", rate=_CLIP_RATE, options={"preset": "superfast"})
         self._stream.pix_fmt = "yuv420p"
-        self._sized = False
+        # H.264 halves the resolution of colour: sides are even.
+        self._stream.width, self._stream.height = (max(2, side // 2 * 2) for side in size)
 
     def add(self, frame: "av.VideoFrame", at: Fraction) -> None:
+        import av
+
         number = int((at - self._first) * _CLIP_RATE)
         if number < self._next:
             return
         self._next = number + 1
-        upright = _upright(frame)
-        if not self._sized:
-            self._size(upright.width, upright.height)
-        small = upright.reformat(self._stream.width, self._stream.height, "yuv420p")
-        small.pts, small.time_base = number, Fraction(1, _CLIP_RATE)
-        self._made.mux(self._stream.encode(small))
-
-    def _size(self, width: int, height: int) -> None:
-        scale = min(1.0, _CLIP_SIDE / max(width, height))
-        # H.264 halves the resolution of colour: sides are even.
-        self._stream.width = max(2, round(width * scale / 2) * 2)
-        self._stream.height = max(2, round(height * scale / 2) * 2)
-        self._sized = True
+        drawn = av.VideoFrame.from_ndarray(np.asarray(self._pictures.image(frame)))
+        drawn.pts, drawn.time_base = number, Fraction(1, _CLIP_RATE)
+        size = self._stream.width, self._stream.height
+        self._made.mux(self._stream.encode(drawn.reformat(*size, "yuv420p")))
 
     def end(self) -> None:
-        if self._sized:
-            self._made.mux(self._stream.encode())
-
-
-def _upright(frame: "av.VideoFrame") -> "av.VideoFrame":
-    import av
-
-    if not frame.rotation:  # degrees against the clock
-        return frame
-    turned = _image(frame).rotate(frame.rotation, expand=True)
-    made: av.VideoFrame = av.VideoFrame.from_image(turned)  # type: ignore[no-untyped-call]
-    return made
-
-
-def _image(frame: "av.VideoFrame") -> "Image":
-    image: Image = frame.to_image()  # type: ignore[no-untyped-call]
-    return image
+        self._made.mux(self._stream.encode())
 
 
 class _Sound:

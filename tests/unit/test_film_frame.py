@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from components.films import frame
-from components.films.frame import FilmError, clip, frame_at
+from components.films.frame import clip, frame_at
+from components.films.opening import FilmError
 from components.settings import ROOT
 from tests.films import make_film
 
