@@ -194,7 +194,7 @@ def test_a_collection_removed_under_the_open_page(encoder: Encoder, tmp_path: Pa
 def test_another_model_has_a_sentence_and_both_ways_out(encoder: Encoder, tmp_path: Path) -> None:
     build(BuildJob("samples", SourceSpec("samples")), encoder)
     tiny = str(checkpoints.write("clip", tmp_path / "tiny"))
-    app = AppTest.from_file(str(ROOT / "pages/search.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages/search.py"), default_timeout=180)
     app.query_params["model"] = tiny
     done(app.run())
     assert "samples was indexed with pocket, but the model in use is" in shown(app)
