@@ -16,6 +16,7 @@ from components.films.moment import film_of, moments
 from components.scores import Floats
 
 WITHIN = 10.0  # seconds: frames of a film this near to each other are one moment
+_NEARLY = 0.8  # of the best cosine: frames of less are near a moment in time alone
 _HOUR = 3600  # seconds
 _MOST_FRAMES = 16_000  # of an hour of film; Milvus gives 16,384 results at most
 
@@ -40,7 +41,7 @@ class Hit:
 class SearchResult:
     """Results, best first: ids and cosines (n,); under each, the ids folded into it.
 
-    ``frames``: under each, the other frames of its moment, which are of the same film.
+    ``frames``: under each, the other frames of its moment that match nearly as well.
     """
 
     ids: tuple[str, ...]
@@ -97,8 +98,14 @@ def folded(
         ids(best),
         found.cosines[np.array(best, dtype=np.intp)],
         tuple(ids(row for place in group[1:] for row in grouped[place]) for group in groups),
-        tuple(ids(grouped[group[0]][1:]) for group in groups),
+        tuple(ids(_lasting(grouped[group[0]], found.cosines)) for group in groups),
     )
+
+
+def _lasting(moment: Sequence[int], cosines: Floats) -> list[int]:
+    """Return the places of a moment's frames, without the first, that match nearly as well."""
+    least = _NEARLY * cosines[moment[0]]
+    return [place for place in moment[1:] if cosines[place] >= least]
 
 
 def _alone(number: int) -> list[list[int]]:

@@ -121,7 +121,7 @@ def _frame_vectors(*ids: str) -> dict[str, Floats]:
 def test_neighbouring_frames_are_one_moment_of_the_best() -> None:
     ids = ("a#t=20.000", "a#t=90.000", "b#t=21.000", "a#t=14.000", "a#t=29.000")
     collection = _Films(_frame_vectors(*ids))
-    found = Found(ids, np.array([0.9, 0.8, 0.7, 0.6, 0.5], dtype=np.float32))
+    found = Found(ids, np.array([0.9, 0.88, 0.86, 0.8, 0.75], dtype=np.float32))
     result = folded(collection, found, None, 10.0)  # type: ignore[arg-type]
     assert result.ids == ("a#t=20.000", "a#t=90.000", "b#t=21.000")
     assert result.frames == (("a#t=14.000", "a#t=29.000"), (), ())
@@ -129,6 +129,13 @@ def test_neighbouring_frames_are_one_moment_of_the_best() -> None:
     assert len(folded(collection, found, None, 0.0)) == 5  # type: ignore[arg-type]
     best = result.first(2)
     assert (best.ids, best.frames) == (result.ids[:2], result.frames[:2])
+
+
+def test_a_moment_lasts_as_long_as_its_frames_match_nearly_as_well() -> None:
+    ids = ("a#t=4.000", "a#t=5.000", "a#t=9.000", "a#t=0.000")
+    found = Found(ids, np.array([0.6, 0.55, 0.3, 0.1], dtype=np.float32))
+    result = folded(_Films({}), found, None, 10.0)  # type: ignore[arg-type]
+    assert (result.ids, result.frames) == (ids[:1], (ids[1:2],))
 
 
 def test_a_moment_like_a_better_one_is_folded_into_it_with_its_frames() -> None:
