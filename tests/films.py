@@ -1,6 +1,7 @@
 """Films that tests make: the sample photographs panned and zoomed, cut together at known times."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +20,7 @@ def make_film(
     path: Path,
     shots: Sequence[Shot],
     size: tuple[int, int] = (160, 120),
-    rate: int = 25,
+    rate: int | Fraction = 25,
     *,
     codec: str = "libx264",
     pixels: str = "yuv420p",
@@ -28,11 +29,13 @@ def make_film(
     rotation: int = 0,
     sound: bool = False,
     grain: float = 0.0,
+    still: bool = False,
 ) -> Path:
     """Write a film of ``shots``, its container by the suffix; return its path.
 
     Shots begin at `starts`. ``rotation``: degrees anticlockwise by which a player turns it.
-    ``grain``: the standard deviation of noise, of which real films have some.
+    ``grain``: the standard deviation of noise, of which real films have some. ``still``: shots do
+    not move.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as film:
@@ -46,7 +49,9 @@ def make_film(
         audio = film.add_stream("aac", rate=48_000, layout="mono") if sound else None
         rng = np.random.default_rng(0)
         for name, seconds in shots:
-            for image in _pan(name, size, round(seconds * rate)):
+            frames = round(seconds * rate)
+            images = _pan(name, size, 1) * frames if still else _pan(name, size, frames)
+            for image in images:
                 film.mux(stream.encode(_frame(image, rng, grain)))
         film.mux(stream.encode(None))
         if audio:

@@ -144,7 +144,7 @@ class _Drawing:
         size: tuple[int, int],
     ) -> None:
         self._made, self._first, self._pictures, self._next = made, first, pictures, 0
-        self._stream = made.add_stream("libx264", rate=_CLIP_RATE, options={"preset": "superfast"})
+        self._stream = made.add_stream("libx264", rate=_CLIP_RATE, options={"preset": "veryfast"})
         self._stream.pix_fmt = "yuv420p"
         # H.264 halves the resolution of colour: sides are even.
         self._stream.width, self._stream.height = (max(2, side // 2 * 2) for side in size)

@@ -21,6 +21,7 @@ from components.films.opening import Facts, FilmError
 from components.films.sampler import Ended, Position
 from components.settings import ROOT
 
+_DECODER = "components.films.decode"
 _PATIENCE = 60.0  # seconds without a sign of life
 _TICK = 0.2  # seconds until a stop is seen
 _PIPE = 2**20  # bytes: some frames ahead of the encoder
@@ -47,7 +48,7 @@ def read_film(path: Path, after: float | None, stop: threading.Event) -> Iterato
     """
     begin = [] if after is None else [f"{after:.3f}"]
     with subprocess.Popen(
-        [sys.executable, "-m", "components.films.decode", str(path.absolute()), *begin],
+        [sys.executable, "-m", _DECODER, str(path.absolute()), *begin],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
