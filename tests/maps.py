@@ -17,6 +17,7 @@ from components.projection.stored import (
     CollectionMap,
     Kept,
     digests,
+    ids_of,
     maker_of,
     write_kept,
 )
@@ -30,10 +31,9 @@ def known_map(collection: FolderCollection) -> CollectionMap:
     """Return a map with the images in a line from left to right, the last one farthest away."""
     rows = np.arange(len(collection))
     cluster = np.where(rows < FIRST, 0, np.where(rows < 2 * FIRST, 1, -1)).astype(np.int32)
-    ids = tuple(map(str, collection.table["id"].to_pylist()))
     return CollectionMap(
         key=collection.key,
-        ids=ids,
+        ids=ids_of(collection),
         xy=np.stack([rows / len(rows) * 2 - 1, np.zeros(len(rows))], axis=1).astype(np.float32),
         cluster=cluster,
         clusters=(Cluster("cat", FIRST), Cluster("", FIRST)),

@@ -32,8 +32,6 @@ from components.rate import Rate
 from components.scores import Floats
 from components.words import and_more, count, duration
 
-# A check finds the copies of a captioned dataset; a film may show the same again.
-_KEEP_COPIES = ("captions", "videos")
 Stage = Literal["Reading the source", "Encoding", "Indexing"]
 
 # Texts to measure an index's recall with: their vectors are distributed like those of queries.
@@ -117,7 +115,8 @@ def build(  # noqa: PLR0913 - two of them replace what is usual
         run = _Run(writer, on_progress, stop)
         run.encode(run.new(images, limit), engine or Here(encoder))
         on_progress(replace(run.progress, stage="Indexing"))
-        counts = writer.settle(keep_copies=job.source.kind in _KEEP_COPIES)
+        # A check finds the copies of a captioned dataset; a film may show the same again.
+        counts = writer.settle(keep_copies=job.source.kind == "captions" or job.source.has_films)
         manifest = writer.publish(partial(_queries, encoder), not stop.is_set())
     return BuildReport(manifest, **asdict(counts), damaged=writer.damaged)
 
@@ -140,9 +139,8 @@ def summary(report: BuildReport) -> str:
     stopped = "" if manifest.complete else " The build was stopped. Run it again to resume."
     names = and_more(report.damaged, 3)
     damaged = f" Damaged files, whose images were encoded again: {names}." if names else ""
-    noun = "frame" if manifest.source.kind == "videos" else "image"
     return (
-        f"{manifest.name}: {count(manifest.rows, noun)} ({report.added:,} new,"
+        f"{manifest.name}: {count(manifest.rows, manifest.source.noun)} ({report.added:,} new,"
         f" {report.dropped:,} dropped, {report.skipped:,} skipped).{damaged}{stopped}"
     )
 
@@ -158,7 +156,7 @@ def open_source(spec: SourceSpec, stop: threading.Event, films: Path) -> ImageSo
 
     ``films`` is the folder where it keeps what is known of films.
     """
-    if spec.kind == "videos":
+    if spec.has_films:
         return Films(spec.location, films, stop)
     if spec.kind == "folder":
         return Folder(spec.location)

@@ -12,7 +12,7 @@ import numpy as np
 from components.collection.collection import MAX_RESULTS, Collection, Found
 from components.collection.filters import Filters
 from components.collection.records import Record
-from components.films.moment import film_of, moments
+from components.films.moment import is_of, moments
 from components.scores import Floats
 
 WITHIN = 10.0  # seconds: frames of a film this near to each other are one moment
@@ -127,13 +127,8 @@ def frames_of(collection: Collection, vector: Floats, film: str, length: object)
         found = collection.find(vector, _MOST_FRAMES, each)
         cosines |= zip(found.ids, map(float, found.cosines), strict=True)
     # The filter takes no notice of case: another film's name may differ by that alone.
-    ids = [id_ for id_ in sorted(cosines, key=lambda id_: -cosines[id_]) if _is_of(id_, film)]
+    ids = [id_ for id_ in sorted(cosines, key=lambda id_: -cosines[id_]) if is_of(id_, film)]
     return Found(tuple(ids), np.array([cosines[id_] for id_ in ids], dtype=np.float32))
-
-
-def _is_of(id_: str, film: str) -> bool:
-    moment = film_of(id_)
-    return moment is not None and moment[0] == film
 
 
 def near_duplicates(vectors: Floats, threshold: float) -> list[list[int]]:

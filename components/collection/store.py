@@ -86,11 +86,11 @@ class FolderCollection:
 
     def find(self, vector: Floats, top: int, filters: Filters = ALL, least: float = -1.0) -> Found:
         """Return the images nearest to a unit ``vector``: see `Collection`."""
-        rows, cosines = self.index.search(vector, top, self._allowed(filters))
+        rows, cosines = self.index.search(vector, top, self.allowed(filters))
         near = cosines >= least
         return Found(tuple(self.ids(rows[near])), cosines[near])
 
-    def _allowed(self, filters: Filters) -> Allowed | None:
+    def allowed(self, filters: Filters) -> Allowed | None:
         """Return (rows,) which rows pass; the last answer is kept, as a page asks several times."""
         key = tuple((column, tuple(values)) for column, values in filters.items())
         kept = self._masks.get(key)
@@ -174,7 +174,7 @@ class FolderCollection:
 
     def count(self, filters: Filters = ALL) -> int:
         """Return how many images pass."""
-        allowed = self._allowed(filters)
+        allowed = self.allowed(filters)
         return len(self) if allowed is None else int(allowed.sum())
 
     def browse(self, seed: int, filters: Filters = ALL) -> list[str]:
@@ -192,7 +192,7 @@ class FolderCollection:
         return self.matrix.rows(rows) @ vector
 
     def _passing(self, filters: Filters) -> Rows:
-        allowed = self._allowed(filters)
+        allowed = self.allowed(filters)
         if allowed is None:
             return np.arange(len(self), dtype=np.int64)
         return np.flatnonzero(allowed).astype(np.int64)

@@ -123,7 +123,7 @@ def _under_way(
 
 
 def _clean(folder: Path, keep: Collection[str]) -> None:
-    """Delete what no state needs. `CHECK`, `FILMS` and `MAP` stay, which are worth their time."""
+    """Delete what no state needs. `CHECK`, `FILMS` and `MAP` stay: they took time to make."""
     needed = {*keep, *files_of_publication(folder), "lock", CHECK, FILMS, MAP}
     for file in folder.iterdir():
         if file.name not in needed:

@@ -73,7 +73,7 @@ def search(
     NAME is a collection. --edl and --chapters are for films.
     """
     collection, chosen = open_collection(name), _filters(filters or ())
-    films = collection.manifest.source.kind == "videos"
+    films = collection.manifest.source.has_films
     if (edl or chapters) and not films:
         raise CaptionLensError(f"{name} has no films: --edl and --chapters write moments of films.")
     encoder = load_encoder(collection.manifest.model)

@@ -46,17 +46,13 @@ def _decode(path: Path, after: float | None, out: IO[bytes]) -> None:
                 _tell(out, step)
     except FilmError as error:
         _tell(out, Ended(str(error).removeprefix(f"{path.name} ")))
-    except MemoryError:
-        _tell(out, Ended("needs more memory than is available."))
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except (av.error.FFmpegError, MemoryError, OSError, ValueError) as error:
         _tell(out, Ended(_reason(error)))
 
 
 def _reason(error: Exception) -> str:
     """Return what is wrong with a file that FFmpeg refuses."""
-    import av
-
-    if isinstance(error, MemoryError | av.error.MemoryError):
+    if isinstance(error, MemoryError):  # FFmpeg's is one too
         return "needs more memory than is available."
     if isinstance(error, PermissionError | FileNotFoundError):
         return f"cannot be read: {os.strerror(error.errno or 0)}."

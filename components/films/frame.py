@@ -48,7 +48,7 @@ def _made(action: str, path: Path, seconds: float, length: float) -> bytes:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=wait, check=False)
     except subprocess.TimeoutExpired as error:
         raise FilmError(
-            f"{path.name} takes too long to decode at {clock(seconds)}. Play it in a film player."
+            f"{path.name} takes too long to decode at {clock(seconds)}. Open it in a video player."
         ) from error
     if done.returncode or not done.stdout:
         raise FilmError(

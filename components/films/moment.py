@@ -21,6 +21,12 @@ def film_of(id_: str) -> tuple[str, float] | None:
     return (parts[1], float(parts[2])) if parts else None
 
 
+def is_of(id_: str, film: str) -> bool:
+    """Return whether an id is that of a frame of a film."""
+    moment = film_of(id_)
+    return moment is not None and moment[0] == film
+
+
 def clock(seconds: float) -> str:
     """Return a time as "1:02:03", whole seconds that have passed."""
     minutes, rest = divmod(int(seconds), 60)

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from av import VideoStream
     from av.container import InputContainer
 
-SUFFIXES = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg")
+# Suffixes of films, and what a browser is told they are. QuickTime is the same container as MP4,
+# which browsers know by that name alone.
+MEDIA_TYPES = {
+    "mp4": "video/mp4",
+    "m4v": "video/mp4",
+    "mov": "video/mp4",
+    "mkv": "video/x-matroska",
+    "webm": "video/webm",
+    "avi": "video/x-msvideo",
+    "mpg": "video/mpeg",
+    "mpeg": "video/mpeg",
+}
 _MEMORY = 4_000_000_000  # bytes of addresses: enough for 8K in ten bits, with two threads
 # A renamed playlist would have FFmpeg open other files, and servers.
 _OPTIONS = {"format_whitelist": "mov,matroska,webm,avi,mpeg", "protocol_whitelist": "file"}

@@ -68,7 +68,9 @@ def _parts(name: str, pipe: "_Pipe") -> Iterator[Part]:
             if isinstance(part, Ended):
                 return
     except TimeoutError as error:
-        raise FilmError(f"{name} kept its decoder busy for {_PATIENCE:.0f} s.") from error
+        raise FilmError(
+            f"{name} cannot be decoded: its decoder did not respond for {_PATIENCE:.0f} s."
+        ) from error
     except (ValueError, KeyError, TypeError) as error:  # it wrote something else
         raise FilmError(f"{name} cannot be decoded: its decoder failed.") from error
     if not pipe.stopped:

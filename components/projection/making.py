@@ -57,7 +57,9 @@ def make_map(
     """
     name = collection.manifest.name
     if len(collection) > MOST:
-        raise MapTooLarge(f"{name} has more than {MOST:,} images, too many for its map.")
+        raise MapTooLarge(
+            f"{name} has more than {MOST:,} images, too many for a map. Use the grid."
+        )
 
     def checked(share: float, of: str) -> None:
         if stop and stop.is_set():

@@ -24,7 +24,7 @@ from components.encoder import Skipped
 from components.errors import CaptionLensError
 from components.files import write_bytes
 from components.films.moment import clock, frame_id
-from components.films.opening import SUFFIXES, Facts, FilmError
+from components.films.opening import MEDIA_TYPES, Facts, FilmError
 from components.films.reading import Frame, read_film
 from components.films.sampler import VERSION, Ended
 from components.images import ImageError, Source, source_of, walk_images
@@ -129,7 +129,7 @@ class Films:
         folder = Path(self.location).expanduser()
         if not folder.is_dir():
             raise CaptionLensError(f"{folder.name or folder} is not a folder.")
-        found = walk_images(folder, SUFFIXES)
+        found = walk_images(folder, MEDIA_TYPES)
         return [_film(folder, each) for each in found]
 
     def _rest(

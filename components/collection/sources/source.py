@@ -42,6 +42,16 @@ class SourceSpec:
     images: str = ""  # the folder that the paths of a table or dataset are relative to
     limit: int = 0  # maximum number of images; 0: all
 
+    @property
+    def has_films(self) -> bool:
+        """Whether its images are frames of films."""
+        return self.kind == "videos"
+
+    @property
+    def noun(self) -> str:
+        """What one of its images is called."""
+        return "frame" if self.has_films else "image"
+
 
 def digest_of(metadata: Mapping[str, Value]) -> str:
     """Return a mark that differs where metadata do: part of an item's signature."""

@@ -222,8 +222,7 @@ def _offer_and_stop(encoder: Encoder, manifest: Manifest, sentence: str) -> NoRe
 def describe(manifest: Manifest) -> str:
     """Return a collection's size, model and date in one line."""
     state = "" if manifest.complete else ", incomplete"
-    noun = "frame" if manifest.source.kind == "videos" else "image"
     return (
-        f"{count(manifest.rows, noun)} · indexed with {plain(manifest.model)}"
+        f"{count(manifest.rows, manifest.source.noun)} · indexed with {plain(manifest.model)}"
         f" ({manifest.precision}) · {manifest.updated[:10]}{state}"
     )

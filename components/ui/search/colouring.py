@@ -1,6 +1,7 @@
 """What the points of a map are coloured by: a query, clusters, near-duplicates, metadata."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -8,10 +9,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from components.collection.filters import is_list, is_number
-from components.collection.query import Query
 from components.collection.store import FolderCollection
 from components.encoder import Encoder
 from components.projection.stored import CollectionMap
+from components.scores import Floats
 from components.ui.map import Colouring, Label, Parts, Scale
 from components.ui.vectors import bank
 from components.words import count
@@ -21,6 +22,14 @@ _VALUES = 24  # of a column: twelve colours in two shapes
 _SAMPLE = 1000  # images that the ends of a scale are taken from
 _BEST = 99.9  # percentile of everyday captions where the colours of a query end
 _NOT_YET = "They appear once the map is computed."
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """The cosines (n,) of all images with a query, and whether that is of words alone."""
+
+    cosines: Floats
+    is_text: bool
 
 
 def choices(collection: FolderCollection) -> dict[str, str]:
@@ -33,7 +42,7 @@ def colouring(
     encoder: Encoder,
     collection: FolderCollection,
     found: CollectionMap,
-    query: Query | None,
+    near: Nearness | None,
     choice: str,
 ) -> Colouring:
     """Return the colours of a map by one of `choices`."""
@@ -44,24 +53,23 @@ def colouring(
         return _twins(found)
     if choice == OUTLIERS:
         return _outliers(found)
-    if choice == CLUSTERS or query is None:
+    if choice == CLUSTERS or near is None:
         return clusters(found)
-    return _likeness(encoder, collection, query)
+    return _likeness(encoder, collection, near)
 
 
 def _unless(found: CollectionMap, note: str = "") -> str:
     return note if found.exact else _NOT_YET
 
 
-def _likeness(encoder: Encoder, collection: FolderCollection, query: Query) -> Scale:
-    cosines = collection.matrix.cosines(query.vector)
-    low, high = _scale(collection.key, encoder.key, query.is_text, collection, encoder)
+def _likeness(encoder: Encoder, collection: FolderCollection, near: Nearness) -> Scale:
+    low, high = _scale(collection.key, encoder.key, near.is_text, collection, encoder)
     note = (
         "Fixed: from the median cosine of 1,000 everyday captions to their highest 0.1%."
-        if query.is_text
+        if near.is_text
         else "Fixed: from the median cosine of two images to that of an image with itself."
     )
-    return Scale("Cosine with the query", cosines, low, high, note)
+    return Scale("Cosine with the query", near.cosines, low, high, note)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -15,7 +15,8 @@ from components.collection.records import Record
 from components.collection.search import WITHIN, SearchResult, hits
 from components.errors import CaptionLensError
 from components.films.frame import clip, frame_at
-from components.films.moment import clock, film_of, moments
+from components.films.moment import clock, film_of, is_of, moments
+from components.films.opening import MEDIA_TYPES
 from components.images import Source, source_of
 from components.newest import keep
 from components.output.export import to_zip
@@ -50,17 +51,6 @@ _HELP = {
     "EDL": "The moments after each other, best first, for editing programs (CMX 3600)",
     "Chapters": "The moments of each film, for ffmpeg, which puts them into MP4 and Matroska files",
 }
-# QuickTime is the same container as MP4, which browsers know by that name alone.
-_MEDIA_TYPES = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/mp4",
-    ".webm": "video/webm",
-    ".mkv": "video/x-matroska",
-    ".avi": "video/x-msvideo",
-    ".mpg": "video/mpeg",
-    ".mpeg": "video/mpeg",
-}
 
 
 class FilmMissing(CaptionLensError):  # noqa: N818 - a state, not a failure
@@ -69,7 +59,7 @@ class FilmMissing(CaptionLensError):  # noqa: N818 - a state, not a failure
 
 def nouns(collection: Collection) -> tuple[str, str]:
     """Return what a collection's images and its results are called."""
-    return ("frame", "moment") if has_films(collection) else ("image", "result")
+    return collection.manifest.source.noun, "moment" if has_films(collection) else "result"
 
 
 def choose_within(collection: Collection) -> float:
@@ -124,7 +114,7 @@ def _seconds(written: str) -> str:
 
 def has_films(collection: Collection) -> bool:
     """Return whether a collection's images are frames of films."""
-    return collection.manifest.source.kind == "videos"
+    return collection.manifest.source.has_films
 
 
 def moment_of(collection: Collection, id_: object) -> tuple[str, float] | None:
@@ -176,7 +166,7 @@ def _playable(path: Path, name: str, seconds: float) -> tuple[Film, str]:
 
     Raises CaptionLensError where it is neither.
     """
-    address = media.of_file(_there(path, name), _MEDIA_TYPES[path.suffix.lower()])
+    address = media.of_file(_there(path, name), MEDIA_TYPES[_suffix(path)])
     if address not in _unplayable():
         return _film(address, seconds), ""
     folder = _clip(path, path.stat().st_mtime_ns, seconds)
@@ -194,7 +184,7 @@ def _there(path: Path, name: str) -> Path:
     """
     try:
         place = path.resolve(strict=True)
-        there = place.is_file() and {place.suffix.lower(), path.suffix.lower()} <= set(_MEDIA_TYPES)
+        there = place.is_file() and {_suffix(place), _suffix(path)} <= MEDIA_TYPES.keys()
     except (OSError, ValueError, RuntimeError):  # a null byte, a circular link
         there = False
     if not there:
@@ -202,6 +192,10 @@ def _there(path: Path, name: str) -> Path:
             f"{name} is not where it was indexed. Put it back there, or update the collection."
         )
     return place
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")
 
 
 def _unplayable() -> dict[str, bool]:
@@ -273,7 +267,7 @@ def strip(found: Found | None, collection: Collection, film: str) -> Found:
     if found is not None:
         best = [group[0] for group in moments(found.ids, found.cosines, WITHIN)[:BEST]]
         return Found(tuple(found.ids[row] for row in best), found.cosines[best])
-    ids = [id_ for id_ in collection.browse(0, {"film": [film]}) if (film_of(id_) or "")[0] == film]
+    ids = [id_ for id_ in collection.browse(0, {"film": [film]}) if is_of(id_, film)]
     ids.sort(key=lambda id_: film_of(id_) or ("", 0.0))
     return Found(tuple(ids[:: -(-len(ids) // BEST)]), np.zeros(0, dtype=np.float32))
 

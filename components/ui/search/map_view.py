@@ -9,7 +9,6 @@ import numpy as np
 import streamlit as st
 
 from components.collection.collection import Collection
-from components.collection.filters import mask
 from components.collection.search import SearchResult
 from components.collection.store import FolderCollection, published
 from components.encoder import Encoder
@@ -28,6 +27,7 @@ from components.ui.map import (
 )
 from components.ui.search import colouring, map_selection, maps, results
 from components.ui.search.collection_picker import open_or_explain
+from components.ui.search.colouring import Nearness
 from components.ui.search.controls import Asked, SearchView
 from components.ui.search.map_selection import MAP, NO_PART, MapSelection, Mask
 from components.ui.search.photo import alt, credit, open_photo
@@ -46,7 +46,10 @@ def show(
     Returns these, and the ids of those on the page.
     """
     query, found = asked.query, maps.map_of(collection)
-    cosines = None if query is None else collection.matrix.cosines(query.vector)
+    near = None
+    if query is not None:
+        near = Nearness(collection.matrix.cosines(query.vector), query.is_text)
+    cosines = near.cosines if near else None
     passing = _passing(collection, asked, cosines)
     left, right = st.columns([3, 2], gap="medium")
     with left, st.container(key="search-map"):
@@ -54,7 +57,7 @@ def show(
         with st.container(horizontal=True, vertical_alignment="center"):
             choice = _choose(collection)
             table = st.popover("Table", icon=":material/table:", key="map_table")
-        colours = colouring.colouring(encoder, collection, found, query, choice)
+        colours = colouring.colouring(encoder, collection, found, near, choice)
         chosen = map_selection.selected(found, colours)
         with table:
             _table(found, colours)
@@ -92,7 +95,7 @@ def selects(view: SearchView) -> bool:
 
 def _passing(collection: FolderCollection, asked: Asked, cosines: Floats | None) -> Mask | None:
     """Return (n,) which images pass the filters and the minimum, None where all do."""
-    passing = mask(collection.table, asked.filters)
+    passing = collection.allowed(asked.filters)
     if cosines is None or asked.minimum <= -1:
         return passing
     near: Mask = cosines >= asked.minimum

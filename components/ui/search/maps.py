@@ -70,7 +70,7 @@ def show(collection: FolderCollection, encoder: Encoder, found: CollectionMap) -
     if found.exact:
         return
     if not _permitted(name):
-        st.caption("A first sketch of the map. An editor who opens it has it computed.")
+        st.caption("A first sketch of the map. The map is computed when an editor opens it.")
         return
     task = running().get(name)
     if task is None or task.subject != collection.key:
