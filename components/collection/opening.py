@@ -3,8 +3,11 @@
 from contextlib import suppress
 
 from components.collection.collection import Collection
-from components.collection.manifest import CollectionError, Manifest, folder_of
+from components.collection.manifest import PUBLISHED, CollectionError, Manifest, folder_of
+from components.collection.milvus.address import NotThere, connect
 from components.collection.milvus.publication import NOTED, Publication, read_publication
+from components.collection.milvus.reader import FolderThumbnails, Thumbnails, open_published
+from components.collection.shared import forget, shared_publication
 from components.collection.store import open_folder
 from components.collection.store import remove as remove_folder
 from components.settings import Settings
@@ -13,15 +16,21 @@ from components.settings import Settings
 def open_collection(name: str) -> Collection:
     """Return a collection as last published: on the Milvus server that is set, or in its folder.
 
-    One that was never published to a server is searched in its folder. Raises CollectionError.
+    One that was never published to a server is searched in its folder, or in the shared place.
+    Raises CollectionError.
     """
-    publication = _publication(name)
-    if publication is None:
+    found = _found(name)
+    if found is None:
         return open_folder(name)
-    from components.collection.milvus.address import connect
-    from components.collection.milvus.reader import open_published
-
-    return open_published(folder_of(name), publication, connect(Settings().milvus))
+    server = connect(Settings().milvus)
+    try:
+        return open_published(*found, server)
+    except NotThere:
+        forget()
+        again = _found(name)
+        if again is None or again[0] == found[0]:
+            raise
+        return open_published(*again, server)  # published in between
 
 
 def searched(manifest: Manifest) -> Manifest:
@@ -41,7 +50,6 @@ def remove(name: str) -> int:
     Raises CollectionError; where the server cannot be reached, nothing is removed.
     """
     if Settings().milvus and (folder_of(name) / NOTED).exists():
-        from components.collection.milvus.address import connect
         from components.collection.milvus.publish import withdraw
 
         withdraw(name, connect(Settings().milvus))
@@ -54,4 +62,19 @@ def is_on_server(name: str) -> bool:
 
 
 def _publication(name: str) -> Publication | None:
-    return read_publication(folder_of(name)) if Settings().milvus else None
+    found = _found(name)
+    return found[0] if found else None
+
+
+def _found(name: str) -> tuple[Publication, Thumbnails] | None:
+    """Return the state on the Milvus server that is set, and where its thumbnails are.
+
+    One that was published from here, then one that is shared: as a collection in a folder here
+    comes before a shared one of its name.
+    """
+    if not Settings().milvus:
+        return None
+    folder = folder_of(name)
+    if publication := read_publication(folder):
+        return publication, FolderThumbnails(folder)
+    return None if (folder / PUBLISHED).exists() else shared_publication(name)

@@ -33,7 +33,7 @@ from components.collection.manifest import (
     read_manifest,
     write_manifest,
 )
-from components.collection.milvus.publication import files_of_publication
+from components.collection.milvus.publication import SHARED, files_of_publication
 from components.collection.records import read_table
 from components.collection.sources.source import Item, SourceSpec
 from components.collection.store import locked, on_disk, save_index
@@ -124,7 +124,7 @@ def _under_way(
 
 def _clean(folder: Path, keep: Collection[str]) -> None:
     """Delete what no state needs. `CHECK`, `FILMS` and `MAP` stay: they took time to make."""
-    needed = {*keep, *files_of_publication(folder), "lock", CHECK, FILMS, MAP}
+    needed = {*keep, *files_of_publication(folder), SHARED, "lock", CHECK, FILMS, MAP}
     for file in folder.iterdir():
         if file.name not in needed:
             file.unlink(missing_ok=True)

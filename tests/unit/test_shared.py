@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fsspec  # type: ignore[import-untyped] # has no types
 import numpy as np
@@ -23,9 +24,20 @@ from components.collection.manifest import (
     folder_of,
     write_manifest,
 )
+from components.collection.milvus.publication import (
+    SHARED,
+    Column,
+    Publication,
+    alias_of,
+    kept_states,
+    sharing,
+    write_publication,
+)
+from components.collection.milvus.rows import columns_of
 from components.collection.shared import cache as local
-from components.collection.shared import publish, reading
+from components.collection.shared import forget, publish, reading, shared_publication
 from components.collection.shared.place import Place, open_place, shown_address
+from components.collection.shared.thumbnails import SharedThumbnails
 from components.collection.sources.source import SourceSpec
 from components.collection.store import (
     FolderCollection,
@@ -60,7 +72,7 @@ def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """Return the address of an empty place."""
-    monkeypatch.setattr(reading, "_LISTED", 1e-6)  # every listing is a new one
+    monkeypatch.setattr(reading, "LISTED", 1e-6)  # every listing is a new one
     if request.param == "folder":
         (tmp_path / "place").mkdir()
         yield str(tmp_path / "place")
@@ -217,7 +229,7 @@ def test_the_state_before_stays_readable_and_the_one_before_it_goes(
 def replace_memory(collection: FolderCollection) -> FolderCollection:
     """Return an opened collection that has read no thumbnail yet."""
     assert isinstance(collection, reading.SharedCollection)
-    collection._read_before.clear()
+    collection.thumbnails._blocks.clear()
     return collection
 
 
@@ -436,7 +448,8 @@ def test_a_place_that_is_gone_is_a_sentence_at_once(
         reader.patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         reading._place.cache_clear()
         fsspec.get_filesystem_class("s3").clear_instance_cache()
-        opened = replace(opened, place=open_place(place))  # type: ignore[call-arg]
+        there = SharedThumbnails("mine", open_place(place))
+        opened = replace(opened, thumbnails=there)  # type: ignore[call-arg]
     else:
         shutil.rmtree(place)
     started = time.monotonic()
@@ -512,14 +525,119 @@ def test_a_stopped_publication_shows_what_was_there_before(
     assert "Published mine, 11 images" in publish("mine", place)
 
 
-def test_the_facts_of_a_publication_in_milvus_travel_with_it(images: Path, place: str) -> None:
-    built(images)
-    (folder_of("mine") / "milvus.json").write_bytes(b"{}")
+def noted(manifest: Manifest, state: int = 1) -> Publication:
+    """Note that a state was published to a Milvus server."""
+    folder = open_folder(manifest.name)
+    columns = columns_of(folder.table, folder.columns)
+    place = f"{alias_of(manifest.name)}_g{state}"
+    publication = Publication(place, columns, tuple(folder.facets()), manifest)
+    write_publication(folder_of(manifest.name), publication)
+    return publication
+
+
+def test_the_note_of_a_publication_in_milvus_travels_with_it(
+    images: Path, place: str, reader: Reader
+) -> None:
+    publication = noted(built(images))
     publish("mine", place)
     assert "milvus.json" in objects(place)
+    reader.on()
+    found = shared_publication("mine")
+    assert found and found[0] == publication
+    assert shared_publication("other") is None
+    reader.off()
     (folder_of("mine") / "milvus.json").unlink()
     publish("mine", place)
     assert "milvus.json" not in objects(place)
+    reader.on()
+    forget()
+    assert shared_publication("mine") is None
+
+
+def test_thumbnails_of_an_older_state_in_milvus_are_in_the_shared_place(
+    images: Path, place: str, reader: Reader
+) -> None:
+    """The folder may have gone on: readers of the server see the state that it has."""
+    first = built(images)
+    publication = noted(first)
+    expected = {row: open_folder("mine").thumbnail_at(row) for row in range(12)}
+    (images / "00.png").unlink()
+    second = built(images)
+    assert {each.thumbnails for each in first.shards}.isdisjoint(second.files)
+    publish("mine", place)
+    thumbnails = {f"files/{shard.thumbnails.sha256}" for shard in first.shards}
+    notes = {"manifest.json", "milvus.json"}
+    assert objects(place) == {*notes, *thumbnails, *needed(second)}
+    reader.on()
+    found = shared_publication("mine")
+    assert found and found[0] == publication
+    [shard], start = first.shards, 0
+    for row, jpeg in expected.items():
+        assert found[1].read(shard.thumbnails, start, len(jpeg)) == jpeg, row
+        start += len(jpeg)
+    assert open_folder("mine").manifest == second  # without a server
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        b"",
+        b"{}",
+        {"place": "captionlens_other_0123456789abcdef_g1"},
+        {"columns": (Column("year", "number", "c0) or (c1"),)},
+        {"manifest": {"name": "other"}},
+        {"manifest": {"digest": "../../escaped"}},
+    ],
+)
+def test_a_note_of_a_shared_place_is_not_trusted(
+    images: Path, tmp_path: Path, reader: Reader, place: str, spoiled: Any
+) -> None:
+    manifest = built(images)
+    publication = noted(manifest)
+    publish("mine", place)
+    if isinstance(spoiled, bytes):
+        text = spoiled
+    else:
+        if name := spoiled.get("manifest", {}).get("name"):
+            spoiled = {"manifest": replace(manifest, name=name)}
+        elif digest := spoiled.get("manifest", {}).get("digest"):
+            [shard] = manifest.shards
+            shard = replace(shard, thumbnails=replace(shard.thumbnails, sha256=digest))
+            spoiled = {"manifest": replace(manifest, shards=(shard,))}
+        write_publication(tmp_path, replace(publication, **spoiled))
+        text = (tmp_path / "milvus.json").read_bytes()
+    system, root = fsspec.core.url_to_fs(place, use_listings_cache=False)
+    system.pipe_file(f"{root}/mine/milvus.json", text)
+    reader.on()
+    forget()
+    with pytest.raises(CollectionError, match=r"mine has a damaged milvus\.json"):
+        shared_publication("mine")
+
+
+def test_states_on_a_server_that_readers_of_shared_places_search_are_known(
+    images: Path, tmp_path: Path
+) -> None:
+    manifest, folder = built(images), folder_of("mine")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    publish("mine", str(tmp_path / "a"))
+    noted(manifest, 1)
+    publish("mine", str(tmp_path / "a"))
+    first = f"{alias_of('mine')}_g1"
+    assert [*kept_states(folder).values()] == [[first]]
+    publish("mine", str(tmp_path / "b"))
+    publication = noted(manifest, 2)
+    with pytest.raises(KeyboardInterrupt), sharing(folder, str(tmp_path / "a"), publication):
+        assert [first, publication.place] in kept_states(folder).values()
+        raise KeyboardInterrupt  # killed: either may be what readers see
+    assert [first, publication.place] in kept_states(folder).values()
+    publish("mine", str(tmp_path / "a"))
+    assert sorted(kept_states(folder).values()) == [[first], [publication.place]]
+    (images / "00.png").unlink()
+    built(images)
+    assert len(kept_states(folder)) == 2  # an update keeps them
+    (folder / SHARED).write_bytes(b"[]")
+    assert kept_states(folder) == {}
 
 
 @pytest.mark.parametrize("kind", ["publish", "open"])

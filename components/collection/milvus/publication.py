@@ -1,8 +1,14 @@
-"""What is noted beside a collection's manifest of its state on a Milvus server: `milvus.json`."""
+"""What is noted beside a collection's manifest of its state on a Milvus server: `milvus.json`.
+
+A shared place has a copy of it, whose readers search the state that it names. Until a later one is
+published there too, that state stays on the server: `shared.json` here says which it is.
+"""
 
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +24,7 @@ from components.collection.manifest import (
 from components.files import write_bytes
 
 NOTED = "milvus.json"
+SHARED = "shared.json"  # by shared place, the states on the server that its readers search
 _FORMAT = 1
 Kind = Literal["number", "text", "list", "folder"]
 
@@ -80,13 +87,18 @@ def read_publication(folder: Path) -> Publication | None:
 @lru_cache(maxsize=64)
 def _read(folder: Path, _file: int, _changed: int) -> Publication:
     """Return the publication in a file that was not replaced since: a page asks on every run."""
-    data = json.loads((folder / NOTED).read_text(encoding="utf-8"))
+    return parse_publication((folder / NOTED).read_bytes())
+
+
+def parse_publication(text: bytes) -> Publication:
+    """Return the publication of a note's JSON.
+
+    Raises ValueError, KeyError, TypeError or AttributeError where it is damaged, or of another
+    version.
+    """
+    data: dict[str, Any] = json.loads(text.decode())
     if data.pop("sha256") != sealed(data) or data["format"] != _FORMAT:
         raise ValueError("not the text that was written")
-    return _publication(data)
-
-
-def _publication(data: dict[str, Any]) -> Publication:
     return Publication(
         place=data["place"],
         columns=tuple(Column(**column) for column in data["columns"]),
@@ -116,3 +128,30 @@ def files_of_publication(folder: Path) -> frozenset[str]:
         return frozenset()
     shards = publication.manifest.shards
     return frozenset({NOTED, *(shard.thumbnails.name for shard in shards)})
+
+
+def kept_states(folder: Path) -> dict[str, list[str]]:
+    """Return the states on the server that readers of shared places search, by place's digest."""
+    try:
+        places = json.loads((folder / SHARED).read_text(encoding="utf-8"))
+        return {str(place): [*map(str, states)] for place, states in places.items()}
+    except (FileNotFoundError, ValueError, AttributeError, TypeError):
+        return {}  # where it is damaged, readers are asked to have it published again
+
+
+@contextmanager
+def sharing(folder: Path, shared_place: str, publication: Publication | None) -> Iterator[None]:
+    """Note which state readers of a shared place will search, while its note is replaced there.
+
+    Until that is done they may search the one before: both stay on the server.
+    """
+    digest = hashlib.sha256(shared_place.encode()).hexdigest()  # an address may be a secret
+    places, states = kept_states(folder), [publication.place] if publication else []
+    _keep(folder, {**places, digest: [*places.get(digest, []), *states]})
+    yield
+    _keep(folder, {**places, digest: states})
+
+
+def _keep(folder: Path, places: dict[str, list[str]]) -> None:
+    if places != kept_states(folder):
+        write_bytes(folder / SHARED, json.dumps(places, indent=1).encode())

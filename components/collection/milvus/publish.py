@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from components.collection.manifest import CollectionError, folder_of, read_manifest
@@ -15,6 +16,7 @@ from components.collection.milvus.publication import (
     DamagedNote,
     Publication,
     alias_of,
+    kept_states,
     read_publication,
     write_publication,
 )
@@ -52,10 +54,14 @@ class PublishProgress:
 
 @dataclass(frozen=True)
 class Published:
-    """What was published: ``cut`` images have too much metadata, and lost their longest texts."""
+    """What was published: ``cut`` images have too much metadata, and lost their longest texts.
+
+    Readers of a shared place search an earlier state where it ``is_behind``.
+    """
 
     publication: Publication
     cut: int
+    is_behind: bool
 
     def __str__(self) -> str:
         manifest = self.publication.manifest
@@ -65,7 +71,12 @@ class Published:
             if self.cut
             else ""
         )
-        return f"Published {manifest.name}: {count(manifest.rows, 'image')}.{cut}"
+        behind = (
+            " Readers of the shared place search the earlier state until it is published there too."
+            if self.is_behind
+            else ""
+        )
+        return f"Published {manifest.name}: {count(manifest.rows, 'image')}.{cut}{behind}"
 
 
 def publish(
@@ -95,6 +106,24 @@ def withdraw(name: str, server: Server) -> None:
             _drop(server, place)
 
 
+def sweep(name: str, server: Server, after: float = 0.0) -> None:
+    """Remove the states that no reader needs, ``after`` so many seconds.
+
+    The caller holds the collection's lock. Raises CollectionError.
+    """
+    folder = folder_of(name)
+    publication, alias = read_publication(folder), alias_of(name)
+    if publication is None:
+        return
+    kept = {publication.place, *chain.from_iterable(kept_states(folder).values())}
+    every = server.call("list_collections", timeout=_CALL)
+    old = [place for place in every if _number(place, alias) and place not in kept]
+    if old:
+        time.sleep(after)
+    for place in old:
+        _drop(server, place)
+
+
 def _drop(server: Server, place: str) -> None:
     for alias in server.call("list_aliases", place, timeout=_CALL)["aliases"]:
         server.call("drop_alias", alias, timeout=_CALL)
@@ -118,7 +147,8 @@ class _Publishing:
     def run(self) -> Published | None:
         before = self._before()
         places = self._places()
-        kept = [before.place] if before else []
+        shared = [*chain.from_iterable(kept_states(self._collection.folder).values())]
+        kept = [*shared, before.place] if before else shared
         self._drop([place for place in places if place not in kept])
         place = f"{self._alias}_g{max(map(_number, [*places, *kept]), default=0) + 1}"
         publication = self._publication(place)
@@ -134,8 +164,8 @@ class _Publishing:
         self._point(place)
         write_publication(self._collection.folder, publication)
         with suppress(CollectionError):  # the next publication removes them
-            self._drop([each for each in self._places() if each != place])
-        return Published(publication, self._cut)
+            sweep(self._collection.manifest.name, self._server)
+        return Published(publication, self._cut, bool(kept_states(self._collection.folder)))
 
     def _before(self) -> Publication | None:
         try:

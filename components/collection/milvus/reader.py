@@ -1,4 +1,4 @@
-"""A collection as readers see it on a Milvus server; its thumbnails are in the folder."""
+"""A collection as readers see it on a Milvus server; its thumbnails are in files elsewhere."""
 
 import json
 import math
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from components.collection.collection import MAX_RESULTS, Found
+from components.collection.collection import AHEAD, MAX_RESULTS, Found
 from components.collection.filters import ALL, Facet, Filters
-from components.collection.manifest import CollectionError, Manifest, has_size
+from components.collection.manifest import CollectionError, File, Manifest, has_size
 from components.collection.milvus.address import READ, Gone, NotThere, Server
 from components.collection.milvus.expression import expression, ids_expression
 from components.collection.milvus.publication import Column, Publication
@@ -36,6 +36,45 @@ _COMPARED_ROWS = 200_000  # more would take too long
 _CONSISTENCY = "Bounded"  # "Strong" costs 0.4 s, and a published state does not change
 
 
+class Thumbnails(Protocol):
+    """Where the files of thumbnails are."""
+
+    def are_there(self, files: Sequence[File]) -> bool:
+        """Return whether the files have not changed, as far as that can be told at once."""
+        ...
+
+    def ahead(self, file: File, start: int, size: int) -> None:
+        """Begin to read what will be asked for."""
+        ...
+
+    def read(self, file: File, start: int, size: int) -> bytes:
+        """Return ``size`` bytes of a file. Raises CollectionError."""
+        ...
+
+
+@dataclass(frozen=True)
+class FolderThumbnails:
+    """Thumbnails in the collection's folder on this computer."""
+
+    folder: Path
+
+    def are_there(self, files: Sequence[File]) -> bool:
+        """Return whether all files have their sizes."""
+        return all(has_size(self.folder / file.name, file.bytes) for file in files)
+
+    def ahead(self, file: File, start: int, size: int) -> None:
+        """Do nothing: a local file is fast."""
+
+    def read(self, file: File, start: int, size: int) -> bytes:
+        """Return ``size`` bytes of a file. Raises CollectionError."""
+        try:
+            with (self.folder / file.name).open("rb") as opened:
+                opened.seek(start)
+                return opened.read(size)
+        except OSError:
+            raise _not_there(self.folder.name) from None
+
+
 @dataclass(frozen=True)
 class _Stored:
     """An image's record, and where its thumbnail is."""
@@ -50,7 +89,7 @@ class _Stored:
 class MilvusCollection:
     """A `Collection` that was published to a Milvus server."""
 
-    folder: Path
+    thumbnails: Thumbnails
     publication: Publication
     server: Server
 
@@ -125,8 +164,12 @@ class MilvusCollection:
         return [ids[n] for n in best], cosines[best]
 
     def records(self, ids: Sequence[str]) -> list[Record]:
-        """Return the metadata of images, in their order, without internal columns."""
-        return [{**each.record} for each in self._stored(ids)]
+        """Return the metadata of images; those of a page have their thumbnails read meanwhile."""
+        stored = self._stored(ids)
+        if len(ids) <= AHEAD:
+            for each in stored:
+                self.thumbnails.ahead(*self._range(each))
+        return [{**each.record} for each in stored]
 
     def _stored(self, ids: Sequence[str]) -> list[_Stored]:
         known = {id_: row for id_ in ids if (row := self._recent.get(id_)) is not None}
@@ -180,17 +223,14 @@ class MilvusCollection:
 
     def thumbnail(self, id_: str) -> bytes:
         """Return the JPEG bytes of an image's thumbnail."""
-        stored = self._stored([id_])[0]
-        try:
-            with (self.folder / self._thumbnails[stored.shard]).open("rb") as file:
-                file.seek(stored.start)
-                return file.read(stored.size)
-        except OSError:
-            raise _not_there(self.manifest.name) from None
+        return self.thumbnails.read(*self._range(self._stored([id_])[0]))
+
+    def _range(self, stored: _Stored) -> tuple[File, int, int]:
+        return self._files[stored.shard], stored.start, stored.size
 
     @cached_property
-    def _thumbnails(self) -> dict[int, str]:
-        return {shard.number: shard.thumbnails.name for shard in self.manifest.shards}
+    def _files(self) -> dict[int, File]:
+        return {shard.number: shard.thumbnails for shard in self.manifest.shards}
 
     def facets(self) -> list[Facet]:
         """Return the columns that can be filtered by a choice."""
@@ -325,21 +365,24 @@ def _around(begin: float, share: float) -> str:
 
 def _not_there(name: str) -> NotThere:
     return NotThere(
-        f"{name} is not on the Milvus server as it was published. Run `index publish {name}`."
+        f"{name} is not on the Milvus server as it was published. Run `index publish {name}` where"
+        " it was built."
     )
 
 
-def open_published(folder: Path, publication: Publication, server: Server) -> MilvusCollection:
+def open_published(
+    publication: Publication, thumbnails: Thumbnails, server: Server
+) -> MilvusCollection:
     """Return a published collection.
 
-    Raises NotThere where the server, or the folder of thumbnails, is not as it was published, and
-    Gone where the server does not answer.
+    Raises NotThere where the server, or the thumbnails, are not as they were published, and Gone
+    where the server does not answer.
     """
-    collection = MilvusCollection(folder, publication, server)
+    collection = MilvusCollection(thumbnails, publication, server)
     manifest = publication.manifest
     with collection._named():
         rows = count_rows(server, publication.place, "", _CONSISTENCY, READ)
     files = [shard.thumbnails for shard in manifest.shards]
-    if rows != manifest.rows or not all(has_size(folder / f.name, f.bytes) for f in files):
+    if rows != manifest.rows or not thumbnails.are_there(files):
         raise _not_there(manifest.name)
     return collection

@@ -18,7 +18,14 @@ from components.collection.manifest import (
     parse_manifest,
     read_manifest,
 )
-from components.collection.milvus.publication import NOTED
+from components.collection.milvus.address import connect
+from components.collection.milvus.publication import (
+    NOTED,
+    Publication,
+    read_publication,
+    sharing,
+)
+from components.collection.milvus.publish import sweep
 from components.collection.shared.place import (
     FILES,
     PREVIOUS,
@@ -27,11 +34,14 @@ from components.collection.shared.place import (
     path_in,
     reaching,
 )
+from components.collection.shared.reading import LISTED
 from components.collection.store import locked, missing_sentence
 from components.files import DRAFT
+from components.settings import Settings
 from components.words import count, megabytes
 
 _AT_ONCE = 4  # uploads
+_SEEN = LISTED + 1.0  # seconds after which readers have seen a new state
 
 
 def publish(
@@ -44,7 +54,8 @@ def publish(
 
     ``place`` is an fsspec address, or a folder. Readers see the old state or the new one; after a
     kill, or ``stop``, publishing again copies what is missing. The files of the state before stay,
-    for those who have it open. Raises CollectionError.
+    for those who have it open. What was published to a Milvus server goes along: its note, and the
+    thumbnails of the state that is searched there. Raises CollectionError.
     """
     folder, target = folder_of(name), open_place(place)
     if target.folder and (target.folder / name).resolve() == folder.resolve():
@@ -65,16 +76,21 @@ def _publish(
     on_progress: Callable[[str], None],
     stop: threading.Event,
 ) -> str:
-    name = manifest.name
+    name, publication = manifest.name, read_publication(folder)
     there = target.sizes(name)
-    unique = {file.sha256: file for file in manifest.files}.values()
+    files = (*manifest.files, *_thumbnails(publication))
+    unique = {file.sha256: file for file in files}.values()
     new = [file for file in unique if there.get(path_in(file)) != file.bytes]
     on_copied = _counted(new, on_progress)
     _upload(new, partial(_copy, folder, name, target), on_copied, stop)
     if stop.is_set():
         return f"Stopped. Publish {name} again to copy the rest; readers see what was there before."
-    _switch(folder, name, target)
-    removed = _sweep(manifest, target)
+    with sharing(folder, target.shown, publication):
+        _switch(folder, name, target)
+    removed = _sweep(name, set(files), target)
+    if publication and (server := Settings().milvus):
+        with suppress(CollectionError):  # the next publication to it removes them
+            sweep(name, connect(server), after=_SEEN)
     copied = megabytes(sum(file.bytes for file in new))
     return (
         f"Published {name}, {count(manifest.rows, 'image')}, to {target.shown}:"
@@ -139,9 +155,13 @@ def _read(target: Place, *names: str) -> bytes:
         return b""
 
 
-def _sweep(manifest: Manifest, target: Place) -> int:
+def _thumbnails(publication: Publication | None) -> list[File]:
+    """Return what readers of a state on a Milvus server need of the shared place."""
+    return [shard.thumbnails for shard in publication.manifest.shards] if publication else []
+
+
+def _sweep(name: str, needed: set[File], target: Place) -> int:
     """Remove what neither the state nor the one before needs, and drafts; return how many."""
-    name, needed = manifest.name, set(manifest.files)
     before = _read(target, name, PREVIOUS)
     with suppress(Damaged):  # of another version: its readers open the new state
         needed |= set(parse_manifest(name, before).files) if before else set()

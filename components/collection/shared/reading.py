@@ -2,19 +2,17 @@
 
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cache, lru_cache, partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
 from typing import BinaryIO
 
 import pyarrow as pa
 
+from components.collection.collection import AHEAD
 from components.collection.index import FaissIndex, remake_index
 from components.collection.manifest import (
     PUBLISHED,
@@ -28,76 +26,47 @@ from components.collection.manifest import (
     is_name,
     parse_manifest,
 )
+from components.collection.milvus.publication import (
+    NOTED,
+    Publication,
+    alias_of,
+    parse_publication,
+)
 from components.collection.records import Record
 from components.collection.shared import cache as local
 from components.collection.shared.place import Place, open_place, reaching
+from components.collection.shared.thumbnails import SharedThumbnails, damaged_there, readers
 from components.collection.store import FolderCollection
 from components.collection.vectors import Vectors, open_vectors
 from components.settings import Settings
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_LISTED = 5.0  # seconds that a listing is kept: a page lists the collections on every run
-_KEPT = 4096  # thumbnails in memory: some 60 MB
-_AHEAD = 128  # images whose thumbnails are read together: a page of results and more
-_AT_ONCE = 24  # ranges
-
-
-@cache
-def _readers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="thumbnails")
+_FIELD = re.compile(r'c\d+|more\["c\d+"\]')  # of a column in an expression
+LISTED = 5.0  # seconds that a listing is kept: a page lists the collections on every run
 
 
 @dataclass(frozen=True)
 class SharedCollection(FolderCollection):
     """A `FolderCollection` over cached files; ``folder`` holds only what people decided here."""
 
-    place: Place
+    thumbnails: SharedThumbnails
     lease: BinaryIO  # held open as long as this is
-    _read_before: "OrderedDict[int, Future[bytes]]" = field(default_factory=OrderedDict)
-    _lock: Lock = field(default_factory=Lock)
 
     def records(self, ids: Sequence[str]) -> list[Record]:
         """Return the metadata of images; those of a page have their thumbnails read meanwhile."""
-        if len(ids) <= _AHEAD:
+        if len(ids) <= AHEAD:
             for row in self.rows(ids).tolist():
-                self._reading(row)
+                self.thumbnails.ahead(*self._range(row))
         return super().records(ids)
 
     def thumbnail_at(self, row: int) -> bytes:
         """Return the JPEG bytes of a row's thumbnail. Raises CollectionError."""
-        try:
-            return self._reading(row).result()
-        except CollectionError:
-            with self._lock:
-                self._read_before.pop(row, None)  # the next one asks again
-            raise
+        return self.thumbnails.read(*self._range(row))
 
-    def _reading(self, row: int) -> "Future[bytes]":
-        with self._lock:
-            future = self._read_before.get(row)
-            if future is None:
-                future = self._read_before[row] = _readers().submit(self._read, row)
-            self._read_before.move_to_end(row)
-            if len(self._read_before) > _KEPT:
-                self._read_before.popitem(last=False)
-        return future
-
-    def _read(self, row: int) -> bytes:
-        name = self.manifest.name
+    def _range(self, row: int) -> tuple[File, int, int]:
         shards, offsets, sizes = self._offsets
-        file, size = self.manifest.shards[shards[row]].thumbnails, int(sizes[row])
-        try:
-            with reaching(f"A thumbnail of {name} cannot be read from the shared place"):
-                data = self.place.read_range(name, file, int(offsets[row]), size)
-        except CollectionError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                raise CollectionError(
-                    f"{name} was published again since it was opened. Reload the page."
-                ) from error
-            raise
-        if len(data) != size:
-            raise _damaged(name, file)
-        return data
+        file = self.manifest.shards[shards[row]].thumbnails
+        return file, int(offsets[row]), int(sizes[row])
 
 
 def open_shared(name: str) -> SharedCollection | None:
@@ -154,13 +123,6 @@ def _is_sound(file: File) -> bool:
     return bool(_DIGEST.fullmatch(file.sha256)) and file.bytes >= 0
 
 
-def _damaged(name: str, file: File) -> CollectionError:
-    return CollectionError(
-        f"{name} is damaged in the shared place: files/{file.sha256} ({file.name}) is not as it was"
-        f" written. Remove that file there, and run `index publish {name}` again."
-    )
-
-
 def _opened(place: Place, manifest: Manifest) -> SharedCollection:
     index, skipped, shards = manifest.index, manifest.skipped, manifest.shards
     assert index is not None  # noqa: S101 - nothing is published without
@@ -179,7 +141,7 @@ def _opened(place: Place, manifest: Manifest) -> SharedCollection:
             (),
             tuple(pa.OSFile(str(local.path_of(shard.metadata))) for shard in shards),
             pa.OSFile(str(local.path_of(skipped))) if skipped else None,
-            place,
+            SharedThumbnails(manifest.name, place),
             lease,
         )
     except BaseException:
@@ -197,7 +159,7 @@ def _download(place: Place, name: str, file: File, draft: Path) -> None:
     with reaching(f"{file.name} of {name} cannot be read from the shared place"):
         place.take(name, file, draft)
     if draft.stat().st_size != file.bytes or digest_of(draft) != file.sha256:
-        raise _damaged(name, file)
+        raise damaged_there(name, file)
 
 
 def shared_manifest(name: str) -> Manifest | None:
@@ -206,21 +168,66 @@ def shared_manifest(name: str) -> Manifest | None:
     return found[1] if found else None
 
 
+def shared_publication(name: str) -> tuple[Publication, SharedThumbnails] | None:
+    """Return a shared collection's state on a Milvus server, and its thumbnails, None without.
+
+    It may be some seconds old; `forget` has it read again. Raises CollectionError.
+    """
+    address = Settings().shared_collections
+    publication = _noted(address, name, _moment()) if address else None
+    if isinstance(publication, CollectionError):
+        raise CollectionError(str(publication))
+    return (publication, SharedThumbnails(name, _place(address))) if publication else None
+
+
+def forget() -> None:
+    """Have what was read of shared places some seconds ago read again."""
+    _noted.cache_clear()
+
+
+def _moment() -> int:
+    return int(time.monotonic() / LISTED)
+
+
+@lru_cache(maxsize=256)
+def _noted(address: str, name: str, _moment: int) -> Publication | CollectionError | None:
+    try:
+        with reaching(f"{name} cannot be read from the shared place"):
+            return _publication(name, _place(address).read(name, NOTED))
+    except CollectionError as error:
+        return None if isinstance(error.__cause__, FileNotFoundError) else error
+
+
+def _publication(name: str, text: bytes) -> Publication:
+    """Return a publication that can be trusted with the names in it. Raises CollectionError."""
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        publication = parse_publication(text)
+        manifest, alias = publication.manifest, alias_of(name)
+        files = [shard.thumbnails for shard in manifest.shards]
+        is_state = re.fullmatch(rf"{alias}_g\d+", publication.place)
+        fields = all(_FIELD.fullmatch(column.field) for column in publication.columns)
+        if is_state and fields and manifest.name == name and all(map(_is_sound, files)):
+            return publication
+    raise CollectionError(f"{name} has a damaged {NOTED}. Publish it again.")
+
+
 def shared_states() -> list[Manifest | CollectionError]:
     """Return every shared collection's manifest, or what is wrong, at most some seconds old."""
     address = Settings().shared_collections
-    return list(_listed(address, int(time.monotonic() / _LISTED))) if address else []
+    return list(_listed(address, _moment())) if address else []
 
 
 @lru_cache(maxsize=1)
-def _listed(address: str, _moment: int) -> tuple[Manifest | CollectionError, ...]:
+def _listed(address: str, moment: int) -> tuple[Manifest | CollectionError, ...]:
     try:
         with reaching("The shared collections cannot be listed"):
             place = _place(address)
             names = [name for name in place.names() if is_name(name)]
     except CollectionError as error:
         return (error,)
-    return tuple(filter(None, _readers().map(partial(_state, place), names)))
+    if Settings().milvus:  # a page asks for the notes of all: read here, they are read at once
+        list(readers().map(lambda name: _noted(address, name, moment), names))
+    return tuple(filter(None, readers().map(partial(_state, place), names)))
 
 
 def _state(place: Place, name: str) -> Manifest | CollectionError | None:
@@ -261,4 +268,4 @@ def _wrong(place: Place, name: str, file: File, block: int = 1 << 24) -> str:
                 digest.update(place.read_range(name, file, start, size))
     except CollectionError as error:
         return str(error)
-    return "" if digest.hexdigest() == file.sha256 else str(_damaged(name, file))
+    return "" if digest.hexdigest() == file.sha256 else str(damaged_there(name, file))
