@@ -21,6 +21,7 @@ from components.scores import Floats, unit
 
 _NEIGHBOURS = 15  # that a good map keeps
 _BLOCK = 500  # rows whose distances to all others are held at once
+_GROUPS, _GROUP = 30, 60  # clusters that no noun fits, and their images
 _NOISE = 0.02  # standard deviation a dimension of repeated vectors
 _PACKAGES = {  # beyond what CaptionLens needs anyway
     "pca": (),
@@ -198,6 +199,25 @@ def _names(
     say(
         f"{sum(supported)} of {len(supported)} names are twice as frequent in their cluster or more"
     )
+    _nothing_in_common(encoder, vectors, say)
+
+
+def _nothing_in_common(encoder: Encoder, vectors: Floats, say: Say) -> None:
+    """Print how many clusters get a noun although none can fit: they should be none."""
+    rng = np.random.default_rng(0)
+    numbers = np.repeat(np.arange(_GROUPS, dtype=np.int32), _GROUP)
+    width = vectors.shape[1]
+    directions = unit(rng.standard_normal((_GROUPS, width)))[numbers]
+    spread = 0.5 / np.sqrt(width)  # of a dimension: a cosine of about 0.9 with the direction
+    groups = {
+        "images at random": vectors[rng.integers(0, len(vectors), len(numbers))],
+        "vectors near one random direction": unit(
+            directions + spread * rng.standard_normal(directions.shape)
+        ),
+    }
+    for kind, group in groups.items():
+        named = sum(map(bool, names(group.astype(np.float32), numbers, encoder)))
+        say(f"{named} of {_GROUPS} clusters of {_GROUP} {kind} have a name")
 
 
 _COMMON = frozenset(

@@ -227,6 +227,7 @@ def map_command(name: str, data_dir: DataOption = None) -> None:
 
     collection = open_folder(name)
     encoder = load_encoder(collection.manifest.model)
+    collection.manifest.check_model(encoder.spec.id, encoder.revision)
     line = ProgressLine()
     with stopping("The map that was kept before stays.") as stop:
         try:

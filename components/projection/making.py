@@ -12,8 +12,8 @@ from components.collection.manifest import CollectionError
 from components.collection.store import FolderCollection
 from components.encoder import Encoder
 from components.projection.clusters import clusters, names
-from components.projection.neighbours import Progress, neighbours
-from components.projection.projection import fit, place
+from components.projection.neighbours import Near, Progress, neighbours
+from components.projection.projection import FITTED, NEIGHBOURS, fit, place
 from components.projection.stored import (
     Cluster,
     CollectionMap,
@@ -67,8 +67,9 @@ def make_map(
         progress(share, of)
 
     vectors = vectors_of(collection)
-    xy, added = _points(collection, vectors, checked)
-    cosines = neighbours(vectors, _NEAREST, checked)[1]
+    near = neighbours(vectors, NEIGHBOURS if len(vectors) <= FITTED else _NEAREST, checked)
+    xy, added = _points(collection, vectors, near, checked)
+    cosines = near[1][:, :_NEAREST]
     groups = _twins(collection, vectors, cosines, checked)
     checked(0.0, "Naming clusters")
     cluster = clusters(xy)
@@ -89,7 +90,7 @@ def make_map(
 
 
 def _points(
-    collection: FolderCollection, vectors: Floats, progress: Progress
+    collection: FolderCollection, vectors: Floats, near: Near, progress: Progress
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Return (n, 2) points, and (n,) which were placed among others since all were fitted."""
     kept = read_kept(collection)
@@ -100,7 +101,7 @@ def _points(
         added[known] = kept.added[rows[known]]
         if len(rows) and added.mean() <= _REFIT:
             return _updated(vectors, kept.map.xy[rows[known]], known, progress), added
-    return fit(vectors, progress), np.zeros(len(vectors), dtype=np.bool_)
+    return fit(vectors, progress, near), np.zeros(len(vectors), dtype=np.bool_)
 
 
 def _rows_before(collection: FolderCollection, kept: Kept) -> NDArray[np.int64]:

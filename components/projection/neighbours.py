@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from components.scores import Floats
 
 Indices = NDArray[np.int64]
+Near = tuple[Indices, Floats]  # (n, k) rows of the nearest of each of n, and their cosines
 # Takes the share that is done, 0 to 1, of what. To stop, raise from it.
 Progress = Callable[[float, str], object]
 _BLOCK = 1024  # images between two reports of progress
@@ -16,7 +17,7 @@ _EXACT_UP_TO = 30_000  # rows; of more, inverted lists are searched
 _PROBES = 32  # inverted lists that are visited
 
 
-def neighbours(vectors: Floats, count: int, progress: Progress) -> tuple[Indices, Floats]:
+def neighbours(vectors: Floats, count: int, progress: Progress) -> Near:
     """Return (n, k) rows of the nearest others of unit ``vectors`` (n, width), and their cosines.
 
     The nearest first; k is ``count``, or fewer where there are not as many others. Beyond 30,000
@@ -31,9 +32,7 @@ def neighbours(vectors: Floats, count: int, progress: Progress) -> tuple[Indices
     return rows[~own].reshape(kept), cosines[~own].reshape(kept)
 
 
-def nearest(
-    queries: Floats, vectors: Floats, count: int, progress: Progress
-) -> tuple[Indices, Floats]:
+def nearest(queries: Floats, vectors: Floats, count: int, progress: Progress) -> Near:
     """Return (q, count) rows of the ``vectors`` nearest to ``queries`` (q, width), and cosines."""
     index = _index(vectors)
     found = []

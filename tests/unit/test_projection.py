@@ -12,9 +12,10 @@ from PIL import Image
 
 from components.bench.projection import trustworthiness
 from components.collection.build import BuildJob, build
-from components.collection.manifest import MAP, CollectionError, folder_of
+from components.collection.manifest import MAP, CollectionError, OtherModel, folder_of
 from components.collection.sources.source import SourceSpec
 from components.collection.store import FolderCollection, open_folder, remove
+from components.commands import index as command
 from components.encoder import bank_nouns
 from components.projection import clusters as naming
 from components.projection import making, neighbours, projection
@@ -24,7 +25,7 @@ from components.projection.projection import fit, pca
 from components.projection.stored import CollectionMap, first_map, read_map
 from components.scores import Floats, unit
 from tests.standin import stand_in, tiny_images
-from tests.unit.helpers import SAMPLES, run
+from tests.unit.helpers import SAMPLES
 
 GROUPS, EACH = 4, 60
 
@@ -161,6 +162,14 @@ def test_a_cluster_has_the_noun_that_fits_it(bank: Floats) -> None:
     twice = names(np.tile(vectors[20:40], (2, 1)), numbers[:40], stand_in())
     assert sorted(twice) == ["a dog", "a dog 2"]
     assert names(vectors, np.full(60, -1, dtype=np.int32), stand_in()) == ()
+
+
+def test_a_tight_cluster_round_a_random_direction_has_no_noun(bank: Floats) -> None:
+    rng = np.random.default_rng(2)
+    numbers = np.repeat(np.arange(30, dtype=np.int32), 20)
+    directions = unit(rng.standard_normal((30, 256)))[numbers]
+    vectors = unit(directions + 0.03 * rng.standard_normal(directions.shape))
+    assert sum(map(bool, names(vectors, numbers, stand_in()))) <= 2
 
 
 def built(folder: Path, name: str = "mapped") -> FolderCollection:
@@ -306,11 +315,17 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(images: Path) -> None:
         make_map(collection, stand_in())
 
 
-def test_the_command_computes_the_map_of_the_samples(tmp_path: Path) -> None:
-    data = ("--data-dir", tmp_path)
-    run("index", "build", "samples", *data)
-    done = run("index", "map", "samples", *data)
-    assert "images, " in done.stderr and "near-duplicates" in done.stderr
-    assert (tmp_path / "collections" / "samples" / MAP).is_dir()
-    missing = run("index", "map", "nothing", *data, status=2)
-    assert "There is no collection nothing" in missing.stderr
+def test_the_command_computes_the_map(
+    images: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collection = built(images)
+    monkeypatch.setattr(command, "load_encoder", lambda model: stand_in())
+    command.map_command("mapped")
+    assert "mapped: 60 images, " in capsys.readouterr().err
+    assert read_map(collection) is not None
+    shutil.rmtree(collection.folder / MAP)
+    other = replace(stand_in(), revision="another")
+    monkeypatch.setattr(command, "load_encoder", lambda model: other)
+    with pytest.raises(OtherModel, match="revision"):
+        command.map_command("mapped")
+    assert read_map(collection) is None
