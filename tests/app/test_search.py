@@ -115,6 +115,7 @@ def test_terms_that_cancel_out_have_a_sentence() -> None:
     "query",
     [
         {"search_page": "-1"},
+        {"search_page": "x-y"},
         {"search_seed": "x"},
         {"search_min": "much"},
         {"search_per": "7"},
@@ -127,7 +128,14 @@ def test_a_broken_link_still_opens(query: dict[str, str]) -> None:
 
 
 def test_a_page_too_far_is_the_last_page() -> None:
-    assert len(results(search(search_q="a cat", search_page="99"))) == COUNT % PAGE
+    app = search(search_q="a cat")
+    app.query_params["search_page"] = f"99-{app.session_state['search_listed']}"
+    app.run()
+    assert len(results(app)) == COUNT % PAGE
+
+
+def test_a_page_of_another_list_is_the_first_page() -> None:
+    assert results(search(search_q="a cat", search_page="2-0"))[0] == "cat_mirror.jpg"
 
 
 def test_results_have_rank_score_and_band() -> None:

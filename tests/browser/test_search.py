@@ -129,8 +129,26 @@ def test_filters_pages_and_their_link(server: Server, page: Page, many: str) -> 
     page.keyboard.press("Escape")
     expect(page.get_by_text("20 images in random order")).to_be_visible()
     expect(page).to_have_url(re.compile("search_f_folder=south"))
-    expect(page).not_to_have_url(re.compile("search_page"))
     expect(tiles(page, GRID)).to_have_count(20)
+
+
+def test_a_new_query_on_the_second_page_is_in_the_link(
+    server: Server, page: Page, many: str
+) -> None:
+    page.goto(f"{server.url}/search?search_in={many}&search_q=a+dog&search_fold=1.0")
+    first(page, "")
+    page.get_by_role("button", name="Page 2").click()
+    rank = tiles(page, GRID).first
+    expect(rank).to_have_attribute("aria-label", re.compile("^Rank 25 of 60, "))
+    ask(page, "a red bus")
+    expect(rank).to_have_attribute("aria-label", re.compile("^Rank 1 of 60, "))
+    settled(page)
+    page.wait_for_timeout(500)  # what the server would still write there
+    assert "search_q=a+red+bus" in page.url
+    before = label(page)
+    page.goto(page.url)
+    expect(box(page)).to_have_value("a red bus")
+    expect(rank).to_have_attribute("aria-label", before)
 
 
 def test_the_minimum_stands_over_the_histogram(

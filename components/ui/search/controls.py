@@ -67,7 +67,6 @@ def controls(collection: Collection, query: Query | None, presenting: bool) -> A
         required=True,
         key="search_view",
         bind="query-params",
-        on_change=search_query.first_page,
         label_visibility="collapsed",
     )
     return Asked(query, replace(view, as_map=shown == "Map"), filters, minimum)
@@ -84,7 +83,6 @@ def _filters(collection: Collection) -> Filters:
             facet.values,
             key=f"search_f_{facet.column}",
             bind="query-params",
-            on_change=search_query.first_page,
             help=f"Most frequent: {plain(facet.values[0])}, {facet.counts[0]:,} images",
         )
     return chosen
@@ -111,7 +109,6 @@ def _minimum(collection: Collection, query: Query | None, filters: Filters) -> f
             key="search_min",
             bind="query-params",
             width=360,
-            on_change=search_query.first_page,
             help="Hides results with a lower cosine. The lowest setting hides nothing.",
         )
     )
@@ -131,7 +128,6 @@ def _view(collection: Collection, presenting: bool) -> SearchView:
         _PAGE_SIZES,
         key="search_per",
         bind="query-params",
-        on_change=search_query.first_page,
     )
     look = choose_look("search", presenting)
     scores = st.toggle(
@@ -149,7 +145,6 @@ def _view(collection: Collection, presenting: bool) -> SearchView:
         0.01,
         key="search_fold",
         bind="query-params",
-        on_change=search_query.first_page,
         help="An image this similar to a better result is not shown separately. 1.00 shows all.",
     )
     within = film.choose_within(collection)

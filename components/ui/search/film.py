@@ -32,7 +32,6 @@ from components.output.moments import (
 from components.scores import Floats
 from components.server import media
 from components.ui.grid import Film, Line, stage
-from components.ui.search import query as search_query
 from components.ui.text import plain
 
 BEST = 12  # moments in the strip of a film
@@ -74,7 +73,6 @@ def choose_within(collection: Collection) -> float:
             round(WITHIN),
             key="search_within",
             bind="query-params",
-            on_change=search_query.first_page,
             help="Frames this near to a better one are shown with it as one moment. 0 shows all.",
         )
     )
@@ -89,7 +87,6 @@ def time_filter(collection: Collection) -> dict[str, list[str]]:
         key="search_time",
         bind="query-params",
         placeholder="0:30-2:00",
-        on_change=search_query.first_page,
         help="From and to, in hours, minutes and seconds: 0:30-2:00, or 1:00:00- for the rest",
     )
     if not text:

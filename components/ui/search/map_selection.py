@@ -19,7 +19,6 @@ from components.settings import Settings
 from components.ui import selection
 from components.ui.map import Colouring, Parts, Polygon, inside, parse_area, written
 from components.ui.search import colouring
-from components.ui.search import query as search_query
 from components.ui.search.photo import add_to_tray, original
 from components.ui.setup import CHECK, page
 from components.words import count
@@ -74,7 +73,6 @@ def clear() -> None:
     """Select nothing."""
     for name in (AREA, PART):
         st.query_params.pop(name, None)
-    search_query.first_page()
 
 
 def _kind(found: CollectionMap) -> str:

@@ -24,7 +24,6 @@ EXAMPLES = (
 )
 # Default weight beside words: cosines between images are higher, so the image would dominate.
 _IMAGE_WEIGHT = 0.5
-PAGE = "search_page"  # in the link: the page of the results
 LIKE = "search_like"  # in the link: the id of the image that is searched by
 
 
@@ -35,17 +34,6 @@ class QueryImage:
     vector: Floats
     name: str
     thumbnail: bytes
-
-
-def first_page() -> None:
-    """Go back to the first page, because the results have changed."""
-    st.query_params.pop(PAGE, None)
-    st.session_state["search_listing"] = listing() + 1
-
-
-def listing() -> int:
-    """Return a number that changes with the results, for the keys of their widgets."""
-    return int(st.session_state.get("search_listing", 0))
 
 
 def ask(encoder: Encoder, collection: Collection, row: DeltaGenerator) -> Query | None:
@@ -60,7 +48,6 @@ def ask(encoder: Encoder, collection: Collection, row: DeltaGenerator) -> Query 
             live="400ms",
             icon=":material/search:",
             placeholder="2*golden retriever, snow, -person",
-            on_change=first_page,
             help=(
                 "Commas separate terms. 2* before a term doubles its weight, - subtracts it. Put a"
                 " term that contains commas in double quotes."
@@ -100,21 +87,18 @@ def templates_toggle() -> None:
 def _take_example() -> None:
     st.session_state["search_q"] = st.session_state["search_example"] or ""
     st.session_state["search_example"] = None
-    first_page()
 
 
 def more_like(id_: str) -> None:
     """Search by an image of the collection, without words."""
     st.query_params[LIKE] = id_
     st.session_state["search_q"] = ""
-    first_page()
 
 
 def _forget_image() -> None:
     st.query_params.pop(LIKE, None)
     st.session_state.pop("search_pasted", None)
     st.session_state["search_upload_round"] = st.session_state.get("search_upload_round", 0) + 1
-    first_page()
 
 
 def _upload() -> Source | None:

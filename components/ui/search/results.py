@@ -1,5 +1,6 @@
 """The results: their summary, the grid with its pages, and the downloads."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,6 @@ from components.ui.grid import Group, Line, Tile, grid
 from components.ui.links import linked_number
 from components.ui.reading import read_query, standing
 from components.ui.search import film
-from components.ui.search import query as search_query
 from components.ui.search.controls import Asked, SearchView
 from components.ui.search.photo import add_to_tray, credit, open_photo, original, picture
 from components.ui.text import web_address
@@ -37,6 +37,9 @@ from components.ui.thumbnails import sharpened
 from components.words import count
 
 GRID = "search_grid"
+_PAGE = "search_page"  # in the link: the page, and what list it is of
+_LISTED = "search_listed"  # in the session: the list that is shown
+_PAGES = "search_pages"
 _RECORDED = "search_recorded"  # in the session: the last query that was counted
 
 
@@ -69,7 +72,6 @@ def _seed() -> int:
 
 def _shuffle() -> None:
     st.query_params["search_seed"] = str(_seed() + 1)
-    search_query.first_page()
 
 
 def record(collection: Collection, query: Query | None, found: int, seconds: float) -> None:
@@ -119,8 +121,7 @@ def show(
             icon=":material/filter_alt:",
         )
     place = st.container()
-    page = _page(-(-len(result) // view.page_size))
-    first = (page - 1) * view.page_size
+    first = _first(result.ids, view.page_size)
     shown = slice(first, first + view.page_size)
     ids = result.ids[shown]
     listed = hits(collection, ids, [*map(float, result.cosines[shown])], first + 1)
@@ -202,25 +203,38 @@ def _record(hit: Hit) -> Record:
     return {"id": hit.id, "image": hit.image, **hit.metadata}
 
 
-def _page(pages: int) -> int:
-    """Draw the pagination if there are two pages or more; return the current page."""
+def _first(ids: Sequence[str], size: int) -> int:
+    """Draw the pagination of a longer list; return the index of the first result on the page."""
+    listed = zlib.crc32("\n".join([str(size), *ids[:MAX_RESULTS]]).encode())
+    st.session_state[_LISTED] = f"{listed:08x}"
+    pages = -(-len(ids) // size)
     if pages < 2:
-        return 1
-    page = min(linked_number(search_query.PAGE, 1), pages)
-    # Not bound to the link: a bound widget would keep its page when the results change.
-    key = f"search_pages_{search_query.listing()}"
-    return st.pagination(pages, default=max(page, 1), key=key, on_change=_turn, args=(key,))
+        return 0
+    page = min(max(_page(), 1), pages)
+    # Not bound to the link, which says what list the page is of.
+    st.session_state[_PAGES] = page
+    st.pagination(pages, key=_PAGES, on_change=lambda: _turn(st.session_state[_PAGES]))
+    return size * (page - 1)
+
+
+def _page() -> int:
+    """Return the page in the link, 1 where it is one of another list.
+
+    The link keeps that one until a page is turned: to write into it while a person types would
+    put their query of a moment ago back there.
+    """
+    number, _, listed = st.query_params.get(_PAGE, "").partition("-")
+    ours = listed == st.session_state.get(_LISTED) and number.isdecimal() and len(number) <= 5
+    return int(number) if ours else 1
+
+
+def _turn(page: int) -> None:
+    st.query_params[_PAGE] = f"{page}-{st.session_state.get(_LISTED)}"
 
 
 def step(way: int) -> None:
     """Turn to the next page of results (1), or the one before (-1); a page too far is the last."""
-    page = linked_number(search_query.PAGE, 1) + way
-    search_query.first_page()
-    st.query_params[search_query.PAGE] = str(max(page, 1))
-
-
-def _turn(key: str) -> None:
-    st.query_params[search_query.PAGE] = str(st.session_state[key])
+    _turn(max(_page() + way, 1))
 
 
 def _no_good_match(best: float) -> str:
