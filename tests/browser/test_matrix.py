@@ -128,11 +128,11 @@ def test_a_click_on_a_cell_opens_it(
 def test_the_first_screen_shows_the_whole_matrix(server: Server, page: Page) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
     open_matrix(page, server.url)
-    box = heat(page).bounding_box()
-    assert box
-    assert box["y"] + box["height"] < 900
     pictures = heat(page).locator(".mark-image image")
-    assert pictures.count() == 10
+    expect(pictures).to_have_count(10)
+    above = "marks => marks.getBoundingClientRect().bottom < innerHeight"
+    page.wait_for_function(above, arg=heat(page).element_handle())  # drawn small, then as it stays
+    assert heat(page).evaluate(above)
     assert min(float(str(each.get_attribute("width"))) for each in pictures.all()) >= 64
 
 
