@@ -7,18 +7,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from components.collection.collection import Collection
-from components.collection.manifest import PUBLISHED, CollectionError, folder_of
+from components.collection.manifest import PUBLISHED, CollectionError, Manifest, folder_of
 from components.collection.milvus.address import connect
-from components.collection.milvus.publication import NOTED, alias_of
+from components.collection.milvus.publication import NOTED, SHARED, alias_of
 from components.collection.milvus.publish import publish
 from components.collection.milvus.reader import MilvusCollection
-from components.collection.opening import open_collection, remove
-from components.collection.store import FolderCollection, open_folder
+from components.collection.opening import is_on_server, open_collection, remove, searched
+from components.collection.shared import publish as share
+from components.collection.store import FolderCollection, collections, open_folder
 from components.collection.writer import _clean
 from components.settings import Settings
 from tests.collection_contract import (
@@ -203,6 +205,56 @@ def test_an_update_and_a_stop_keep_what_readers_of_the_publication_need(
     assert {file.name for file in folder.glob("*.thumbnails")} == {"000500.thumbnails"}
 
 
+def test_readers_of_a_shared_place_see_one_state_until_the_next_is_there_too(
+    small: MilvusServer, tmp_path: Path
+) -> None:
+    def here() -> MilvusCollection:
+        """Return what one opens who has the server and the shared place, and no data."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CAPTIONLENS_DATA", str(tmp_path / "data"))
+            patch.setenv("CAPTIONLENS_SHARED_COLLECTIONS", str(place))
+            assert is_on_server(SMALL)
+            opened = open_collection(SMALL)
+            assert [searched(each) for each in collections() if isinstance(each, Manifest)] == [
+                opened.manifest
+            ]
+        assert isinstance(opened, MilvusCollection)
+        assert not (tmp_path / "data").exists()  # nothing was downloaded
+        return opened
+
+    place = tmp_path / "place"
+    place.mkdir()
+    run_publish()
+    share(SMALL, str(place))
+    sees_whole(here(), 100)
+    make(SMALL, rows=110, shards=2, generation=60)
+    told = publish(SMALL, connect(Settings().milvus), lambda now: None, threading.Event())
+    assert "Readers of the shared place search the earlier state" in str(told)
+    assert rows_seen() == 110
+    before = here()
+    sees_whole(before, 100)
+    manifest = make(SMALL, rows=120, shards=2, generation=61)
+    _clean(folder_of(SMALL), {PUBLISHED, *(file.name for file in manifest.files)})
+    run_publish()
+    sees_whole(here(), 100)
+    assert len(places()) == 2
+    share(SMALL, str(place))
+    opened = here()
+    sees_whole(opened, 120)
+    assert places() == [opened.publication.place]
+    with pytest.raises(CollectionError, match="is not on the Milvus server as it was published"):
+        before.find(vectors_of(1, 1)[0], 10)
+    (folder_of(SMALL) / SHARED).unlink()
+
+
+def sees_whole(collection: MilvusCollection, rows: int) -> None:
+    """Fail unless all of a collection's rows are found and shown."""
+    found = collection.find(vectors_of(1, 1)[0], 1000)
+    assert len(found) == len(collection) == rows
+    for id_, record in zip(found.ids, collection.records(found.ids), strict=True):
+        assert collection.thumbnail(id_) == thumbnail_of(record)
+
+
 def test_what_the_server_lost_is_a_sentence(small: MilvusServer) -> None:
     opened, query = open_collection(SMALL), vectors_of(1, 1)[0]
     expected = f"{SMALL} is not on the Milvus server.*`index publish {SMALL}`"
@@ -224,7 +276,7 @@ def test_the_command_publishes_and_names_no_address(
     ended = subprocess.run(command, check=False, env=secret, timeout=120)
     output = "".join(capfd.readouterr())
     assert ended.returncode == 0, output
-    assert f"Published {SMALL}: 100 images." in output
+    assert f"Published {SMALL}: {len(open_folder(SMALL))} images." in output
     noted = (folder_of(SMALL) / NOTED).read_text(encoding="utf-8")
     for secret_text in ("19530", "127.0.0.1", TOKEN):
         assert secret_text not in output + noted
