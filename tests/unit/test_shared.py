@@ -1,5 +1,6 @@
 """Collections in a shared place: published and read in a folder and in S3, by one set of tests."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,11 +37,12 @@ from components.collection.milvus.publication import (
 )
 from components.collection.milvus.rows import columns_of
 from components.collection.shared import cache as local
-from components.collection.shared import forget, publish, reading, shared_publication
+from components.collection.shared import forget, lock, publish, reading, shared_publication
 from components.collection.shared.place import Place, open_place, shown_address
 from components.collection.shared.thumbnails import SharedThumbnails
 from components.collection.sources.source import SourceSpec
 from components.collection.store import (
+    CollectionBusy,
     FolderCollection,
     collections,
     open_folder,
@@ -638,6 +641,107 @@ def test_states_on_a_server_that_readers_of_shared_places_search_are_known(
     assert len(kept_states(folder)) == 2  # an update keeps them
     (folder / SHARED).write_bytes(b"[]")
     assert kept_states(folder) == {}
+
+
+_SECOND = """
+import os, sys
+from components.collection.shared import publish
+from components.errors import CaptionLensError
+def wait(text):
+    print("copying", flush=True)
+    sys.stdin.readline()
+try:
+    print(publish("mine", sys.argv[1], wait), flush=True)
+except CaptionLensError as error:
+    print(error, flush=True)
+"""
+
+
+@contextmanager
+def other_publisher(tmp_path: Path, place: str) -> Iterator[subprocess.Popen[str]]:
+    """Copy the collection to a computer that publishes it in a process, and is copying now."""
+    data = tmp_path / "other"
+    shutil.copytree(tmp_path / "builder", data, dirs_exist_ok=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", _SECOND, place],
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "CAPTIONLENS_DATA": str(data)},
+    ) as other:
+        assert other.stdout and other.stdout.readline() == "copying\n"
+        yield other
+        other.kill()
+
+
+def test_of_two_who_publish_at_once_the_second_is_told(
+    images: Path, place: str, tmp_path: Path, reader: Reader
+) -> None:
+    manifest = built(images)
+    with other_publisher(tmp_path, place) as other:
+        with pytest.raises(CollectionBusy, match=r"mine is being published to .* by '.*'\. Wait"):
+            publish("mine", place)
+        said, _ = other.communicate("\n" * 9)
+    assert "Published mine, 12 images" in said
+    assert objects(place) == {"manifest.json", *needed(manifest)}
+    assert "0 files copied" in publish("mine", place)
+
+
+def test_the_lock_of_a_killed_publisher_ends_by_itself(
+    images: Path, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = built(images)
+    with other_publisher(tmp_path, place) as other:
+        other.kill()
+    assert "publishing.json" in objects(place)
+    with pytest.raises(CollectionBusy, match=r"publish again after \d\d:\d\d:\d\d UTC"):
+        publish("mine", place)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + lock._LASTS)
+    assert "Published mine" in publish("mine", place)
+    assert objects(place) == {"manifest.json", *needed(manifest)}
+
+
+def test_who_lost_the_lock_shows_nothing_and_removes_nothing(
+    images: Path, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Reader
+) -> None:
+    """A computer that slept while it published: another one has published since."""
+    built(images)
+    with other_publisher(tmp_path, place) as other:
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + lock._LASTS)
+        (images / "00.png").unlink()
+        newer = built(images)
+        publish("mine", place)
+        said, _ = other.communicate("\n" * 9)
+    assert "mine is being published to" in said
+    assert "by another computer" in said
+    reader.on()
+    assert open_folder("mine").manifest == newer
+    assert verify("mine") == []
+
+
+def test_a_lock_is_renewed_and_one_that_is_half_written_is_taken_over(
+    images: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built(images)
+    system, root = fsspec.core.url_to_fs(place, use_listings_cache=False)
+    path = f"{root}/mine/publishing.json"
+    monkeypatch.setattr(lock, "_RENEWED", 0.01)
+    texts: list[bytes] = []
+
+    def watched(text: str) -> None:
+        until = time.monotonic() + 30
+        while len(set(texts)) < 3 and time.monotonic() < until:
+            texts.append(system.cat_file(path))
+
+    publish("mine", place, watched)
+    assert len(set(texts)) >= 3
+    assert not system.exists(path)
+    for text in (b"", b"{}", b"[]", b"null", texts[0].replace(b'"until"', b'"since"')):
+        system.pipe_file(path, text)
+        assert "Published mine" in publish("mine", place)
 
 
 @pytest.mark.parametrize("kind", ["publish", "open"])

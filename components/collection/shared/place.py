@@ -3,6 +3,7 @@
 PLACE/NAME/manifest.json   the published state, replaced in one step
 PLACE/NAME/previous.json   the one before, whose files stay for those who have it open
 PLACE/NAME/milvus.json     the facts of its publication in Milvus, where there is one
+PLACE/NAME/publishing.json who publishes it now, while that goes on
 PLACE/NAME/files/SHA256    the files of both states, which never change
 """
 
@@ -81,6 +82,21 @@ class Place:
             write_bytes(self.folder.joinpath(*names), data)
         else:
             self.system.pipe_file(self.path(*names), data)  # of object storage: one request
+
+    def create(self, data: bytes, *names: str) -> None:
+        """Write a small file that is not there. Raises FileExistsError where it is."""
+        if self.folder:
+            path = self.folder.joinpath(*names)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.write(data)
+            return
+        try:
+            self.system.pipe_file(self.path(*names), data, mode="create")
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # a store's precondition that failed
+                raise FileExistsError from error
+            raise
 
     def remove(self, *names: str) -> None:
         """Remove a file, if it is there."""

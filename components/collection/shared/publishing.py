@@ -26,6 +26,7 @@ from components.collection.milvus.publication import (
     sharing,
 )
 from components.collection.milvus.publish import sweep
+from components.collection.shared.lock import PublishingLock, publishing
 from components.collection.shared.place import (
     FILES,
     PREVIOUS,
@@ -66,17 +67,18 @@ def publish(
         manifest = read_manifest(folder)
         if manifest is None:  # removed meanwhile
             raise CollectionError(missing_sentence(name, folder))
-        return _publish(folder, manifest, target, on_progress, stop or threading.Event())
+        with publishing(target, name, folder) as lock:
+            return _publish(folder, manifest, lock, on_progress, stop or threading.Event())
 
 
 def _publish(
     folder: Path,
     manifest: Manifest,
-    target: Place,
+    lock: PublishingLock,
     on_progress: Callable[[str], None],
     stop: threading.Event,
 ) -> str:
-    name, publication = manifest.name, read_publication(folder)
+    name, target, publication = manifest.name, lock.place, read_publication(folder)
     there = target.sizes(name)
     files = (*manifest.files, *_thumbnails(publication))
     unique = {file.sha256: file for file in files}.values()
@@ -85,8 +87,10 @@ def _publish(
     _upload(new, partial(_copy, folder, name, target), on_copied, stop)
     if stop.is_set():
         return f"Stopped. Publish {name} again to copy the rest; readers see what was there before."
+    lock.check()
     with sharing(folder, target.shown, publication):
         _switch(folder, name, target)
+    lock.check()  # what another publisher has copied is not to be removed
     removed = _sweep(name, set(files), target)
     if publication and (server := Settings().milvus):
         with suppress(CollectionError):  # the next publication to it removes them
