@@ -56,8 +56,17 @@ def controls(collection: Collection, query: Query | None, presenting: bool) -> A
     """Draw the controls; return what they and the query ask for."""
     with st.popover("Filters", icon=":material/filter_alt:"):
         filters = {**_filters(collection), **film.time_filter(collection)}
-    with st.popover("Score", icon=":material/bar_chart:", disabled=query is None):
-        minimum = _minimum(collection, query, filters)
+    score = st.popover(
+        "Score",
+        icon=":material/bar_chart:",
+        key="search_score",
+        on_change="rerun",  # the histogram is computed when it is looked at
+        disabled=query is None,
+    )
+    with score:
+        minimum = _minimum()
+        if score.open and query is not None:
+            _histogram(collection, query, filters, minimum)
     with st.popover("Display", icon=":material/tune:"):
         view = _view(collection, presenting)
     shown = st.segmented_control(
@@ -88,17 +97,8 @@ def _filters(collection: Collection) -> Filters:
     return chosen
 
 
-def _minimum(collection: Collection, query: Query | None, filters: Filters) -> float:
+def _minimum() -> float:
     st.markdown(_EXPLANATION)
-    if query is not None:
-        sample = collection.score_sample(query.vector, filters)
-        minimum = float(st.session_state.get("search_min", LOW))
-        st.image(
-            histogram(sample, LOW, HIGH, minimum),
-            width=360,
-            alt=f"Histogram of this query's cosines: {_spread(sample)}",
-        )
-        st.caption(f"This query's cosines with {len(sample):,} images: {_spread(sample)}.")
     chosen = float(
         st.slider(
             "Minimum cosine",
@@ -113,6 +113,16 @@ def _minimum(collection: Collection, query: Query | None, filters: Filters) -> f
         )
     )
     return -1.0 if chosen <= LOW else chosen
+
+
+def _histogram(collection: Collection, query: Query, filters: Filters, minimum: float) -> None:
+    sample = collection.score_sample(query.vector, filters)
+    st.image(
+        histogram(sample, LOW, HIGH, max(minimum, LOW)),
+        width=360,
+        alt=f"Histogram of this query's cosines: {_spread(sample)}",
+    )
+    st.caption(f"This query's cosines with {len(sample):,} images: {_spread(sample)}.")
 
 
 def _spread(sample: np.ndarray) -> str:
