@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from components.collection.store import FolderCollection
 from components.encoder import Encoder, bank_vectors
 from components.files import write_bytes
 from components.scores import Floats
+from components.words import count
 
 DECISIONS = "decisions.json"  # in a collection's folder `CHECK`
 _PART = 4096  # captions kept together: the most that a kill can lose
@@ -60,6 +61,27 @@ def of_collection(collection: FolderCollection) -> Indexed:
         [str(digest) for digest in _column(collection, "digest")],
         collection.thumbnail_at,
         [(str(row["id"]), str(row["reason"])) for row in collection.skipped()],
+    )
+
+
+def selected(indexed: Indexed, ids: Iterable[str]) -> Indexed:
+    """Return the images of ``indexed`` that are among ``ids``, with their captions."""
+    data, wanted = indexed.data, set(ids)
+    kept = np.flatnonzero([name in wanted for name in data.images])
+    rows = np.flatnonzero(np.isin(data.owner, kept))
+    part = CaptionSet(
+        f"{data.name}, a selection of {count(len(kept), 'image')}",
+        tuple(data.images[image] for image in kept.tolist()),
+        tuple(data.splits[image] for image in kept.tolist()),
+        tuple(data.captions[row] for row in rows.tolist()),
+        np.searchsorted(kept, data.owner[rows]),
+    )
+    return Indexed(
+        part,
+        indexed.vectors[kept],
+        indexed.sizes[kept],
+        [indexed.digests[image] for image in kept.tolist()],
+        lambda image: indexed.thumbnail(int(kept[image])),
     )
 
 

@@ -1,6 +1,7 @@
 """The map of the Search page, without a browser."""
 
 import base64
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from components.images import sample_captions
 from components.projection.stored import first_map
 from components.server.media import ROUTES
 from components.ui.map import Scale
-from components.ui.search import colouring, maps
+from components.ui.search import collection_picker, colouring, maps
 from components.ui.tasks import Task
 from tests.app.helpers import components, done, open_page, texts, tiles
 from tests.maps import FIRST, TWINS, keep_known_map
@@ -34,6 +35,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("CAPTIONLENS_DATA", str(tmp_path / "data"))
     maps._known().clear()
     maps.running().clear()
+    collection_picker._folder.clear()
     yield tmp_path / "data"
 
 
@@ -42,13 +44,28 @@ def encoder() -> Encoder:
     return load("pocket")
 
 
+@pytest.fixture(scope="module")
+def indexed(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the samples."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAPTIONLENS_DATA", str(folder))
+        build(BuildJob("samples", SourceSpec("samples")), encoder)
+    return folder
+
+
 @pytest.fixture
-def samples(encoder: Encoder, data: Path) -> FolderCollection:
+def unmapped(indexed: Path, data: Path) -> FolderCollection:
+    """The samples, of which no map is computed yet."""
+    shutil.copytree(indexed, data)
+    return open_folder("samples")
+
+
+@pytest.fixture
+def samples(unmapped: FolderCollection) -> FolderCollection:
     """The samples, with a map that the tests know."""
-    build(BuildJob("samples", SourceSpec("samples")), encoder)
-    collection = open_folder("samples")
-    keep_known_map(collection)
-    return collection
+    keep_known_map(unmapped)
+    return unmapped
 
 
 def search(**query: str) -> AppTest:
@@ -187,6 +204,48 @@ def test_an_area_without_images_has_a_sentence(samples: FolderCollection) -> Non
     assert not tiles(app, "search_grid")
 
 
+def test_a_selection_is_checked(samples: FolderCollection) -> None:
+    area = "m-200000_-10000_20000_-10000_20000_10000_-200000_10000"
+    app = search(search_area=area, search_f_orientation="landscape")
+    rows = {*bits(plot(app)["selected"])} & {*bits(plot(app)["passing"])}
+    chosen = {samples.table["id"][row].as_py() for row in rows}
+    assert f"{len(chosen)} images selected" in shown(app)
+    assert not next(b for b in app.button if b.key == "map_check").disabled
+    check = open_page(
+        "check.py",
+        check_from="Collection",
+        check_in="samples",
+        search_area=area,
+        search_f_orientation="landscape",
+    )
+    assert f"{len(chosen)} images selected on the map of samples" in shown(check)
+    assert {id_.partition("#")[0] for id_ in tiles(check, "check_grid")} <= chosen
+    assert f"{len(chosen)} pairs of {len(chosen)} images" in shown(check)
+    check.button(key="check_whole").click()
+    assert f"{COUNT} pairs of {COUNT} images" in shown(done(check.run()))
+    assert "search_area" not in check.query_params
+
+
+@pytest.mark.parametrize(
+    ("link", "sentence"),
+    [
+        ({"search_part": "dragons"}, "Select images on the map again."),
+        ({"search_part": "cat"}, "at least 20 captions of 10 images"),
+    ],
+)
+def test_a_selection_that_cannot_be_checked_has_a_sentence(
+    samples: FolderCollection, link: dict[str, str], sentence: str
+) -> None:
+    check = open_page("check.py", check_from="Collection", check_in="samples", **link)
+    assert sentence in shown(check)
+    assert "Check the whole collection" in {button.label for button in check.button}
+
+
+def test_what_a_minimum_cosine_selects_cannot_be_checked(samples: FolderCollection) -> None:
+    app = search(search_colour="Clusters", search_part="cat", search_q="a cat", search_min="0")
+    assert next(b for b in app.button if b.key == "map_check").disabled
+
+
 def test_addresses_serve_the_map_and_nothing_else(samples: FolderCollection) -> None:
     address = plot(search())["address"]
     with TestClient(Starlette(routes=ROUTES)) as client:
@@ -202,9 +261,8 @@ def test_addresses_serve_the_map_and_nothing_else(samples: FolderCollection) -> 
 
 
 def test_a_first_sketch_is_shown_at_once_and_the_map_as_soon_as_it_is_computed(
-    encoder: Encoder,
+    unmapped: FolderCollection,
 ) -> None:
-    build(BuildJob("samples", SourceSpec("samples")), encoder)
     app = search()
     assert plot(app)["count"] == COUNT
     sketch = plot(app)["address"]
@@ -217,10 +275,8 @@ def test_a_first_sketch_is_shown_at_once_and_the_map_as_soon_as_it_is_computed(
     assert "sketch" not in shown(app)
 
 
-def test_a_stopped_computation_can_be_started_again(encoder: Encoder) -> None:
-    build(BuildJob("samples", SourceSpec("samples")), encoder)
-    collection = open_folder("samples")
-    task = Task(collection.key, lambda *_: None)
+def test_a_stopped_computation_can_be_started_again(unmapped: FolderCollection) -> None:
+    task = Task(unmapped.key, lambda *_: None)
     task.ended = True
     maps.running()["samples"] = task
     app = search()

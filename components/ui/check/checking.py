@@ -79,7 +79,8 @@ def _checked(encoder: Encoder, subject: Subject, bar: Report) -> Result:
 def _texts(encoder: Encoder, subject: Subject, report: Callable[[float, str], None]) -> Floats:
     """Return (m, width) unit vectors of the captions; the batches of a stopped run are kept."""
     captions = subject.data.captions
-    if deciding.in_file(subject) and subject.folder:
+    # A file for each selection would never be removed.
+    if deciding.in_file(subject) and subject.folder and not subject.selected_of:
         with suppress(OSError):  # where it cannot be written, they are encoded again next time
             return encode_captions(encoder, captions, subject.folder, report)
     parts: dict[Key, list[Floats]] = st.session_state.setdefault("check_captions", {})

@@ -1,28 +1,35 @@
-"""The pairs of a collection whose images have captions."""
+"""The pairs of a collection whose images have captions, or of those selected on its map."""
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from components.check.indexed import of_collection
-from components.collection.manifest import Manifest
+from components.check.indexed import of_collection, selected
+from components.collection.manifest import CollectionError, Manifest
 from components.collection.store import FolderCollection
 from components.encoder import Encoder
 from components.images import Source
 from components.ui.check.subject import Subject
+from components.ui.search import map_selection
 from components.ui.search.collection_picker import open_or_explain
 from components.ui.search.photo import original
 from components.ui.text import plain
+from components.words import count
 
 _KEPT = 2  # collections whose pairs are in memory
 
 
 def collected(encoder: Encoder, manifest: Manifest) -> Subject | None:
-    """Return the pairs of a collection; draw why there are none, and return None."""
-    subject = open_or_explain(
-        encoder, manifest, lambda collection: _subject(collection.key, collection)
-    )
+    """Return the pairs of a collection; draw why there are none, and return None.
+
+    Where the link has a selection of its map, they are those of the selected images.
+    """
+    subject = open_or_explain(encoder, manifest, lambda collection: _linked(encoder, collection))
+    if map_selection.is_linked():
+        _explain_selection(manifest, subject)
     if subject is None:
         return None
     if not len(subject.data):
@@ -32,6 +39,55 @@ def collected(encoder: Encoder, manifest: Manifest) -> Subject | None:
         )
         return None
     return subject
+
+
+def _explain_selection(manifest: Manifest, subject: Subject | None) -> None:
+    """Draw how many images are selected, None where that is not known, and the way out."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if subject:
+            size = count(len(subject.data.images), "image")
+            name = plain(manifest.name)
+            st.caption(
+                f"{size} selected on the map of {name}, compared with each other.", width="content"
+            )
+        st.button(
+            "Check the whole collection",
+            icon=":material/deselect:",
+            type="tertiary",
+            key="check_whole",
+            on_click=map_selection.clear,
+        )
+
+
+def _linked(encoder: Encoder, collection: FolderCollection) -> Subject:
+    """Return the pairs of what the link selects. Raises CollectionError where that is nothing."""
+    whole = _subject(collection.key, collection)
+    if not map_selection.is_linked():
+        return whole
+    ids = map_selection.linked_ids(encoder, collection)
+    if not ids:
+        name = collection.manifest.name
+        raise CollectionError(
+            f"The map of {name} has changed, and nothing is selected on it any more. Select images"
+            " on the map again."
+        )
+    return _selected((*whole.key, hashlib.sha256("\0".join(ids).encode()).hexdigest()), whole, ids)
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner=False)
+def _selected(key: tuple[object, ...], _whole: Subject, _ids: tuple[str, ...]) -> Subject:
+    images = {name: image for image, name in enumerate(_whole.data.images)}
+    part = selected(_whole.indexed, _ids)
+    names = part.data.images
+    return replace(
+        _whole,
+        key=key,
+        indexed=part,
+        source=lambda image: _whole.source(images[names[image]]),
+        alt=lambda image: names[image],
+        place=None,
+        selected_of=_whole.data.name,
+    )
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner="Opening the collection")

@@ -34,7 +34,7 @@ def decisions(subject: Subject) -> Decisions:
     """Return the decisions about a dataset; those of its file, where another session changed it."""
     stamp, kept = _stamp(subject), _session().get(subject.key)
     if kept is None or kept.stamp != stamp:
-        kept = _Kept(_loaded(subject) if stamp else Decisions(subject.data.name), stamp)
+        kept = _Kept(_loaded(subject) if stamp else Decisions(subject.dataset), stamp)
         keep(_session(), subject.key, kept, _KEPT)
     return kept.decisions
 
@@ -130,7 +130,7 @@ def _loaded(subject: Subject) -> Decisions:
         return Decisions.load(file)
     except (CaptionLensError, OSError) as error:
         _say(subject, f"{error} New decisions replace them.")
-        return Decisions(subject.data.name)
+        return Decisions(subject.dataset)
 
 
 def _change(subject: Subject, change: Callable[[Decisions], Decisions]) -> None:

@@ -13,6 +13,7 @@ from components.ui.check.example import EXCHANGED, example
 from components.ui.check.subject import Subject
 from components.ui.check.upload import uploaded
 from components.ui.model_picker import choose_model
+from components.ui.search import map_selection
 from components.ui.setup import SEARCH, page
 from components.ui.text import plain
 
@@ -72,7 +73,8 @@ def ask_collection() -> Manifest | None:
 
 
 def _follow_model() -> None:
-    """Switch to the model that made the collection."""
+    """Switch to the model that made the collection, of which nothing is selected."""
+    map_selection.clear()
     try:
         manifest = published(str(st.session_state["check_in"]))
     except CaptionLensError:

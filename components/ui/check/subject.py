@@ -28,7 +28,7 @@ class Subject:
     ``key`` identifies the content. ``private`` content stays in its session. ``folder`` is that of
     a collection, where vectors of captions and decisions are kept; ``place`` the list or dataset
     that it was made of; ``table`` the upload. ``known``: the rows of pairs that are known to be
-    wrong.
+    wrong. ``selected_of`` is the name of the dataset that this is a selection of, "" for all of it.
     """
 
     key: tuple[object, ...]
@@ -40,11 +40,17 @@ class Subject:
     place: Path | None = None
     table: Table | None = None
     known: Sequence[int] = ()
+    selected_of: str = ""
 
     @property
     def data(self) -> CaptionSet:
         """The pairs."""
         return self.indexed.data
+
+    @property
+    def dataset(self) -> str:
+        """The name of the dataset that decisions are kept for."""
+        return self.selected_of or self.data.name
 
     @cached_property
     def ids(self) -> tuple[str, ...]:

@@ -7,24 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from components.collection.collection import MAX_RESULTS, Found
 from components.collection.records import Record
 from components.collection.search import SearchResult, folded
 from components.collection.store import FolderCollection
+from components.encoder import Encoder
 from components.errors import CaptionLensError
 from components.projection.stored import CollectionMap
 from components.scores import Floats
 from components.settings import Settings
 from components.ui import selection
 from components.ui.map import Colouring, Parts, Polygon, inside, parse_area, written
-from components.ui.search import colouring
+from components.ui.search import colouring, maps
 from components.ui.search.photo import add_to_tray, original
 from components.ui.setup import CHECK, page
 from components.words import count
 
 MAP = "search_map"
 AREA, PART = "search_area", "search_part"  # in the link
+_COLOUR = "search_colour"  # in the link: what the parts are of
+_SELECTS = (AREA, PART, _COLOUR)
+_FILTER = "search_f_"  # in the link: the beginning of the filters' names
 NO_PART = -2
 
 Mask = NDArray[np.bool_]
@@ -50,6 +55,26 @@ def selected(found: CollectionMap, colours: Colouring) -> MapSelection | None:
     if text.startswith(_kind(found)) and (area := parse_area(text[1:])):
         return MapSelection(inside(area, found.xy), area)
     return None
+
+
+def is_linked() -> bool:
+    """Return whether the link selects something of a map."""
+    return any(name in st.query_params for name in (AREA, PART))
+
+
+def linked_ids(encoder: Encoder, collection: FolderCollection) -> tuple[str, ...]:
+    """Return the ids of the images that the link selects and its filters pass."""
+    found = maps.map_of(collection)
+    choice = st.query_params.get(_COLOUR, colouring.QUERY)
+    if choice not in colouring.choices(collection):
+        choice = colouring.QUERY
+    chosen = selected(found, colouring.colouring(encoder, collection, found, None, choice))
+    if chosen is None:
+        return ()
+    columns = [facet.column for facet in collection.facets()]
+    passing = collection.allowed({c: st.query_params.get_all(f"{_FILTER}{c}") for c in columns})
+    rows = chosen.rows if passing is None else chosen.rows & passing
+    return tuple(found.ids[row] for row in np.flatnonzero(rows).tolist())
 
 
 def select_area(found: CollectionMap, corners: Sequence[Sequence[float]]) -> None:
@@ -124,12 +149,15 @@ def _scores(
 
 
 def list_selected(
-    collection: FolderCollection, ranked: Ranked, threshold: float | None
+    collection: FolderCollection, ranked: Ranked, threshold: float | None, linked: bool
 ) -> SearchResult:
-    """Draw how much is selected, and what can be done with it; return it as results."""
+    """Draw how much is selected, and what can be done with it; return it as results.
+
+    ``linked``: whether the link alone tells what is selected, without a query's cosines.
+    """
     best = Found(ranked.ids[:MAX_RESULTS], ranked.scores[:MAX_RESULTS])
     result = folded(collection, best, None if ranked.together else threshold)
-    _actions(collection, result.ids, len(ranked.ids))
+    _actions(collection, result.ids, len(ranked.ids), linked)
     twins = sum(map(len, result.folded))
     taken = min(len(result), Settings().max_files)
     sentences = [
@@ -142,7 +170,7 @@ def list_selected(
     return result
 
 
-def _actions(collection: FolderCollection, ids: Sequence[str], size: int) -> None:
+def _actions(collection: FolderCollection, ids: Sequence[str], size: int, linked: bool) -> None:
     taken = ids[: Settings().max_files]  # their files are held in memory
     records = {str(record["id"]): record for record in collection.records(taken)}
     row = selection.actions(
@@ -159,6 +187,26 @@ def _actions(collection: FolderCollection, ids: Sequence[str], size: int) -> Non
         key="map_label",
     ):
         _label(collection, records.values())
+    if row and "captions" in collection.columns:
+        _offer_check(collection, row, linked)
+
+
+def _offer_check(collection: FolderCollection, row: DeltaGenerator, linked: bool) -> None:
+    pressed = row.button(
+        "Check",
+        icon=":material/fact_check:",
+        help="Finds wrong captions and duplicates among all selected images"
+        if linked
+        else "Set the minimum cosine to its lowest to check what is selected",
+        key="map_check",
+        disabled=not linked,
+    )
+    if pressed:
+        names = [name for name in st.query_params if name.startswith((*_SELECTS, _FILTER))]
+        kept = {name: st.query_params.get_all(name) for name in names}
+        st.session_state["check_part"], st.session_state["check_from"] = "Captions", "Collection"
+        st.session_state["check_in"] = collection.manifest.name
+        st.switch_page(page(CHECK), query_params=kept)
 
 
 def _label(collection: FolderCollection, records: Iterable[Record]) -> None:

@@ -67,7 +67,8 @@ def show(
             return results.list_found(encoder, collection, asked)
         rows = chosen.rows if passing is None else chosen.rows & passing
         ranked = map_selection.ranked(collection, found, np.flatnonzero(rows), cosines, choice)
-        result = map_selection.list_selected(collection, ranked, asked.view.threshold)
+        linked = asked.minimum <= -1
+        result = map_selection.list_selected(collection, ranked, asked.view.threshold, linked)
         return result, results.show(encoder, collection, query, result, asked.view)
 
 
@@ -89,8 +90,7 @@ def folder_of(encoder: Encoder, collection: Collection) -> FolderCollection | No
 
 def selects(view: SearchView) -> bool:
     """Return whether a map is shown, and something is selected on it."""
-    links = (map_selection.AREA, map_selection.PART)
-    return view.as_map and any(name in st.query_params for name in links)
+    return view.as_map and map_selection.is_linked()
 
 
 def _passing(collection: FolderCollection, asked: Asked, cosines: Floats | None) -> Mask | None:
