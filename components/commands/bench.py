@@ -253,3 +253,18 @@ def projection(
     from components.commands.console import load_encoder
 
     measure(load_encoder(model), data, rows, typer.echo)
+
+
+@bench_app.command("films")
+def films(
+    minutes: Annotated[
+        float, typer.Option(min=0.5, help="Length of the film that is made, and indexed.")
+    ] = 5.0,
+    data: Annotated[
+        Path | None, typer.Option(help="A captioned dataset to film. Default: the samples.")
+    ] = None,
+) -> None:
+    """Measure the indexing of films: speed, memory, moments, and cuts against PySceneDetect."""
+    from components.bench.films import films as measure
+
+    measure(minutes, data, typer.echo)
