@@ -19,7 +19,8 @@ from components.collection.sources.source import SourceSpec
 from components.collection.store import FolderCollection, open_folder
 from components.encoder import Encoder, load
 from components.images import sample_captions
-from components.projection.stored import first_map
+from components.projection.stored import CollectionMap, first_map
+from components.scores import Floats
 from components.server.media import ROUTES
 from components.ui.map import Scale
 from components.ui.search import collection_picker, colouring, maps
@@ -84,6 +85,21 @@ def bits(text: str) -> list[int]:
     """Return the rows of a mask that the page sends."""
     unpacked = np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), bitorder="little")
     return np.flatnonzero(unpacked).tolist()
+
+
+def known_map_of(xy: Floats, twins: NDArray[np.int64]) -> CollectionMap:
+    """Return a map with these places and groups of near-duplicates."""
+    none = np.full(len(xy), -1, dtype=np.int32)
+    return CollectionMap(
+        key=("groups", 1, ""),
+        ids=tuple(map(str, range(len(xy)))),
+        xy=xy,
+        cluster=none,
+        clusters=(),
+        outlierness=np.zeros(len(xy), dtype=np.float32),
+        twins=twins.astype(np.int32),
+        exact=True,
+    )
 
 
 def shown(app: AppTest) -> str:
@@ -162,8 +178,25 @@ def test_near_duplicates_and_outliers_are_views_of_the_map(samples: FolderCollec
     ids = samples.table["id"].to_pylist()
     twins = search(search_colour="Near-duplicates", search_part="in a group")
     assert tiles(twins, "search_grid") == [ids[row] for row in TWINS]
+    colours = plot(twins)["colouring"]
+    assert (colours["together"], colours["names"]) == ("in a group", ["group 1, 2 images"])
+    assert colours["note"] == "1 group of images that show the same."
+    one = search(search_colour="Near-duplicates", search_part="group 1, 2 images")
+    assert tiles(one, "search_grid") == [ids[row] for row in TWINS]
     far = search(search_colour="Outliers", search_part="next 4%")
     assert tiles(far, "search_grid") == [ids[-2]]
+
+
+def test_groups_that_are_near_each_other_differ_in_colour_and_shape() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.arange(600)
+    sketch = known_map_of(rng.normal(0, 0.4, (600, 2)).astype(np.float32), rows // 3)
+    looks = np.array(colouring._twins(sketch).looks)
+    assert set(looks) <= set(range(48))
+    middles = sketch.xy.reshape(200, 3, 2).mean(axis=1)
+    away = np.linalg.norm(middles[:, None] - middles, axis=2) + 9 * np.eye(200)
+    nearest = away.argmin(axis=1)
+    assert (looks % 12 != looks[nearest] % 12).all()
 
 
 def test_metadata_colours_the_map(samples: FolderCollection) -> None:

@@ -2,6 +2,7 @@
 
 from components.ui.map.area import Polygon, inside, parse_area, written
 from components.ui.map.map import (
+    ALL_PARTS,
     Colouring,
     Label,
     Parts,
@@ -15,6 +16,7 @@ from components.ui.map.map import (
 )
 
 __all__ = [
+    "ALL_PARTS",
     "Colouring",
     "Label",
     "Parts",

@@ -14,6 +14,7 @@ export default function (component) {
 }
 
 const NONE = 65535 // the number of an image that is in no part
+const ALL = -3 // the number of parts that have one entry together
 const MOST_THUMBS = 300 // images in view from which on they are points
 const CLICK = 5 // pixels that a press may move and still be a click
 const NEAR = { mouse: 10, touch: 24, keyboard: 120 } // pixels from a point
@@ -152,11 +153,13 @@ class View {
 
   partLook() {
     const faint = rgb(this.dark ? FAINT.dark : FAINT.light)
+    const { looks } = this.data.colouring
     const colours = COLOURS.map(rgb)
     const rest = { rgb: faint, shape: 0, size: 12, strength: 0 }
     return (number) => {
       if (number === NONE) return rest
-      return { rgb: colours[number % colours.length], shape: shapeOf(number), size: 16, strength: 1 }
+      const look = looks[number] ?? number
+      return { rgb: colours[look % colours.length], shape: shapeOf(look), size: 16, strength: 1 }
     }
   }
 
@@ -172,7 +175,9 @@ class View {
       legend.replaceChildren(title, ends[0], bar, ends[1], element("span", "note", colouring.note))
       return
     }
-    const entries = colouring.names.map((name, number) => this.entry(name, number, part))
+    const entries = colouring.together
+      ? [this.entry(colouring.together, ALL, part)]
+      : colouring.names.map((name, number) => this.entry(name, number, part))
     if (colouring.counts.at(-1)) entries.push(this.entry(colouring.rest, -1, part))
     legend.replaceChildren(title, ...entries)
     if (colouring.note) legend.append(element("span", "note", colouring.note))
@@ -180,10 +185,12 @@ class View {
 
   entry(name, number, part) {
     const { counts } = this.data.colouring
-    const size = counts.at(number).toLocaleString("en")
+    const images = number === ALL ? this.data.count - counts.at(-1) : counts.at(number)
+    const size = images.toLocaleString("en")
     const made = element("button", "entry")
     const mark = element("span", `mark shape-${number < 0 ? 0 : shapeOf(number)}`)
-    mark.style.background = number < 0 ? "" : COLOURS[number % COLOURS.length]
+    if (number >= 0) mark.style.background = COLOURS[number % COLOURS.length]
+    if (number === ALL) mark.style.background = `conic-gradient(${COLOURS.slice(0, 6).join()})`
     made.type = "button"
     made.append(mark, element("span", "", name), element("span", "size", size))
     made.title = `Select these ${size} images`

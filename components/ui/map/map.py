@@ -22,6 +22,7 @@ Place = tuple[float, float, float]  # what is in the middle, x and y, and how fa
 Corners = Sequence[Sequence[float]]
 
 _HERE = Path(__file__).parent
+ALL_PARTS = -3  # the number of parts that have one entry together
 _NONE = 65535  # the number of an image that is in no part
 _PLACE = re.compile(r"-?\d{1,3}(\.\d{1,5})?(_-?\d{1,3}(\.\d{1,5})?){2}")
 _MAP = st.components.v2.component(
@@ -50,7 +51,9 @@ class Scale:
 class Parts:
     """Points coloured by what they belong to.
 
-    ``numbers`` (n,) are places in ``names``, -1: in none, which is called ``rest``.
+    ``numbers`` (n,) are places in ``names``, -1: in none, which is called ``rest``. Many parts have
+    one entry in the legend, ``together``; ``looks`` are the numbers of their colours and shapes,
+    by default their places.
     """
 
     title: str
@@ -58,6 +61,8 @@ class Parts:
     names: tuple[str, ...]
     rest: str
     note: str = ""
+    together: str = ""
+    looks: tuple[int, ...] = ()
 
 
 Colouring = Scale | Parts
@@ -79,7 +84,8 @@ class Plot:
 
     ``address`` serves "xy" (n, 2 float32, little-endian), and for a row "thumb/ROW" (a JPEG) and
     "about/ROW" (JSON: name, alt, credit). ``passing`` and ``selected`` (n,) are None where all are.
-    ``part``: the selected one of Parts, -1: none. ``place`` is None where the whole map is shown.
+    ``part``: the selected one of Parts, -1: none, `ALL_PARTS`: each. ``place`` is None where the
+    whole map is shown.
     """
 
     address: str
@@ -98,7 +104,7 @@ class Reactions:
     """What is called when a person uses the map, before the page runs again.
 
     Opened: a row. Selected: the corners of an area, () to select nothing; a part's number, -1 for
-    images in none. Moved: a place.
+    images in none, `ALL_PARTS` for those in any. Moved: a place.
     """
 
     opened: Callable[[int], None]

@@ -21,6 +21,8 @@ QUERY, CLUSTERS, TWINS, OUTLIERS = "Query or clusters", "Clusters", "Near-duplic
 _VALUES = 24  # of a column: twelve colours in two shapes
 _SAMPLE = 1000  # images that the ends of a scale are taken from
 _BEST = 99.9  # percentile of everyday captions where the colours of a query end
+_COLOURS, _SHAPES = 12, 4  # that points may have: see map.js
+_GROUPS = 2_000  # of near-duplicates that are told apart
 _NOT_YET = "They appear once the map is computed."
 
 
@@ -104,10 +106,40 @@ def labels(found: CollectionMap) -> tuple[Label, ...]:
 
 
 def _twins(found: CollectionMap) -> Parts:
-    groups = len(np.unique(found.twins[found.twins >= 0]))
-    numbers = np.where(found.twins >= 0, 0, -1).astype(np.int32)
+    """Return the groups of near-duplicates, each unlike those that are near it on the map."""
+    groups = int(found.twins.max(initial=-1)) + 1
+    sizes = np.bincount(found.twins[found.twins >= 0], minlength=groups)[:_GROUPS].tolist()
+    names = tuple(f"group {n}, {count(size, 'image')}" for n, size in enumerate(sizes, start=1))
+    others = ("another group",) if groups > _GROUPS else ()
     note = _unless(found, f"{count(groups, 'group')} of images that show the same.")
-    return Parts(TWINS, numbers, ("in a group",), "in no group", note)
+    return Parts(
+        TWINS,
+        np.minimum(found.twins, _GROUPS),
+        (*names, *others),
+        "in no group",
+        note,
+        together="in a group",
+        looks=_looks(found.key, found.exact, len(names), found),
+    )
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _looks(
+    key: tuple[str, int, str], exact: bool, groups: int, _found: CollectionMap
+) -> tuple[int, ...]:
+    """Return a colour for each group of near-duplicates that none of the nearest before it has.
+
+    The shapes take turns: groups are told apart without colours, too.
+    """
+    middles = np.zeros((groups, 2), dtype=np.float32)
+    looks = np.zeros(groups, dtype=np.int64)
+    for group in range(groups):
+        middles[group] = _found.xy[_found.twins == group].mean(axis=0)
+        away = ((middles[:group] - middles[group]) ** 2).sum(axis=1)
+        taken = looks[np.argsort(away)[: _COLOURS - 1]] % _COLOURS
+        free = np.setdiff1d(np.arange(_COLOURS), taken)
+        looks[group] = free[group % len(free)] + _COLOURS * (group % _SHAPES)
+    return tuple(looks.tolist())
 
 
 def _outliers(found: CollectionMap) -> Parts:

@@ -19,7 +19,7 @@ from components.projection.stored import CollectionMap
 from components.scores import Floats
 from components.settings import Settings
 from components.ui import selection
-from components.ui.map import Colouring, Parts, Polygon, inside, parse_area, written
+from components.ui.map import ALL_PARTS, Colouring, Parts, Polygon, inside, parse_area, written
 from components.ui.search import colouring, maps
 from components.ui.search.photo import add_to_tray, original
 from components.ui.setup import CHECK, page
@@ -47,6 +47,8 @@ class MapSelection:
 def selected(found: CollectionMap, colours: Colouring) -> MapSelection | None:
     """Return what the link selects, None where it selects nothing of this map."""
     if isinstance(colours, Parts) and (name := st.query_params.get(PART)):
+        if colours.together == name:
+            return MapSelection(colours.numbers >= 0, part=ALL_PARTS)
         names = (*colours.names, colours.rest)
         if name in names:
             part = names.index(name) if name != colours.rest else -1
@@ -87,7 +89,8 @@ def select_area(found: CollectionMap, corners: Sequence[Sequence[float]]) -> Non
 def select_part(colours: Colouring, part: int) -> None:
     """Put one of the parts into the link; the one that is there already is taken out."""
     assert isinstance(colours, Parts)  # noqa: S101 - only those have any
-    name = colours.names[part] if part >= 0 else colours.rest
+    others = {-1: colours.rest, ALL_PARTS: colours.together}
+    name = colours.names[part] if part >= 0 else others[part]
     again = st.query_params.get(PART) == name
     clear()
     if not again:

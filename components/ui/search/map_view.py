@@ -36,6 +36,7 @@ from components.words import shorten
 
 _AT = "search_at"  # in the link: what is in the middle, and how far it is zoomed in
 _EXAMPLES = 3  # images of each part that the table names
+_LISTED = 100  # parts in the table
 
 
 def show(
@@ -204,5 +205,8 @@ def _table(found: CollectionMap, colours: Colouring) -> None:
         if len(members):
             examples = [plain(shorten(found.ids[row], 40)) for row in members[:_EXAMPLES]]
             rows.append((plain(name), f"{len(members):,}", ", ".join(examples)))
+    if len(rows) > _LISTED:
+        st.caption(f"The first {_LISTED} of {len(rows):,}.")
+        rows = rows[:_LISTED]
     names, sizes, examples_of = zip(*rows, strict=True) if rows else ((), (), ())
     st.table({parts.title: names, "Images": sizes, "Examples": examples_of}, border="horizontal")
