@@ -15,6 +15,8 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from components.collection.build import BuildJob, build
+from components.collection.manifest import MAP
+from components.collection.shared import forget, publish
 from components.collection.sources.source import SourceSpec
 from components.collection.store import FolderCollection, open_folder
 from components.encoder import Encoder, load
@@ -318,14 +320,43 @@ def test_a_stopped_computation_can_be_started_again(unmapped: FolderCollection) 
     assert maps.running()["samples"] is task  # a page that is opened does not start it again
 
 
-def test_a_viewer_sees_the_sketch_and_starts_nothing(
-    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def await_map(name: str) -> None:
+    """Wait until the computation of a map has ended."""
+    deadline = time.monotonic() + 90
+    while not maps.running()[name].ended and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def mine(encoder: Encoder, tmp_path: Path) -> None:
+    """A collection of three images, "mine"."""
     images = tmp_path / "images"
     images.mkdir()
     for name in ("coffee", "horse", "chelsea"):
         (images / f"{name}.jpg").write_bytes((Path("sample_images") / f"{name}.jpg").read_bytes())
     build(BuildJob("mine", SourceSpec("folder", str(images))), encoder)
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_shared_collection_has_a_map_that_is_kept_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("mine", str(tmp_path / "shared"))
+    monkeypatch.setenv("CAPTIONLENS_DATA", str(tmp_path / "reader"))
+    monkeypatch.setenv("CAPTIONLENS_SHARED_COLLECTIONS", str(tmp_path / "shared"))
+    forget()
+    app = search(search_in="mine")
+    assert plot(app)["count"] == 3
+    await_map("mine")
+    assert "sketch" not in shown(done(app.run()))
+    assert (tmp_path / "reader" / "collections" / "mine" / MAP).is_dir()
+    assert plot(search(search_in="mine", search_q="a cat"))["colouring"]["title"] == (
+        "Cosine with the query"
+    )
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_viewer_sees_the_sketch_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAPTIONLENS_READ_ONLY", "1")
     app = search(search_in="mine")
     assert plot(app)["count"] == 3
