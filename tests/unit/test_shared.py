@@ -37,7 +37,14 @@ from components.collection.milvus.publication import (
 )
 from components.collection.milvus.rows import columns_of
 from components.collection.shared import cache as local
-from components.collection.shared import forget, lock, publish, reading, shared_publication
+from components.collection.shared import (
+    forget,
+    lock,
+    publish,
+    reading,
+    shared_publication,
+    thumbnails,
+)
 from components.collection.shared.place import Place, open_place, shown_address
 from components.collection.shared.thumbnails import SharedThumbnails
 from components.collection.sources.source import SourceSpec
@@ -368,6 +375,38 @@ def test_two_readers_open_it_at_once_and_download_each_file_once(
     assert not list((reader.data / "cache").glob("*.draft"))
 
 
+def test_neighbours_are_read_in_one_request_and_memory_is_bounded(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = built(images)
+    (tmp_path / "place").mkdir()
+    publish("mine", str(tmp_path / "place"))
+    [shard] = manifest.shards
+    file, data = shard.thumbnails, (folder_of("mine") / shard.thumbnails.name).read_bytes()
+    read_range, ranges = Place.read_range, []
+
+    def counted(self: Place, name: str, file: File, start: int, size: int) -> bytes:
+        ranges.append((start, size))
+        return read_range(self, name, file, start, size)
+
+    monkeypatch.setattr(Place, "read_range", counted)
+    there = SharedThumbnails("mine", open_place(str(tmp_path / "place")))
+    sizes = open_folder("mine").table["thumbnail_bytes"].to_pylist()
+    starts = np.cumsum([0, *sizes[:-1]]).tolist()
+    every = list(zip(starts, sizes, strict=True))
+    for start, size in every:
+        there.ahead(file, start, size)
+    assert all(there.read(file, s, n) == data[s : s + n] for s, n in every)
+    assert ranges == [(0, len(data))]
+    monkeypatch.setattr(thumbnails, "_BLOCK", 100)
+    monkeypatch.setattr(thumbnails, "_KEPT", 3)
+    there = SharedThumbnails("mine", open_place(str(tmp_path / "place")))
+    assert all(there.read(file, s, n) == data[s : s + n] for s, n in every)
+    assert len(there._blocks) == 3
+    with pytest.raises(CollectionError, match="mine is damaged in the shared place"):
+        there.read(file, len(data) - 5, 6)
+
+
 def test_the_cache_is_bounded_and_keeps_what_is_open(
     images: Path, place: str, reader: Reader
 ) -> None:
@@ -408,8 +447,8 @@ def test_the_cache_is_bounded_and_keeps_what_is_open(
 
 def _cached_bytes(manifest: Manifest) -> int:
     """Return the size of what is cached of a collection: all but its thumbnails."""
-    thumbnails = {shard.thumbnails for shard in manifest.shards}
-    return sum(file.bytes for file in set(manifest.files) - thumbnails)
+    read_by_ranges = {shard.thumbnails for shard in manifest.shards}
+    return sum(file.bytes for file in set(manifest.files) - read_by_ranges)
 
 
 def test_another_process_keeps_what_it_has_open(
@@ -568,9 +607,8 @@ def test_thumbnails_of_an_older_state_in_milvus_are_in_the_shared_place(
     second = built(images)
     assert {each.thumbnails for each in first.shards}.isdisjoint(second.files)
     publish("mine", place)
-    thumbnails = {f"files/{shard.thumbnails.sha256}" for shard in first.shards}
-    notes = {"manifest.json", "milvus.json"}
-    assert objects(place) == {*notes, *thumbnails, *needed(second)}
+    older = {f"files/{shard.thumbnails.sha256}" for shard in first.shards}
+    assert objects(place) == {"manifest.json", "milvus.json", *older, *needed(second)}
     reader.on()
     found = shared_publication("mine")
     assert found and found[0] == publication
