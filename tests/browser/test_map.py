@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from components.collection.build import BuildJob, build
 from components.collection.manifest import folder_of
@@ -200,6 +200,83 @@ def test_the_map_is_used_with_the_keyboard(
     expect(surface(page)).to_be_focused()
     page.keyboard.press("0")
     expect(page).to_have_url(re.compile(r"search_at=-?0\.\d+_0_1$"))
+
+
+class Fingers:
+    """Fingers on the middle of the map; ``places`` are pixels from there, right and down."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.session = page, page.context.new_cdp_session(page)
+
+    def move(self, start: list[tuple[float, float]], end: list[tuple[float, float]]) -> None:
+        self._send("touchStart", start)
+        for step in range(1, 9):
+            pairs = zip(start, end, strict=True)
+            self._send(
+                "touchMove",
+                [(a + (c - a) * step / 8, b + (d - b) * step / 8) for (a, b), (c, d) in pairs],
+            )
+            self.page.wait_for_timeout(30)
+        self._send("touchEnd", [])
+
+    def tap(self) -> None:
+        self._send("touchStart", [(0, 0)])
+        self._send("touchEnd", [])
+
+    def _send(self, kind: str, places: list[tuple[float, float]]) -> None:
+        x, y = middle(self.page)
+        points = [{"x": x + a, "y": y + b, "id": n} for n, (a, b) in enumerate(places)]
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    """A page of a phone."""
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+def place(page: Page) -> tuple[float, ...]:
+    """Return what the link has in the middle of the map, and its zoom."""
+    found = re.search(r"search_at=([^&]*)", page.url)
+    return tuple(map(float, found[1].split("_"))) if found else ()
+
+
+def test_fingers_move_the_map_and_zoom_it_and_the_page_still_scrolls(
+    server: Server, phone: Page, found: CollectionMap, screenshot: Screenshot
+) -> None:
+    open_map(server, phone)
+    surface(phone).scroll_into_view_if_needed()
+    fingers = Fingers(phone)
+    before = middle(phone)
+    fingers.move([(0, 0)], [(0, -120)])
+    phone.wait_for_timeout(1000)
+    assert middle(phone)[1] < before[1] - 50  # the page has scrolled, and the map is where it was
+    assert not place(phone)
+    fingers.move([(-40, 0), (40, 0)], [(-120, 0), (120, 0)])
+    expect(phone).to_have_url(re.compile("search_at="))
+    settled(phone)
+    x, y, zoom = place(phone)
+    assert zoom == pytest.approx(3, abs=0.2)
+    before = middle(phone)
+    fingers.move([(0, 0)], [(-60, -40)])
+    expect(phone).not_to_have_url(re.compile(f"search_at={x}_".replace(".", r"\.")))
+    settled(phone)
+    assert place(phone)[0] > x and place(phone)[1] < y
+    assert middle(phone) == before
+    screenshot(phone, "search-map-phone")
+    phone.goto(f"{phone.url.partition('&search_at=')[0]}{at(found, 30, zoom=20)}")
+    drawn(phone)
+    surface(phone).scroll_into_view_if_needed()
+    fingers.tap()
+    card = phone.locator(".st-key-search_map .card")
+    expect(card.get_by_text(found.ids[30])).to_be_visible()
+    fingers.tap()
+    expect(phone.get_by_role("dialog").get_by_text(found.ids[30], exact=True)).to_be_visible()
 
 
 def test_the_map_is_drawn_again_when_a_graphics_card_comes_back(

@@ -98,6 +98,7 @@ class View {
     this.pace = 0 // milliseconds that a frame takes while the map is moved
     this.home = extent(places)
     this.at = this.data.place ? { x, y, zoom: clamp(zoom, ...ZOOMS) } : { ...this.home, zoom: 1 }
+    this.yield()
     this.resize()
     this.colour()
     this.root.classList.add("loaded")
@@ -269,12 +270,13 @@ class View {
   }
 
   drawLabels() {
-    const taken = []
+    const taken = [".tools", ".zoom"].map((name) => rectangleOf(this.find(name)))
     const [clientWidth, clientHeight] = this.size
     for (const { box, x, y, width } of this.labels) {
       const [left, top] = this.spot(x, y)
       const rectangle = [left - width / 2 - 3, top - 13, left + width / 2 + 3, top + 13]
-      const inside = left > 0 && left < clientWidth && top > 14 && top < clientHeight - 14
+      const within = rectangle[0] > 0 && rectangle[2] < clientWidth
+      const inside = within && top > 14 && top < clientHeight - 14
       const free = inside && !taken.some((other) => overlap(other, rectangle))
       if (free) taken.push(rectangle)
       box.classList.toggle("beyond", !free)
@@ -465,7 +467,9 @@ class View {
     surface.addEventListener("pointermove", (event) => this.drag(event))
     surface.addEventListener("pointerup", (event) => this.release(event))
     surface.addEventListener("pointercancel", (event) => this.release(event, true))
-    surface.addEventListener("pointerleave", () => this.hideCard())
+    surface.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType !== "touch") this.hideCard() // a finger leaves whenever it is lifted
+    })
     surface.addEventListener("wheel", (event) => this.wheel(event), { passive: false })
     surface.addEventListener("keydown", (event) => this.key(event))
     surface.addEventListener("blur", () => this.hideCard())
@@ -487,6 +491,16 @@ class View {
     for (const button of this.root.querySelectorAll("[data-tool]")) {
       button.setAttribute("aria-pressed", button.dataset.tool === tool)
     }
+    this.yield()
+  }
+
+  // Lets a finger that moves up or down scroll the page while the map is shown whole.
+  yield() {
+    this.root.classList.toggle("yields", this.tool === "pan" && !(this.at?.zoom > 1))
+  }
+
+  yields({ pointerType }) {
+    return pointerType === "touch" && this.root.classList.contains("yields")
   }
 
   press(event) {
@@ -516,7 +530,7 @@ class View {
     this.hideCard()
     if (this.pointers.size === 2) this.pinch(event.pointerId, at)
     else if (this.drawing) this.outline(at)
-    else this.shift(before[0] - at[0], before[1] - at[1])
+    else this.shift(before[0] - at[0], this.yields(event) ? 0 : before[1] - at[1])
     this.pointers.set(event.pointerId, at)
   }
 
@@ -594,6 +608,7 @@ class View {
   }
 
   shift(right, down) {
+    if (!right && !down) return
     const { x, y } = this.at
     this.goTo({ ...this.at, x: x + right / this.scale, y: y - down / this.scale })
   }
@@ -611,6 +626,7 @@ class View {
     const x = clamp(at.x, this.home.x - width, this.home.x + width)
     const y = clamp(at.y, this.home.y - height, this.home.y + height)
     this.at = { x, y, zoom: at.zoom }
+    this.yield()
     this.moving = true
     this.paint()
     this.rest()
@@ -630,6 +646,11 @@ function element(tag, className = "", text = "") {
 
 function move(box, left, top) {
   box.style.transform = `translate(${left}px, ${top}px) translate(-50%, -50%)`
+}
+
+// Where an element is in the map.
+function rectangleOf({ offsetLeft: left, offsetTop: top, offsetWidth: width, offsetHeight: height }) {
+  return [left, top, left + width, top + height]
 }
 
 function bytes(text) {
