@@ -27,19 +27,22 @@ _SAMPLE = 20_000  # rows that the principal components are computed from
 _RADIUS = 99  # percentile of the distances from the middle that becomes 1
 
 
-def fit(vectors: Floats, progress: Progress, near: Near | None = None) -> Floats:
+def fit(
+    vectors: Floats, progress: Progress, near: Near | None = None, most: int = FITTED
+) -> Floats:
     """Return (n, 2) points for unit ``vectors`` (n, width), normalised as `normalised` says.
 
     The same vectors get the same points. ``progress`` takes the share that is done, of what; to
-    stop, raise from it. ``near`` are the `NEIGHBOURS` nearest, where they are known already.
+    stop, raise from it. ``near`` are the `NEIGHBOURS` nearest, where they are known already. Of
+    more than ``most``, so many are fitted, and the others are placed among them.
     """
     if len(vectors) <= _FEW:
         return pca(vectors)
-    if len(vectors) <= FITTED:
+    if len(vectors) <= most:
         near = near or neighbours(vectors, NEIGHBOURS, progress)
         return normalised(_tsne(vectors, near, progress))
     fitted = np.zeros(len(vectors), dtype=np.bool_)
-    fitted[np.random.default_rng(0).permutation(len(vectors))[:FITTED]] = True
+    fitted[np.random.default_rng(0).permutation(len(vectors))[:most]] = True
     sample = vectors[fitted]
     points = np.zeros((len(vectors), 2), dtype=np.float32)
     points[fitted] = _tsne(sample, neighbours(sample, NEIGHBOURS, progress), progress)

@@ -64,12 +64,9 @@ def test_near_vectors_are_near_and_the_same_each_time() -> None:
     np.testing.assert_array_equal(points, fit(vectors, unwatched))
 
 
-def test_of_many_a_sample_is_fitted_and_the_others_are_placed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(projection, "FITTED", 100)
+def test_of_many_a_sample_is_fitted_and_the_others_are_placed() -> None:
     vectors = grouped()
-    points = fit(vectors, unwatched)
+    points = fit(vectors, unwatched, most=100)
     assert np.isfinite(points).all()
     assert separation(points) > 2
 
