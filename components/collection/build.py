@@ -22,10 +22,16 @@ from components.collection.manifest import (
     read_manifest,
 )
 from components.collection.sources.captioned import Captioned
-from components.collection.sources.films import FilmPosition, Films
+from components.collection.sources.films import Films
 from components.collection.sources.folder import Folder
 from components.collection.sources.samples import Samples
-from components.collection.sources.source import ImageSource, Item, SourceSpec
+from components.collection.sources.source import (
+    FilmPosition,
+    Growing,
+    ImageSource,
+    Item,
+    SourceSpec,
+)
 from components.collection.writer import Writer, writing
 from components.encoder import Encoder
 from components.rate import Rate
@@ -208,9 +214,9 @@ class _Run:
         self._films = Rate(window=60.0)  # of millionths of all films
 
     def new(self, images: ImageSource, limit: int | None) -> Iterator[Item]:
-        """Yield what a source has and the collection has not; films are decoded for it."""
+        """Yield what a source has and the collection has not, in the order that it is found."""
         listing = self._writer.listing
-        if not isinstance(images, Films):
+        if not isinstance(images, Growing):
             return listing.new(islice(images.items(), limit))
         room = None if limit is None else max(0, limit - listing.counts()[0])
         pending = images.pending(listing.is_known, self._place)

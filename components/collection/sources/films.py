@@ -17,7 +17,7 @@ from pathlib import Path
 
 from components.collection.listing import UNNAMED, is_text
 from components.collection.manifest import sealed
-from components.collection.sources.source import Item
+from components.collection.sources.source import FilmPosition, Item
 from components.collection.store import on_disk
 from components.datasets.table import Value
 from components.encoder import Skipped
@@ -32,22 +32,6 @@ from components.images import ImageError, Source, source_of, walk_images
 _NOTE_EVERY = 32  # frames: fewer than an encoder has waiting, so that what is stored is noted
 _LENGTHS = ((60, "under 1 minute"), (600, "1 to 10 minutes"), (3600, "10 to 60 minutes"))
 _LONGEST = "over an hour"
-
-
-@dataclass(frozen=True)
-class FilmPosition:
-    """How far a folder of films is read: the film, its seconds, and the share of all films."""
-
-    name: str
-    number: int  # counts from 1
-    films: int
-    seconds: float
-    length: float  # 0.0: not known
-    share: float
-
-    def __str__(self) -> str:
-        of = f" of {clock(self.length)}" if self.length else ""
-        return f"film {self.number:,} of {self.films:,}, {self.name} {clock(self.seconds)}{of}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +71,7 @@ class _Progress:
 
 @dataclass(frozen=True)
 class Films:
-    """An ImageSource: the frames of the films of a folder and its subfolders.
+    """A Growing source: the frames of the films of a folder and its subfolders.
 
     ``receipts`` is the folder of what is known of them; ``stop`` ends decoding.
     """

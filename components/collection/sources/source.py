@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from components.datasets.table import Value
 from components.encoder import Skipped
+from components.films.moment import clock
 from components.images import Source
 
 Kind = Literal["samples", "folder", "videos", "table", "captions", "unsplash"]
@@ -30,6 +31,33 @@ class ImageSource(Protocol):
 
     def items(self) -> Iterator[Item | Skipped]:
         """Yield the images, in the same order at every call."""
+        ...
+
+
+@dataclass(frozen=True)
+class FilmPosition:
+    """How far a folder of films is read: the film, its seconds, and the share of all films."""
+
+    name: str
+    number: int  # counts from 1
+    films: int
+    seconds: float
+    length: float  # 0.0: not known
+    share: float
+
+    def __str__(self) -> str:
+        of = f" of {clock(self.length)}" if self.length else ""
+        return f"film {self.number:,} of {self.films:,}, {self.name} {clock(self.seconds)}{of}"
+
+
+@runtime_checkable
+class Growing(ImageSource, Protocol):
+    """A source that finds images while they are encoded, as those of films are decoded."""
+
+    def pending(
+        self, is_known: Callable[[Item], bool], on_position: Callable[[FilmPosition], None]
+    ) -> Iterator[Item | Skipped]:
+        """Yield what it finds, without what ``is_known``, and tell how far it is."""
         ...
 
 
