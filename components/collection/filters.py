@@ -1,6 +1,6 @@
 """Filters on a collection's metadata: which columns offer a choice, and which rows pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -43,19 +43,40 @@ class Facet:
     counts: tuple[int, ...]
 
 
-def facets(table: pa.Table) -> list[Facet]:
-    """Return the columns of a collection's metadata that can be filtered by a choice."""
-    others = [name for name in table.column_names if name not in {*_FIRST, *_NEVER}]
-    choices = []
-    for name in [name for name in _FIRST if name in table.column_names] + others:
-        facet = _facet(name, _flat(table[name]))
-        if len(facet.values) > 1 and (name in _FIRST or _repeats(facet)):
-            choices.append(facet)
-    return choices
+def facets(tables: Iterable[pa.Table]) -> list[Facet]:
+    """Return the columns of a collection's metadata that can be filtered by a choice.
+
+    ``tables`` are parts of it, with the same columns and types; one is needed at a time.
+    """
+    counts: dict[str, list[pa.Table]] = {}
+    for table in tables:
+        names = [name for name in table.column_names if name not in _NEVER]
+        for name in names:
+            counted = counts.setdefault(name, [])
+            # One with too many values is none, and its values are not needed.
+            if name in _FIRST or not counted or len(counted[-1]) <= _OWN_COLUMNS:
+                counts[name] = [_merged([*counted, _counted(table[name])])]
+    order = [name for name in _FIRST if name in counts] + [n for n in counts if n not in _FIRST]
+    choices = [_facet(name, counts[name][0]) for name in order]
+    return [each for each in choices if len(each.values) > 1 and _is_choice(each)]
 
 
-def _repeats(facet: Facet) -> bool:
-    return len(facet.values) <= _OWN_COLUMNS and max(facet.counts) > 1
+def _is_choice(facet: Facet) -> bool:
+    repeats = len(facet.values) <= _OWN_COLUMNS and max(facet.counts) > 1
+    return facet.column in _FIRST or repeats
+
+
+def _counted(column: pa.ChunkedArray) -> pa.Table:
+    """Return the different values of a column, and how often each is there."""
+    counted = pc.value_counts(_flat(column).drop_null())
+    return pa.table({"value": counted.field("values"), "count": counted.field("counts")})
+
+
+def _merged(tables: list[pa.Table]) -> pa.Table:
+    if len(tables) == 1:
+        return tables[0]
+    found = pa.concat_tables(tables).group_by("value", use_threads=False)
+    return found.aggregate([("count", "sum")]).rename_columns(["value", "count"])
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -67,12 +88,11 @@ def is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
-def _facet(name: str, column: pa.ChunkedArray) -> Facet:
-    pairs = pc.value_counts(column.drop_null()).to_pylist()
-    pairs.sort(key=lambda pair: (-pair["counts"], str(pair["values"])))
+def _facet(name: str, counted: pa.Table) -> Facet:
+    pairs = list(zip(counted["value"].to_pylist(), counted["count"].to_pylist(), strict=True))
+    pairs.sort(key=lambda pair: (-pair[1], str(pair[0])))
     kept = pairs[:_MAX_VALUES]
-    values = tuple(str(pair["values"]) for pair in kept)
-    return Facet(name, values, tuple(pair["counts"] for pair in kept))
+    return Facet(name, tuple(str(value) for value, _ in kept), tuple(count for _, count in kept))
 
 
 def mask(table: pa.Table, filters: Filters) -> Allowed | None:

@@ -72,8 +72,21 @@ class FolderCollection:
     @cached_property
     def table(self) -> pa.Table:
         """The metadata: a row for each image, in the vectors' order. Raises Damaged."""
+        return joined([*self._tables()])
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The names and types of all columns of `table`. Raises Damaged."""
+        return joined([table.schema.empty_table() for table in self._tables()]).schema
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield `table` in parts, a shard each, so that one is in memory. Raises Damaged."""
+        empty = self.schema.empty_table()
+        return (joined([empty, table]) for table in self._tables())
+
+    def _tables(self) -> Iterator[pa.Table]:
         shards = zip(self.manifest.shards, self._metadata, strict=True)
-        return joined([self._parquet(shard.metadata, opened) for shard, opened in shards])
+        return (self._parquet(shard.metadata, opened) for shard, opened in shards)
 
     def _parquet(self, file: File, opened: pa.OSFile) -> pa.Table:
         data = files.checked(self.folder, file, opened.read_at(file.bytes, 0))
@@ -170,7 +183,7 @@ class FolderCollection:
 
     @cached_property
     def _facets(self) -> list[Facet]:
-        return facets(self.table)
+        return facets([self.table])
 
     def count(self, filters: Filters = ALL) -> int:
         """Return how many images pass."""

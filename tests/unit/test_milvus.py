@@ -116,7 +116,7 @@ def test_draws_are_even() -> None:
 def test_numbers_come_before_other_columns_where_the_fields_do_not_suffice() -> None:
     names = [f"text {n}" for n in range(60)] + ["number"]
     table = pa.table({name: [1.0] if name == "number" else ["a"] for name in names})
-    columns = columns_of(table, names)
+    columns = columns_of(table.schema)
     assert [column.name for column in columns] == names
     assert columns[-1] == Column("number", "number", "c0")
     assert columns[59] == Column("text 59", "text", 'more["c60"]')
@@ -125,8 +125,17 @@ def test_numbers_come_before_other_columns_where_the_fields_do_not_suffice() -> 
 def noted(rows: int = 50) -> Publication:
     manifest = make("noted", rows=rows, shards=2)
     folder = open_folder("noted")
-    columns = columns_of(folder.table, folder.columns)
+    columns = columns_of(folder.schema)
     return Publication("place_g1", columns, tuple(folder.facets()), manifest)
+
+
+def test_the_parts_of_a_table_are_the_table() -> None:
+    make("parts", rows=100, shards=3)
+    folder = open_folder("parts")
+    parts = [*folder.tables()]
+    assert [len(part) for part in parts] == [shard.rows for shard in folder.manifest.shards]
+    assert {part.schema for part in parts} == {folder.table.schema}  # numbers and text are mixed
+    assert pa.concat_tables(parts).to_pylist() == folder.table.to_pylist()
 
 
 def test_the_note_is_read_as_it_was_written() -> None:

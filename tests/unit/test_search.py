@@ -58,17 +58,37 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
 
 
 def test_facets_have_what_can_be_chosen() -> None:
-    found = {facet.column: facet for facet in facets(table_of(ROWS))}
+    found = {facet.column: facet for facet in facets([table_of(ROWS)])}
     assert found["country"] == Facet("country", ("Norway", "Spain"), (2, 1))
     assert found["keywords"].values == ("beach", "dog", "snow")
     assert set(found) == {"country", "year", "keywords", "folder"}
+
+
+def test_facets_are_counted_in_parts_as_in_the_whole() -> None:
+    rows: list[Record] = [
+        {
+            "id": str(n),
+            "year": None if n % 7 == 0 else 1900 + n % 90,
+            "keywords": [f"k{n % 11}", "all"] if n % 3 else None,
+            "split": "train" if n % 2 else "test",
+            "note": str(n % 130),
+            "late": None if n < 300 else f"v{n % 5}",
+            "number": float("nan") if n % 10 == 0 else n % 4 + 0.5,
+        }
+        for n in range(600)
+    ]
+    whole = table_of(rows)
+    found = facets([whole])
+    assert {each.column for each in found} == {"year", "keywords", "split", "late", "number"}
+    for size in (1, 100, 299):
+        assert facets(whole.slice(low, size) for low in range(0, 600, size)) == found
 
 
 def test_a_column_of_the_source_is_a_facet_where_its_values_repeat() -> None:
     rows: list[Record] = [
         {"id": str(n), "split": "train" if n % 2 else "test", "note": str(n)} for n in range(9)
     ]
-    assert [facet.column for facet in facets(table_of(rows))] == ["split"]
+    assert [facet.column for facet in facets([table_of(rows)])] == ["split"]
 
 
 def test_tables_whose_columns_disagree_become_text() -> None:

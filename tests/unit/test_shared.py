@@ -570,7 +570,7 @@ def test_a_stopped_publication_shows_what_was_there_before(
 def noted(manifest: Manifest, state: int = 1) -> Publication:
     """Note that a state was published to a Milvus server."""
     folder = open_folder(manifest.name)
-    columns = columns_of(folder.table, folder.columns)
+    columns = columns_of(folder.schema)
     place = f"{alias_of(manifest.name)}_g{state}"
     publication = Publication(place, columns, tuple(folder.facets()), manifest)
     write_publication(folder_of(manifest.name), publication)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
+from components.collection.filters import facets
 from components.collection.manifest import CollectionError, folder_of, read_manifest
 from components.collection.milvus.address import Server
 from components.collection.milvus.publication import (
@@ -141,7 +142,7 @@ class _Publishing:
         self._collection, self._server = collection, server
         self._on_progress, self._stop = on_progress, stop
         self._alias = alias_of(collection.manifest.name)
-        self._columns = columns_of(collection.table, collection.columns)
+        self._columns = columns_of(collection.schema)
         self._cut = 0
 
     def run(self) -> Published | None:
@@ -176,7 +177,7 @@ class _Publishing:
     def _publication(self, place: str) -> Publication:
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         manifest = replace(self._collection.manifest, updated=now)
-        return Publication(place, self._columns, tuple(self._collection.facets()), manifest)
+        return Publication(place, self._columns, tuple(facets(self._collection.tables())), manifest)
 
     def _call(self, method: str, *arguments: Any, timeout: float = _CALL, **options: Any) -> Any:
         return self._server.call(method, *arguments, timeout=timeout, **options)

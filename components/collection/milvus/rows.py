@@ -14,7 +14,7 @@ from components.collection.filters import is_list, is_numeric, lower_case
 from components.collection.manifest import CollectionError
 from components.collection.milvus.expression import JSON_FIELD, NO_TEXT, folder_hashes, hash_of
 from components.collection.milvus.publication import Column, Kind
-from components.collection.records import Record
+from components.collection.records import INTERNAL, Record
 from components.collection.store import FolderCollection
 
 _TEXT = 65_535  # bytes of a text at most
@@ -36,9 +36,10 @@ class Batch:
     cut: int
 
 
-def columns_of(table: pa.Table, names: Sequence[str]) -> tuple[Column, ...]:
+def columns_of(schema: pa.Schema) -> tuple[Column, ...]:
     """Return how each column is kept: numbers first, for which the JSON field is slowest."""
-    kinds = {name: _kind(name, table.schema.field(name).type) for name in names}
+    names = [name for name in schema.names if name not in INTERNAL]
+    kinds = {name: _kind(name, schema.field(name).type) for name in names}
     order = sorted(names, key=lambda name: kinds[name] != "number")
     fields = {name: f"c{n}" if n < _FIELDS else _key(n) for n, name in enumerate(order)}
     return tuple(Column(name, kinds[name], fields[name]) for name in names)
@@ -104,11 +105,12 @@ def batches(collection: FolderCollection, columns: Sequence[Column]) -> Iterator
 
 
 def _rows(collection: FolderCollection, columns: Sequence[Column]) -> Iterator[tuple[Row, Record]]:
-    first = 0
-    for shard, vectors in zip(collection.manifest.shards, collection.matrix.parts, strict=True):
+    tables = collection.tables()
+    parts = zip(collection.manifest.shards, collection.matrix.parts, tables, strict=True)
+    for shard, vectors, whole in parts:
         begin = 0  # of a thumbnail in the shard's file
         for low in range(0, shard.rows, _SLICE):
-            table = collection.table.slice(first + low, min(_SLICE, shard.rows - low))
+            table = whole.slice(low, _SLICE)
             sizes = table["thumbnail_bytes"].to_numpy()
             starts = begin + np.cumsum(sizes) - sizes
             begin += int(sizes.sum())
@@ -121,7 +123,6 @@ def _rows(collection: FolderCollection, columns: Sequence[Column]) -> Iterator[t
                 row |= {"shard": shard.number, "start": int(starts[n]), "size": int(sizes[n])}
                 row |= _fields(columns, {name: values[n] for name, values in kept.items()})
                 yield row, record
-        first += shard.rows
 
 
 def _check(id_: str) -> None:
