@@ -1,5 +1,6 @@
 """Collections in a shared place: published and read in a folder and in S3, by one set of tests."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -758,6 +759,28 @@ def test_who_lost_the_lock_shows_nothing_and_removes_nothing(
     reader.on()
     assert open_folder("mine").manifest == newer
     assert verify("mine") == []
+
+
+def test_a_store_that_cannot_refuse_to_replace_an_object_still_has_one_publisher(
+    images: Path, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built(images)
+    system = open_place(place).system
+    pipe_file = system.pipe_file
+
+    def as_an_old_store(path: str, data: bytes, mode: str = "overwrite") -> None:
+        if mode == "create":
+            raise OSError(errno.ENOSYS, "A header implies what is not implemented")
+        pipe_file(path, data)
+
+    monkeypatch.setattr(system, "pipe_file", as_an_old_store)
+    with other_publisher(tmp_path, place) as other:
+        with pytest.raises(CollectionBusy, match="mine is being published to"):
+            publish("mine", place)
+        other.communicate("\n" * 9)
+    (images / "00.png").unlink()
+    built(images)
+    assert "Published mine, 11 images" in publish("mine", place)
 
 
 def test_a_lock_is_renewed_and_one_that_is_half_written_is_taken_over(

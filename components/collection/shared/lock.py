@@ -49,14 +49,18 @@ class PublishingLock:
 
     def take(self) -> None:
         """Take the lock. Raises CollectionBusy where another computer has it."""
+        self._check_free()
         try:
             self.place.create(self._renewed(), self._name, LOCK)
         except FileExistsError:
-            other = self._read()
-            if other and other.owner != self._holder.owner and other.until > time.time():
-                raise self._busy(other) from None
+            self._check_free()
             self.place.write(self._renewed(), self._name, LOCK)
         self.check()
+
+    def _check_free(self) -> None:
+        other = self._read()
+        if other and other.owner != self._holder.owner and other.until > time.time():
+            raise self._busy(other) from None
 
     def _renewed(self) -> bytes:
         self._holder = replace(self._holder, until=time.time() + _LASTS)

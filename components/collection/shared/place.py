@@ -84,19 +84,24 @@ class Place:
             self.system.pipe_file(self.path(*names), data)  # of object storage: one request
 
     def create(self, data: bytes, *names: str) -> None:
-        """Write a small file that is not there. Raises FileExistsError where it is."""
+        """Write a small file that is not there. Raises FileExistsError where it is.
+
+        A store that cannot do so in one request may replace one of the same moment.
+        """
+        path = self.path(*names)
         if self.folder:
-            path = self.folder.joinpath(*names)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with Path(path).open("xb") as file:
                 file.write(data)
             return
         try:
-            self.system.pipe_file(self.path(*names), data, mode="create")
+            self.system.pipe_file(path, data, mode="create")
         except OSError as error:
-            if error.errno == errno.EINVAL:  # a store's precondition that failed
+            if error.errno == errno.EINVAL:  # a precondition that failed
                 raise FileExistsError from error
-            raise
+            if error.errno != errno.ENOSYS:
+                raise
+            self.system.pipe_file(path, data)
 
     def remove(self, *names: str) -> None:
         """Remove a file, if it is there."""
