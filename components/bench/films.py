@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from components.bench.filming import RATE, Shot, film, plan, repeated
 from components.bench.measure import (
@@ -34,6 +35,7 @@ from components.films.opening import opened
 from components.films.pictures import points
 from components.images import source_of
 from components.models import locate, resolve
+from components.scores import Floats
 from components.settings import Settings
 
 _GOAL = 360  # seconds for an hour of film, on two cores
@@ -56,12 +58,12 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Spots:
-    """The shares of captions whose best moment is in a shot of their image, and how well it fits.
+    """Which photographs' best moment is in one of their shots (n,), and how well those moments fit.
 
-    ``begins`` and ``ends`` are shares of the captions whose moment is found.
+    ``begins`` and ``ends`` are shares of the moments that are found.
     """
 
-    found: float
+    found: NDArray[np.bool_]
     begins: float
     ends: float
 
@@ -130,27 +132,33 @@ def _processors() -> float:
 def _moments(
     captions: Sequence[str], photographs: Sequence[Path], shots: Sequence[Shot], say: Say
 ) -> None:
-    """Print how many captions find their image's shots, beside those that find the image itself."""
+    """Print how many photographs' shots are found by captions, and by the photographs."""
     encoder = load(locate(resolve("pocket")))
     texts = np.concatenate([encoder.texts([caption]) for caption in captions])
-    say(f"\n{len(captions)} captions: best moment at most {_NEAR:.0f} s from a shot of their image")
-    say(f"{'':<34}{'found':>8}{'it begins':>11}{'and ends at most 1 s off':>26}")
+    sources = map(source_of, photographs)
+    images = np.concatenate([encoder.images([decode_for(encoder, each)[1]]) for each in sources])
+    right = (texts @ images.T).argmax(axis=1) == np.arange(len(texts))
+    say(f"\nmoments found: the best one is at most {_NEAR:.0f} s from a shot of the photograph")
+    say(f"{'':<34}{'by the':>9}{'caption, if':>13}{'by the':>8}{'begins and ends':>18}")
+    say(f"{'':<34}{'caption':>9}{'it can be':>13}{'image':>8}{'at most 1 s off':>18}")
     for name, title in (("all", "all frames decoded"), ("keys", "key frames alone")):
-        collection = open_folder(name)
-        results = [search(collection, text, Limits(1, within=WITHIN)) for text in texts]
-        seen = spots(results, shots)
-        say(f"{title:<34}{seen.found:>8.1%}{seen.begins:>11.1%}{seen.ends:>26.1%}")
-    images = np.concatenate(
-        [encoder.images([decode_for(encoder, source_of(path))[1]]) for path in photographs]
-    )
-    own = (texts @ images.T).argmax(axis=1) == np.arange(len(texts))
-    say(f"{'the photographs themselves':<34}{own.mean():>8.1%}  (what the model can)")
+        by_text, by_image = (_spots(name, vectors, shots) for vectors in (texts, images))
+        say(
+            f"{title:<34}{by_text.found.mean():>9.1%}{by_text.found[right].mean():>13.1%}"
+            f"{by_image.found.mean():>8.1%}{by_text.begins:>9.1%}{by_text.ends:>9.1%}"
+        )
+    say(f"{'the photographs themselves':<34}{right.mean():>9.1%}{1:>13.1%}")
+
+
+def _spots(name: str, vectors: Floats, shots: Sequence[Shot]) -> Spots:
+    collection = open_folder(name)
+    return spots([search(collection, each, Limits(1, within=WITHIN)) for each in vectors], shots)
 
 
 def spots(results: Sequence[SearchResult], shots: Sequence[Shot]) -> Spots:
     """Return how well each photograph's best moment is one of its ``shots``.
 
-    ``results``: of the search for each photograph's caption, in their order.
+    ``results``: of the search for each photograph, in their order.
     """
     found, begins, ends = list[bool](), list[bool](), list[bool]()
     for photograph, result in enumerate(results):
@@ -166,7 +174,8 @@ def spots(results: Sequence[SearchResult], shots: Sequence[Shot]) -> Spots:
         if near:
             begins.append(abs(min(times) - near[0].begin) <= _NEAR)
             ends.append(abs(max(times) - near[0].end) <= _NEAR)
-    return Spots(*(float(np.mean(each)) if each else 0.0 for each in (found, begins, ends)))
+    shares = (float(np.mean(each)) if each else 0.0 for each in (begins, ends))
+    return Spots(np.array(found), *shares)
 
 
 def _frames(result: SearchResult) -> list[str]:
@@ -202,7 +211,7 @@ def agreement(found: Sequence[float], truth: Sequence[float]) -> tuple[float, fl
 
 
 def _our_cuts(path: Path) -> list[float]:
-    """Return the cuts of a film as they are found while it is sampled."""
+    """Return the cuts that the sampler would find."""
     cuts = Cuts()
     with opened(path) as (read, seen):
         return [frame.time for frame in read.decode(seen) if cuts.is_cut(points(frame))]

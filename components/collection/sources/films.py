@@ -29,7 +29,8 @@ from components.films.reading import Frame, read_film
 from components.films.sampler import VERSION, Ended
 from components.images import ImageError, Source, source_of, walk_images
 
-_NOTE_EVERY = 32  # frames: fewer than an encoder has waiting, so that what is stored is noted
+_NOTE_EVERY = 32  # frames: fewer than an encoder has waiting, so that what is stored is noted;
+_NOTE_SHARE = 64  # or a 64th of a long film's, so that noting ten hours is not most of the work
 _LENGTHS = ((60, "under 1 minute"), (600, "1 to 10 minutes"), (3600, "10 to 60 minutes"))
 _LONGEST = "over an hour"
 
@@ -176,15 +177,17 @@ class _Note:
     file: Path
     receipt: _Receipt
     times: list[float] = field(default_factory=list)
+    written: int = 0  # frames
 
     def add(self, seconds: float) -> None:
         """Note a frame."""
         self.times.append(round(seconds, 3))
-        if len(self.times) % _NOTE_EVERY == 0:
+        if len(self.times) - self.written >= max(_NOTE_EVERY, len(self.times) // _NOTE_SHARE):
             self.write()
 
     def write(self) -> None:
         """Replace the receipt on the disk."""
+        self.written = len(self.times)
         data = asdict(replace(self.receipt, times=tuple(self.times)))
         with on_disk(self.file.parent.parent.name):
             write_bytes(self.file, json.dumps({**data, "sha256": sealed(data)}).encode())
