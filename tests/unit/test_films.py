@@ -360,6 +360,15 @@ def test_a_damaged_receipt_costs_a_film_its_decoding(
     assert vectors(open_folder("films")) == before
 
 
+def test_notes_of_a_long_film_grow_with_its_length_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(source, "write_bytes", lambda file, data: written.append(len(data)))
+    note = source._Note(Path("films/receipt.json"), source._Receipt("1"))
+    for second in range(8000):
+        note.add(float(second))
+    assert sum(written) < 64 * written[-1]  # every 32 frames it would be 125 times
+
+
 @pytest.mark.slow
 def test_hostile_files_are_named_and_the_rest_goes_on(
     encoder: Encoder, folder: Path, film: Path, monkeypatch: pytest.MonkeyPatch

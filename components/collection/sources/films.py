@@ -188,7 +188,7 @@ class _Note:
     def write(self) -> None:
         """Replace the receipt on the disk."""
         self.written = len(self.times)
-        data = asdict(replace(self.receipt, times=tuple(self.times)))
+        data = {**asdict(self.receipt), "times": self.times}  # asdict would copy each of them
         with on_disk(self.file.parent.parent.name):
             write_bytes(self.file, json.dumps({**data, "sha256": sealed(data)}).encode())
 
