@@ -250,22 +250,22 @@ def test_a_selection_is_checked(samples: FolderCollection) -> None:
         "check.py",
         check_from="Collection",
         check_in="samples",
-        search_area=area,
-        search_f_orientation="landscape",
+        check_map_area=area,
+        check_map_f_orientation="landscape",
     )
     assert f"{len(chosen)} images selected on the map of samples" in shown(check)
     assert {id_.partition("#")[0] for id_ in tiles(check, "check_grid")} <= chosen
     assert f"{len(chosen)} pairs of {len(chosen)} images" in shown(check)
     check.button(key="check_whole").click()
     assert f"{COUNT} pairs of {COUNT} images" in shown(done(check.run()))
-    assert "search_area" not in check.query_params
+    assert "check_map_area" not in check.query_params
 
 
 @pytest.mark.parametrize(
     ("link", "sentence"),
     [
-        ({"search_part": "dragons"}, "Select images on the map again."),
-        ({"search_part": "cat"}, "at least 20 captions of 10 images"),
+        ({"check_map_part": "dragons"}, "Select images on the map again."),
+        ({"check_map_part": "cat"}, "at least 20 captions of 10 images"),
     ],
 )
 def test_a_selection_that_cannot_be_checked_has_a_sentence(

@@ -28,7 +28,7 @@ def collected(encoder: Encoder, manifest: Manifest) -> Subject | None:
     Where the link has a selection of its map, they are those of the selected images.
     """
     subject = open_or_explain(encoder, manifest, lambda collection: _linked(encoder, collection))
-    if map_selection.is_linked():
+    if map_selection.is_checked():
         _explain_selection(manifest, subject)
     if subject is None:
         return None
@@ -55,16 +55,16 @@ def _explain_selection(manifest: Manifest, subject: Subject | None) -> None:
             icon=":material/deselect:",
             type="tertiary",
             key="check_whole",
-            on_click=map_selection.clear,
+            on_click=map_selection.check_all,
         )
 
 
 def _linked(encoder: Encoder, collection: FolderCollection) -> Subject:
     """Return the pairs of what the link selects. Raises CollectionError where that is nothing."""
     whole = _subject(collection.key, collection)
-    if not map_selection.is_linked():
+    if not map_selection.is_checked():
         return whole
-    ids = map_selection.linked_ids(encoder, collection)
+    ids = map_selection.checked_ids(encoder, collection)
     if not ids:
         name = collection.manifest.name
         raise CollectionError(

@@ -74,7 +74,7 @@ def ask_collection() -> Manifest | None:
 
 def _follow_model() -> None:
     """Switch to the model that made the collection, of which nothing is selected."""
-    map_selection.clear()
+    map_selection.check_all()
     try:
         manifest = published(str(st.session_state["check_in"]))
     except CaptionLensError:

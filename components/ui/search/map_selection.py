@@ -27,9 +27,9 @@ from components.words import count
 
 MAP = "search_map"
 AREA, PART = "search_area", "search_part"  # in the link
-_COLOUR = "search_colour"  # in the link: what the parts are of
-_SELECTS = (AREA, PART, _COLOUR)
-_FILTER = "search_f_"  # in the link: the beginning of the filters' names
+# In the link of Check: a widget of this page has the names of this page's link for itself.
+_CHECKED = {AREA: "check_map_area", PART: "check_map_part", "search_colour": "check_map_colour"}
+_FILTER, _CHECKED_FILTER = "search_f_", "check_map_f_"  # and the column
 NO_PART = -2
 
 Mask = NDArray[np.bool_]
@@ -46,16 +46,21 @@ class MapSelection:
 
 def selected(found: CollectionMap, colours: Colouring) -> MapSelection | None:
     """Return what the link selects, None where it selects nothing of this map."""
-    if isinstance(colours, Parts) and (name := st.query_params.get(PART)):
+    return _selected(found, colours, st.query_params.get(AREA, ""), st.query_params.get(PART, ""))
+
+
+def _selected(
+    found: CollectionMap, colours: Colouring, area: str, name: str
+) -> MapSelection | None:
+    if isinstance(colours, Parts) and name:
         if colours.together == name:
             return MapSelection(colours.numbers >= 0, part=ALL_PARTS)
         names = (*colours.names, colours.rest)
         if name in names:
             part = names.index(name) if name != colours.rest else -1
             return MapSelection(colours.numbers == part, part=part)
-    text = st.query_params.get(AREA, "")
-    if text.startswith(_kind(found)) and (area := parse_area(text[1:])):
-        return MapSelection(inside(area, found.xy), area)
+    if area.startswith(_kind(found)) and (corners := parse_area(area[1:])):
+        return MapSelection(inside(corners, found.xy), corners)
     return None
 
 
@@ -64,19 +69,32 @@ def is_linked() -> bool:
     return any(name in st.query_params for name in (AREA, PART))
 
 
-def linked_ids(encoder: Encoder, collection: FolderCollection) -> tuple[str, ...]:
-    """Return the ids of the images that the link selects and its filters pass."""
+def is_checked() -> bool:
+    """Return whether the link of Check has a selection."""
+    return any(_CHECKED[name] in st.query_params for name in (AREA, PART))
+
+
+def checked_ids(encoder: Encoder, collection: FolderCollection) -> tuple[str, ...]:
+    """Return the ids of the images that the link of Check selects, () where none are any more."""
+    link = st.query_params
     found = maps.map_of(collection)
-    choice = st.query_params.get(_COLOUR, colouring.QUERY)
+    area, part, choice = (link.get(name, "") for name in _CHECKED.values())
     if choice not in colouring.choices(collection):
         choice = colouring.QUERY
-    chosen = selected(found, colouring.colouring(encoder, collection, found, None, choice))
+    colours = colouring.colouring(encoder, collection, found, None, choice)
+    chosen = _selected(found, colours, area, part)
     if chosen is None:
         return ()
     columns = [facet.column for facet in collection.facets()]
-    passing = collection.allowed({c: st.query_params.get_all(f"{_FILTER}{c}") for c in columns})
+    passing = collection.allowed({c: link.get_all(f"{_CHECKED_FILTER}{c}") for c in columns})
     rows = chosen.rows if passing is None else chosen.rows & passing
     return tuple(found.ids[row] for row in np.flatnonzero(rows).tolist())
+
+
+def check_all() -> None:
+    """Take the selection out of the link of Check."""
+    for name in [name for name in st.query_params if name.startswith("check_map_")]:
+        del st.query_params[name]
 
 
 def select_area(found: CollectionMap, corners: Sequence[Sequence[float]]) -> None:
@@ -205,10 +223,18 @@ def _offer_check(collection: FolderCollection, row: DeltaGenerator, linked: bool
         disabled=not linked,
     )
     if pressed:
-        names = [name for name in st.query_params if name.startswith((*_SELECTS, _FILTER))]
-        kept = {name: st.query_params.get_all(name) for name in names}
-        st.session_state["check_part"], st.session_state["check_from"] = "Captions", "Collection"
-        st.session_state["check_in"] = collection.manifest.name
+        kept = {
+            _CHECKED.get(name, name.replace(_FILTER, _CHECKED_FILTER)): st.query_params.get_all(
+                name
+            )
+            for name in st.query_params
+            if name in _CHECKED or name.startswith(_FILTER)
+        }
+        where = {"check_part": "Captions", "check_from": "Collection"}
+        where["check_in"] = collection.manifest.name
+        for name, value in where.items():  # what was chosen on Check before would come first
+            st.session_state[name] = value
+            kept[name] = [value]
         st.switch_page(page(CHECK), query_params=kept)
 
 
