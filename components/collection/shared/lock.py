@@ -58,9 +58,9 @@ class PublishingLock:
         self.check()
 
     def _check_free(self) -> None:
-        other = self._read()
-        if other and other.owner != self._holder.owner and other.until > time.time():
-            raise self._busy(other) from None
+        other, now = self._read(), time.time()
+        if other and other.owner != self._holder.owner and now < other.until < now + 2 * _LASTS:
+            raise self._busy(other) from None  # a later end would be that of a wrong clock
 
     def _renewed(self) -> bytes:
         self._holder = replace(self._holder, until=time.time() + _LASTS)
@@ -74,7 +74,7 @@ class PublishingLock:
         return None
 
     def _busy(self, other: _Holder) -> CollectionBusy:
-        until = datetime.fromtimestamp(min(other.until, time.time() + _LASTS), UTC)
+        until = datetime.fromtimestamp(other.until, UTC)
         return CollectionBusy(
             f"{self._name} is being published to {self.place.shown} by {other.host!r}. Wait until"
             f" it has finished; if it was ended, publish again after {until:%H:%M:%S} UTC."
