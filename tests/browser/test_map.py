@@ -202,6 +202,26 @@ def test_the_map_is_used_with_the_keyboard(
     expect(page).to_have_url(re.compile(r"search_at=-?0\.\d+_0_1$"))
 
 
+def test_a_selection_is_checked_and_its_link_restores_it(
+    server: Server, page: Page, found: CollectionMap
+) -> None:
+    area = "m-200000_-10000_20000_-10000_20000_10000_-200000_10000"  # the left of the line
+    open_map(server, page, f"&search_colour=Clusters&search_area={area}")
+    number = (page.get_by_text(re.compile(r"^\d+ images selected$")).text_content() or "").split()[
+        0
+    ]
+    page.get_by_role("button", name="Check", exact=True).click()
+    checked = page.get_by_text(f"{number} pairs of {number} images")
+    expect(checked).to_be_visible()
+    expect(page).to_have_url(
+        re.compile("check_from=Collection.*check_map_area|check_map_area.*from=")
+    )
+    settled(page)
+    page.goto(page.url)
+    expect(checked).to_be_visible()
+    expect(page.get_by_text(f"{number} images selected on the map of mapped")).to_be_visible()
+
+
 class Fingers:
     """Fingers on the middle of the map; ``places`` are pixels from there, right and down."""
 

@@ -21,18 +21,6 @@ const NEAR = { mouse: 10, touch: 24, keyboard: 120 } // pixels from a point
 const EDGE = 0.25 // of the map's width that is drawn beyond each side, for moving it
 const SLOW = 30 // milliseconds
 const ZOOMS = [0.6, 200]
-// From nothing to everything, on light and on dark: as grey tones they go one way too.
-const RAMPS = [
-  ["#cfd8e3", "#9db8d9", "#7d7cc4", "#9b2f86", "#6b0339"],
-  ["#2b3a4d", "#3f5f96", "#8a5fc0", "#f0719a", "#ffe08a"],
-]
-const COLOURS = [
-  "#3b82c4", "#e8743b", "#2f9e6e", "#c2457f", "#8a63d2", "#b8860b",
-  "#159aa5", "#d64545", "#6b8e23", "#b56ac0", "#8c6d5a", "#5a78e0",
-]
-const SHAPES = 4 // that a point may have: circle, square, diamond, triangle
-const FAINT = { light: "#9aa7b5", dark: "#5d6b7c" } // of images in no part
-
 class View {
   pointers = new Map() // pressed: by id, where they are
   tool = "pan"
@@ -633,76 +621,4 @@ class View {
     clearTimeout(this.telling)
     this.telling = setTimeout(() => this.trigger("moved", [x, y, at.zoom]), 600)
   }
-}
-
-// ---- Small pieces
-
-function element(tag, className = "", text = "") {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  if (text) made.textContent = text
-  return made
-}
-
-function move(box, left, top) {
-  box.style.transform = `translate(${left}px, ${top}px) translate(-50%, -50%)`
-}
-
-// Where an element is in the map.
-function rectangleOf({ offsetLeft: left, offsetTop: top, offsetWidth: width, offsetHeight: height }) {
-  return [left, top, left + width, top + height]
-}
-
-function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
-}
-
-// Whether a row's bit is set; everything is in a set that is not given.
-function has(set, row) {
-  return !set || ((set[row >> 3] >> (row & 7)) & 1) === 1
-}
-
-// The middle and half the width and height of nearly all points: a few may be far away.
-function extent(places) {
-  const span = (from) => {
-    const numbers = places.filter((_, at) => at % 2 === from).sort()
-    const edge = Math.floor(numbers.length / 500)
-    return [numbers[edge] ?? 0, numbers[numbers.length - 1 - edge] ?? 0]
-  }
-  const [[left, right], [bottom, top]] = [span(0), span(1)]
-  return {
-    x: (left + right) / 2,
-    y: (bottom + top) / 2,
-    width: Math.max((right - left) / 2, 0.1),
-    height: Math.max((top - bottom) / 2, 0.1),
-  }
-}
-
-function box([left, top], [right, bottom]) {
-  return [[left, top], [right, top], [right, bottom], [left, bottom]]
-}
-
-const clamp = (number, low, high) => Math.min(Math.max(number, low), high)
-const distance = ([a, b], [c, d]) => Math.hypot(a - c, b - d)
-const halfway = ([a, b], [c, d]) => [(a + c) / 2, (b + d) / 2]
-const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
-const shapeOf = (number) => Math.floor(number / COLOURS.length) % SHAPES
-
-function rgb(hex) {
-  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16))
-}
-
-// 256 colours from the first to the last of some.
-function shades(ramp) {
-  const stops = ramp.map(rgb)
-  return Array.from({ length: 256 }, (_, number) => {
-    const place = (number / 255) * (stops.length - 1)
-    const at = Math.min(Math.floor(place), stops.length - 2)
-    return stops[at].map((from, band) => from + (stops[at + 1][band] - from) * (place - at))
-  })
-}
-
-function luminance(colour) {
-  const [red, green, blue] = colour.match(/[\d.]+/g).map(Number)
-  return (0.299 * red + 0.587 * green + 0.114 * blue) / 255
 }

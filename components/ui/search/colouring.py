@@ -21,7 +21,7 @@ QUERY, CLUSTERS, TWINS, OUTLIERS = "Query or clusters", "Clusters", "Near-duplic
 _VALUES = 24  # of a column: twelve colours in two shapes
 _SAMPLE = 1000  # images that the ends of a scale are taken from
 _BEST = 99.9  # percentile of everyday captions where the colours of a query end
-_COLOURS, _SHAPES = 12, 4  # that points may have: see map.js
+_COLOURS, _SHAPES = 12, 4  # that points may have: see colours.js
 _GROUPS = 2_000  # of near-duplicates that are told apart
 _NOT_YET = "They appear once the map is computed."
 
