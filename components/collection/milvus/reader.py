@@ -144,7 +144,6 @@ class MilvusCollection:
             anns_field="vector",
             limit=top,
             filter=condition,
-            output_fields=["id"],
             search_params={"metric_type": "IP", "params": {"ef": max(least, top)}},
         )[0]
         ids = [str(hit["id"]) for hit in hits]
