@@ -39,7 +39,7 @@ from components.words import count
 GRID = "search_grid"
 _PAGE = "search_page"  # in the link: the page, and what list it is of
 _LISTED = "search_listed"  # in the session: the list that is shown
-_PAGES = "search_pages"
+_STEPS = "search_steps"  # in the session: how often the page was turned by keys
 _RECORDED = "search_recorded"  # in the session: the last query that was counted
 
 
@@ -212,9 +212,8 @@ def _first(ids: Sequence[str], size: int) -> int:
         return 0
     page = min(max(_page(), 1), pages)
     # Not bound to the link, which says what list the page is of.
-    st.session_state[_PAGES] = page
-    st.pagination(pages, key=_PAGES, on_change=lambda: _turn(st.session_state[_PAGES]))
-    return size * (page - 1)
+    key = f"search_pages_{listed:08x}_{st.session_state.get(_STEPS, 0)}"
+    return size * (st.pagination(pages, default=page, key=key, on_change=_turned, args=(key,)) - 1)
 
 
 def _page() -> int:
@@ -228,6 +227,10 @@ def _page() -> int:
     return int(number) if ours else 1
 
 
+def _turned(key: str) -> None:
+    _turn(int(st.session_state[key]))
+
+
 def _turn(page: int) -> None:
     st.query_params[_PAGE] = f"{page}-{st.session_state.get(_LISTED)}"
 
@@ -235,6 +238,7 @@ def _turn(page: int) -> None:
 def step(way: int) -> None:
     """Turn to the next page of results (1), or the one before (-1); a page too far is the last."""
     _turn(max(_page() + way, 1))
+    st.session_state[_STEPS] = st.session_state.get(_STEPS, 0) + 1
 
 
 def _no_good_match(best: float) -> str:
