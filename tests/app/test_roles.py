@@ -184,7 +184,7 @@ def test_decisions_of_a_viewer_are_not_kept_with_the_collection(
     pairs = SimpleNamespace(
         folder=tmp_path,
         key=("collection", str(tmp_path)),
-        data=SimpleNamespace(name="mine"),
+        dataset="mine",
         pair=lambda row: ("cat.jpg", "a cat"),
     )
     subject = cast("Subject", pairs)
