@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from types import MappingProxyType
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
 
+import cli
 from components.scores import Calibration, ScoreRule, Scores, score, unit
 from components.settings import ROOT
 
@@ -23,20 +26,31 @@ def run(
     answer: str = "",
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> "subprocess.CompletedProcess[str]":
-    """Return what ``cli.py`` did; it ended with ``status``, and no traceback is in its errors."""
-    command = [sys.executable, "cli.py", *map(str, arguments)]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        input=answer,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+    """Return what ``cli.py`` did in this process, where the libraries are loaded already.
+
+    It ended with ``status``; an error that it lets through is raised.
+    """
+    given = io.TextIOWrapper(io.BytesIO(answer.encode()), encoding="utf-8")
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    ended: object = 0
+    with (
+        patch.dict(os.environ, environment),  # what a command sets there is gone afterwards, too
+        patch.object(sys, "argv", ["cli.py", *map(str, arguments)]),
+        patch.object(sys, "stdin", given),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        chdir(ROOT),
+    ):
+        try:
+            cli.main()
+        except SystemExit as end:
+            ended = end.code or 0
+    texts = []
+    for stream in (out, err):
+        stream.seek(0)
+        texts.append(stream.read())
+    assert ended == status, texts[1]
+    return subprocess.CompletedProcess([*map(str, arguments)], status, *texts)
 
 
 def scores(captions: int = 3, images: int = 4, seed: int = 0) -> Scores:
