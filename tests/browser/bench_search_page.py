@@ -24,7 +24,6 @@ from components.collection.store import open_folder
 from components.encoder import load
 from tests.browser.helpers import Server, running, visited
 
-
 _NAME = "bench"
 QUERIES = (
     "a dog in the snow",
