@@ -133,7 +133,7 @@ def test_without_a_query_a_film_shows_moments_in_the_order_of_time() -> None:
 
 def test_a_film_that_is_gone_has_a_sentence_and_its_thumbnail() -> None:
     app = search(search_q="a tabby cat", search_photo=frame_id("long.mkv", 12.0))
-    sentence = "long.mkv is not where it was indexed. Put it back there, or update the collection."
+    sentence = "long.mkv is not in its folder on this computer. Put it there to play it"
     assert f"Thumbnail shown instead. {sentence}" in shown(app)
     stage = components(app, "search_stage")[0]
     assert stage["film"] is None

@@ -122,7 +122,7 @@ def test_a_film_that_is_gone_has_a_sentence_and_its_thumbnail(
     moved = (films / "old.avi").rename(films / "elsewhere.avi")
     search(server, page, f"&search_photo={frame_id('old.avi', 0.0).replace('#', '%23')}")
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("old.avi is not where it was indexed")).to_be_visible()
+    expect(dialog.get_by_text("old.avi is not in its folder on this computer")).to_be_visible()
     expect(dialog.get_by_role("img", name="old.avi at 0:00:00", exact=True)).to_be_visible()
     moved.rename(films / "old.avi")
 

@@ -186,7 +186,8 @@ def _there(path: Path, name: str) -> Path:
         there = False
     if not there:
         raise FilmMissing(
-            f"{name} is not where it was indexed. Put it back there, or update the collection."
+            f"{name} is not in its folder on this computer. Put it there to play it, or update the"
+            " collection if it was moved."
         )
     return place
 
