@@ -22,6 +22,7 @@ _MAX_BYTES = 2_000_000
 PICTURES = {
     "match": "/",
     "search": "/search?search_q=an+animal,+-cat",
+    "map": "/search?search_q=an+animal&search_view=Map",
     "matrix": "/matrix",
     "check": "/check",
 }
@@ -61,6 +62,10 @@ def frames(page: Page, url: str) -> Iterator[tuple[bytes, int]]:
         box.fill(text)
         page.wait_for_timeout(1100)
         yield page.screenshot(), 500 if text != "a bird over water" else 2000
+    page.get_by_role("radio", name="Map").click()
+    expect(page.get_by_text("This is a first sketch of the map.")).to_have_count(0)
+    page.wait_for_timeout(2000)
+    yield page.screenshot(), 2200
     open_page(page, f"{url}/matrix")
     yield page.screenshot(), 2200
     open_page(page, f"{url}/?present=true")
