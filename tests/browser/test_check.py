@@ -26,6 +26,7 @@ def decided(page: Page, number: int) -> Locator:
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(re.compile(rf"{number} of \d+ suspects decided"))).to_be_visible()
     settled(page)
+    loaded(page, "[role=dialog] .stage img")  # it listens to the keys
     return dialog
 
 

@@ -33,6 +33,7 @@ def open_page(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.get_by_role("heading", level=1)).to_be_attached(timeout=120_000)
     settled(page)
+    expect(page.get_by_text("This is a first sketch of the map.")).to_have_count(0)
     page.wait_for_timeout(1500)
 
 
@@ -63,7 +64,6 @@ def frames(page: Page, url: str) -> Iterator[tuple[bytes, int]]:
         page.wait_for_timeout(1100)
         yield page.screenshot(), 500 if text != "a bird over water" else 2000
     page.get_by_role("radio", name="Map").click()
-    expect(page.get_by_text("This is a first sketch of the map.")).to_have_count(0)
     page.wait_for_timeout(2000)
     yield page.screenshot(), 2200
     open_page(page, f"{url}/matrix")
