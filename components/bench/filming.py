@@ -1,4 +1,4 @@
-"""Films to measure with: photographs panned and zoomed, cut together at known times."""
+"""Films for benchmarks: photographs panned and zoomed, cut together at known times."""
 
 import random
 from collections.abc import Iterator, Sequence

@@ -92,7 +92,7 @@ def films(minutes: float, data: Path | None, say: Say) -> None:
         )
         say(f"{'':<34}{'frames':>8}{'seconds':>9}{'processor':>11}{'an hour':>9}{'memory':>16}")
         say(_speed("key frames 10 s apart: all decoded", every, length))
-        say(_speed("1 s apart: they alone are decoded", keys, length))
+        say(_speed("key frames 1 s apart: they alone", keys, length))
         say(_speed(f"{_TIMES} times as long, all decoded", longer, _TIMES * length))
         say(f"{'goal':<62}{_GOAL:>9}")
         _moments([example.captions[0] for example in shown], photographs, shots, say)
@@ -124,7 +124,7 @@ def _indexed(folder: Path) -> Indexed:
 
 
 def _processors() -> float:
-    """Return the seconds of processors that this process took, and those that it waited for."""
+    """Return the processor seconds of this process and of its children that have ended."""
     used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
@@ -218,7 +218,7 @@ def _our_cuts(path: Path) -> list[float]:
 
 
 class _PySceneDetect:
-    """PySceneDetect's detectors, as it sets them."""
+    """PySceneDetect's detectors with their default settings."""
 
     def __init__(self) -> None:
         """Raise CaptionLensError where it is not installed."""

@@ -31,7 +31,7 @@ def in_a_fresh_process(function: Callable[..., Result], *arguments: object) -> R
 
 
 def peak_memory(process: int | None = None) -> int:
-    """Return the peak resident memory of a process in bytes (VmHWM, Linux only); this one's."""
+    """Return the peak resident memory of a process, by default this one, in bytes (Linux only)."""
     status = Path(f"/proc/{process or 'self'}/status").read_text(encoding="ascii")
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
 

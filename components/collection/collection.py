@@ -11,9 +11,7 @@ from components.scores import Floats
 
 # Further results are rarely paged to, and an approximate index is less reliable there.
 MAX_RESULTS = 1000
-AHEAD = (
-    128  # records of a page of results and more: their thumbnails are read before they are shown
-)
+AHEAD = 128  # records asked for at once, as a page does: up to so many, thumbnails are read ahead
 SAMPLE = 20_000  # images that the histogram of a large collection is drawn from
 
 

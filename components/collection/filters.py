@@ -48,16 +48,16 @@ def facets(tables: Iterable[pa.Table]) -> list[Facet]:
 
     ``tables`` are parts of it, with the same columns and types; one is needed at a time.
     """
-    counts: dict[str, list[pa.Table]] = {}
+    counts: dict[str, pa.Table] = {}
     for table in tables:
-        names = [name for name in table.column_names if name not in _NEVER]
-        for name in names:
-            counted = counts.setdefault(name, [])
-            # One with too many values is none, and its values are not needed.
-            if name in _FIRST or not counted or len(counted[-1]) <= _OWN_COLUMNS:
-                counts[name] = [_merged([*counted, _counted(table[name])])]
+        for name in [name for name in table.column_names if name not in _NEVER]:
+            before = counts.get(name)
+            if before is None:
+                counts[name] = _counted(table[name])
+            elif name in _FIRST or len(before) <= _OWN_COLUMNS:  # else it has too many values
+                counts[name] = _added(before, _counted(table[name]))
     order = [name for name in _FIRST if name in counts] + [n for n in counts if n not in _FIRST]
-    choices = [_facet(name, counts[name][0]) for name in order]
+    choices = [_facet(name, counts[name]) for name in order]
     return [each for each in choices if len(each.values) > 1 and _is_choice(each)]
 
 
@@ -72,10 +72,8 @@ def _counted(column: pa.ChunkedArray) -> pa.Table:
     return pa.table({"value": counted.field("values"), "count": counted.field("counts")})
 
 
-def _merged(tables: list[pa.Table]) -> pa.Table:
-    if len(tables) == 1:
-        return tables[0]
-    found = pa.concat_tables(tables).group_by("value", use_threads=False)
+def _added(counted: pa.Table, more: pa.Table) -> pa.Table:
+    found = pa.concat_tables([counted, more]).group_by("value", use_threads=False)
     return found.aggregate([("count", "sum")]).rename_columns(["value", "count"])
 
 

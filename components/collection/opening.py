@@ -6,6 +6,7 @@ from components.collection.collection import Collection
 from components.collection.manifest import PUBLISHED, CollectionError, Manifest, folder_of
 from components.collection.milvus.address import NotThere, connect
 from components.collection.milvus.publication import NOTED, Publication, read_publication
+from components.collection.milvus.publish import withdraw
 from components.collection.milvus.reader import FolderThumbnails, Thumbnails, open_published
 from components.collection.shared import forget, shared_publication
 from components.collection.store import open_folder
@@ -50,8 +51,6 @@ def remove(name: str) -> int:
     Raises CollectionError; where the server cannot be reached, nothing is removed.
     """
     if Settings().milvus and (folder_of(name) / NOTED).exists():
-        from components.collection.milvus.publish import withdraw
-
         withdraw(name, connect(Settings().milvus))
     return remove_folder(name)
 

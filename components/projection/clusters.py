@@ -92,7 +92,10 @@ def names(vectors: Floats, numbers: Numbers, encoder: Encoder) -> tuple[str, ...
 
 
 def _chance(nouns: Floats) -> float:
-    """Return the cosine that the best of ``nouns`` (k, width) rarely has with random directions."""
+    """Return the `_CHANCE` quantile of the best cosine of ``nouns`` (k, width) with a direction.
+
+    The directions are random.
+    """
     directions = np.random.default_rng(0).standard_normal((_DIRECTIONS, nouns.shape[1]))
     best = (unit(directions) @ nouns.T).max(axis=1)
     return float(np.quantile(best, _CHANCE))

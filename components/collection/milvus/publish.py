@@ -3,11 +3,12 @@
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from components.collection.filters import facets
@@ -101,10 +102,8 @@ def publish(
 
 def withdraw(name: str, server: Server) -> None:
     """Remove all states of a collection from a server. Raises CollectionError."""
-    alias = alias_of(name)
-    for place in server.call("list_collections", timeout=_CALL):
-        if _number(place, alias):
-            _drop(server, place)
+    for place in _places(server, alias_of(name)):
+        _drop(server, place)
 
 
 def sweep(name: str, server: Server, after: float = 0.0) -> None:
@@ -113,16 +112,26 @@ def sweep(name: str, server: Server, after: float = 0.0) -> None:
     The caller holds the collection's lock. Raises CollectionError.
     """
     folder = folder_of(name)
-    publication, alias = read_publication(folder), alias_of(name)
+    publication = read_publication(folder)
     if publication is None:
         return
-    kept = {publication.place, *chain.from_iterable(kept_states(folder).values())}
-    every = server.call("list_collections", timeout=_CALL)
-    old = [place for place in every if _number(place, alias) and place not in kept]
+    kept = {publication.place, *_shared(folder)}
+    old = [place for place in _places(server, alias_of(name)) if place not in kept]
     if old:
         time.sleep(after)
     for place in old:
         _drop(server, place)
+
+
+def _shared(folder: Path) -> Iterator[str]:
+    """Return the states that readers of shared places search."""
+    return chain.from_iterable(kept_states(folder).values())
+
+
+def _places(server: Server, alias: str) -> list[str]:
+    """Return the Milvus collections of a collection's states, whole or not."""
+    every = server.call("list_collections", timeout=_CALL)
+    return [place for place in every if _number(place, alias)]
 
 
 def _drop(server: Server, place: str) -> None:
@@ -147,9 +156,8 @@ class _Publishing:
 
     def run(self) -> Published | None:
         before = self._before()
-        places = self._places()
-        shared = [*chain.from_iterable(kept_states(self._collection.folder).values())]
-        kept = [*shared, before.place] if before else shared
+        places = _places(self._server, self._alias)
+        kept = {*_shared(self._collection.folder), *([before.place] if before else [])}
         self._drop([place for place in places if place not in kept])
         place = f"{self._alias}_g{max(map(_number, [*places, *kept]), default=0) + 1}"
         publication = self._publication(place)
@@ -181,10 +189,6 @@ class _Publishing:
 
     def _call(self, method: str, *arguments: Any, timeout: float = _CALL, **options: Any) -> Any:
         return self._server.call(method, *arguments, timeout=timeout, **options)
-
-    def _places(self) -> list[str]:
-        """Return the Milvus collections of this collection's states, whole or not."""
-        return [each for each in self._call("list_collections") if _number(each, self._alias)]
 
     def _drop(self, places: list[str]) -> None:
         for place in places:

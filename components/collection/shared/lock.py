@@ -77,7 +77,7 @@ class PublishingLock:
         until = datetime.fromtimestamp(other.until, UTC)
         return CollectionBusy(
             f"{self._name} is being published to {self.place.shown} by {other.host!r}. Wait until"
-            f" it has finished; if it was ended, publish again after {until:%H:%M:%S} UTC."
+            f" it has finished; if it was stopped, publish again after {until:%H:%M:%S} UTC."
         )
 
     def check(self) -> None:
@@ -85,8 +85,9 @@ class PublishingLock:
         holder = self._read()
         if holder is None or holder.token != self._holder.token:
             raise CollectionError(
-                f"{self._name} is being published to {self.place.shown} by another computer, as"
-                " this one did not reach it for some minutes. Publish again when that has finished."
+                f"{self._name} is being published to {self.place.shown} by another computer,"
+                " because this one could not reach it for some minutes. Publish again when the"
+                " other has finished."
             )
         self.place.write(self._renewed(), self._name, LOCK)
 
@@ -98,7 +99,7 @@ class PublishingLock:
 
 
 def _owner(folder: Path) -> str:
-    """Return what is the same for a folder here, and another one for its copy elsewhere."""
+    """Return an identifier of a folder on this computer: a copy of it elsewhere has another."""
     return sha256(
         f"{uuid.getnode()} {socket.gethostname()} {folder.resolve()}".encode()
     ).hexdigest()

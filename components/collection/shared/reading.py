@@ -181,7 +181,7 @@ def shared_publication(name: str) -> tuple[Publication, SharedThumbnails] | None
 
 
 def forget() -> None:
-    """Have what was read of shared places some seconds ago read again."""
+    """Have the notes of states on a Milvus server read again."""
     _noted.cache_clear()
 
 

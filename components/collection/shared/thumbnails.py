@@ -29,7 +29,7 @@ class SharedThumbnails:
         self._lock = Lock()
 
     def are_there(self, files: Sequence[File]) -> bool:
-        """Return True: that a file is gone is said when it is read, without a request before."""
+        """Return True without a request: a file that is gone is reported when it is read."""
         return True
 
     def ahead(self, file: File, start: int, size: int) -> None:

@@ -42,7 +42,7 @@ def collected(encoder: Encoder, manifest: Manifest) -> Subject | None:
 
 
 def _explain_selection(manifest: Manifest, subject: Subject | None) -> None:
-    """Draw how many images are selected, None where that is not known, and the way out."""
+    """Draw how many images are selected, if known, and a button to check the whole collection."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if subject:
             size = count(len(subject.data.images), "image")

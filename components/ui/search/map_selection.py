@@ -223,11 +223,10 @@ def _offer_check(collection: FolderCollection, row: DeltaGenerator, linked: bool
         disabled=not linked,
     )
     if pressed:
+        link = st.query_params
         kept = {
-            _CHECKED.get(name, name.replace(_FILTER, _CHECKED_FILTER)): st.query_params.get_all(
-                name
-            )
-            for name in st.query_params
+            _CHECKED.get(name, name.replace(_FILTER, _CHECKED_FILTER)): link.get_all(name)
+            for name in link
             if name in _CHECKED or name.startswith(_FILTER)
         }
         where = {"check_part": "Captions", "check_from": "Collection"}
