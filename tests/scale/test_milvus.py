@@ -33,6 +33,7 @@ from tests.collection_contract import (
     thumbnail_of,
     vectors_of,
 )
+from tests.raw_server import answers, raw_server
 from tests.scale.killed_publish import STEPS
 from tests.scale.milvus_server import MilvusServer
 
@@ -266,6 +267,19 @@ def test_what_the_server_lost_is_a_sentence(small: MilvusServer) -> None:
     for ask in (lambda: open_collection(SMALL), lambda: opened.find(query, 10)):
         with pytest.raises(CollectionError, match=expected):
             ask()
+
+
+def test_what_grpc_logs_is_not_shown() -> None:
+    """A server that closes the connection is an error in gRPC's log, with the address."""
+    settings, goaway = b"\0\0\0\4\0\0\0\0\0", b"\0\0\x16\7\0\0\0\0\0"
+    reason = b"\0\0\0\0\0\0\0\x0btoo_many_pings"  # the last stream, ENHANCE_YOUR_CALM
+    with raw_server(answers(settings + goaway + reason)) as server:
+        asked = f"connect('{server}').call('list_collections', timeout=5)"
+        code = f"from components.collection.milvus.address import connect; {asked}"
+        ended = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE)
+    assert b"The Milvus server does not answer" in ended.stderr
+    assert b"too_many_pings" not in ended.stderr
+    assert b"127.0.0.1" not in ended.stderr
 
 
 def test_the_command_publishes_and_names_no_address(

@@ -17,6 +17,8 @@ from components.settings import SettingError, Settings
 
 READ = 5.0  # seconds that a search may take
 _CONNECT = 2.0  # seconds within which a server that runs takes a connection
+_KEEPALIVE = 60_000  # milliseconds: a server hangs up on two pings within five seconds, and
+# pymilvus's ten seconds come that near on a busy computer
 _PORT = 19530
 _SECURE = {"milvus": False, "http": False, "milvuss": True, "https": True}
 _FILE = ".db"
@@ -93,6 +95,7 @@ class Server:
         and CollectionError.
         """
         self._check_port()
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read at import: its log has addresses
         try:
             import grpc
             from pymilvus.exceptions import MilvusException
@@ -125,10 +128,9 @@ class Server:
 
 
 def _connected(address: Address, token: str) -> Any:
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it writes addresses to standard error
     from pymilvus import MilvusClient
 
-    for name in ("pymilvus", "milvus_lite"):  # so do they
+    for name in ("pymilvus", "milvus_lite"):  # their logs have addresses, too
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     if address.lite:
         return MilvusClient(address.file, dedicated=True, timeout=_CONNECT)
@@ -140,6 +142,7 @@ def _connected(address: Address, token: str) -> Any:
         db_name=address.database,
         dedicated=True,  # pymilvus would share a connection between databases
         timeout=_CONNECT,
+        grpc_options={"grpc.keepalive_time_ms": _KEEPALIVE},
     )
 
 
