@@ -18,6 +18,8 @@ from components.settings import ROOT
 from tests.scale.namespace import isolated
 
 INSTALLED = ROOT / ".venv" / "milvus-server"
+# As in compose.yaml: few large segments, each of which has a graph of its own to search.
+SEGMENTS = {"DATACOORD_SEGMENT_MAXSIZE": "1024", "DATACOORD_SEGMENT_SEALPROPORTION": "1.0"}
 _HEALTH = 9091
 _STARTING = 60.0  # seconds; measured: 2 to 4
 # Unpacks the server once, and writes the settings of one instance.
@@ -64,6 +66,7 @@ class MilvusServer:
             "DEPLOY_MODE": "STANDALONE",
             "METRICS_PORT": str(_HEALTH),
             "MILVUS_RUN_DIR": str(self._folder / "run"),
+            **SEGMENTS,
         }
         with (self._folder / "output.log").open("ab") as log:
             self._process = subprocess.Popen(

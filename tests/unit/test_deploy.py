@@ -9,6 +9,7 @@ import pytest
 import yaml  # type: ignore[import-untyped] # no stubs come with it
 
 from components.settings import ROOT
+from tests.scale.milvus_server import SEGMENTS
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
@@ -124,3 +125,7 @@ def test_the_image_holds_what_the_app_needs_and_nothing_private() -> None:
         *("model_cache/hub/x", "tests/conftest.py", "components/__pycache__/x.pyc"),
     ]
     assert [path for path in private if not ignored(path)] == []
+
+
+def test_milvus_has_the_segments_that_were_measured() -> None:
+    assert SEGMENTS.items() <= SERVICES["milvus"]["environment"].items()
