@@ -116,11 +116,11 @@ def _alone(number: int) -> list[list[int]]:
 def frames_of(collection: Collection, vector: Floats, film: str, length: object) -> Found:
     """Return every frame of a film, best first, and its cosine with a unit ``vector`` (width,).
 
-    ``length``: of the film in seconds, if it is known. A long one is asked for in parts, because
-    servers limit how many results they give at once.
+    ``length``: of the film in seconds, if it is known. It is asked for by the hour, because servers
+    limit how many results they give at once.
     """
     hours = range(int(length // _HOUR) + 1) if isinstance(length, int | float) else range(0)
-    spans = [f"{hour * _HOUR}..{(hour + 1) * _HOUR}" for hour in hours if len(hours) > 1]
+    spans = [f"{hour * _HOUR}..{(hour + 1) * _HOUR}" for hour in hours]
     filters = [{"film": [film], "seconds": [span]} for span in spans] or [{"film": [film]}]
     cosines: dict[str, float] = {}
     for each in filters:

@@ -167,7 +167,7 @@ def test_a_moment_like_a_better_one_is_folded_into_it_with_its_frames() -> None:
     assert result.folded == (("b#t=1.000", "b#t=2.000"), ())
 
 
-def test_the_time_line_of_a_long_film_is_asked_for_in_hours() -> None:
+def test_the_time_line_of_a_film_is_asked_for_by_the_hour() -> None:
     ids = [f"a#t={second}.000" for second in (0, 3600, 7199, 9000)]
     collection = _Films(_frame_vectors(*ids, "A#t=5.000"))
     vector = collection.vectors(ids[:1])[0]
@@ -178,6 +178,9 @@ def test_the_time_line_of_a_long_film_is_asked_for_in_hours() -> None:
     assert len(collection.asked) == 3
     collection.asked.clear()
     frames_of(collection, vector, "a", 60.0)  # type: ignore[arg-type]
+    assert collection.asked == [{"film": ["a"], "seconds": ["0..3600"]}]  # "A" may have more
+    collection.asked.clear()
+    frames_of(collection, vector, "a", None)  # type: ignore[arg-type]
     assert collection.asked == [{"film": ["a"]}]
 
 

@@ -10,6 +10,7 @@ const COLOURS = [
   "#159aa5", "#d64545", "#6b8e23", "#b56ac0", "#8c6d5a", "#5a78e0",
 ]
 const SHAPES = 4 // that a point may have: circle, square, diamond, triangle
+const NONE = 65535 // the number of an image that is in no part
 const FAINT = { light: "#9aa7b5", dark: "#5d6b7c" } // of images in no part
 
 const shapeOf = (number) => Math.floor(number / COLOURS.length) % SHAPES
@@ -31,4 +32,26 @@ function shades(ramp) {
 function luminance(colour) {
   const [red, green, blue] = colour.match(/[\d.]+/g).map(Number)
   return (0.299 * red + 0.587 * green + 0.114 * blue) / 255
+}
+
+// Returns the look of an image by its number: a colour between the ends of a scale.
+function scaleLook({ low, high }, dark) {
+  const ramp = shades(RAMPS[Number(dark)])
+  return (number) => {
+    const share = clamp((number / 32767 - 1 - low) / (high - low), 0, 1)
+    const size = Math.round(13 + 11 * share)
+    return { rgb: ramp[Math.round(share * 255)], shape: 0, size, strength: share }
+  }
+}
+
+// Returns the look of an image by its number: the colour and shape of its part.
+function partLook({ looks }, dark) {
+  const faint = rgb(dark ? FAINT.dark : FAINT.light)
+  const colours = COLOURS.map(rgb)
+  const rest = { rgb: faint, shape: 0, size: 12, strength: 0 }
+  return (number) => {
+    if (number === NONE) return rest
+    const look = looks[number] ?? number
+    return { rgb: colours[look % colours.length], shape: shapeOf(look), size: 16, strength: 1 }
+  }
 }

@@ -25,12 +25,13 @@ _HERE = Path(__file__).parent
 ALL_PARTS = -3  # the number of parts that have one entry together
 _NONE = 65535  # the number of an image that is in no part
 _PLACE = re.compile(r"-?\d{1,3}(\.\d{1,5})?(_-?\d{1,3}(\.\d{1,5})?){2}")
-_SCRIPTS = ("geometry.js", "colours.js", "points.js", "map.js")  # one script, in this order
+# One script, in this order.
+_SCRIPTS = ("geometry", "colours", "points", "legend", "card", "gestures", "map")
 _MAP = st.components.v2.component(
     "collection_map",
     html=(_HERE / "map.html").read_text(encoding="utf-8"),
     css=(_HERE / "map.css").read_text(encoding="utf-8"),
-    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
+    js="\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS),
 )
 
 
