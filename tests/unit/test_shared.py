@@ -618,6 +618,9 @@ def test_thumbnails_of_an_older_state_in_milvus_are_in_the_shared_place(
         assert found[1].read(shard.thumbnails, start, len(jpeg)) == jpeg, row
         start += len(jpeg)
     assert open_folder("mine").manifest == second  # without a server
+    assert verify("mine") == []
+    spoil(place, shard.thumbnails.sha256, "flipped")
+    assert [shard.thumbnails.name in sentence for sentence in verify("mine")] == [True]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from components.collection.filters import Facet
 from components.collection.manifest import (
     CollectionError,
+    File,
     Manifest,
     manifest_of,
     sealed,
@@ -54,6 +55,11 @@ class Publication:
     columns: tuple[Column, ...]
     facets: tuple[Facet, ...]
     manifest: Manifest
+
+    @property
+    def thumbnails(self) -> tuple[File, ...]:
+        """What readers need of the folder or the shared place."""
+        return tuple(shard.thumbnails for shard in self.manifest.shards)
 
 
 def alias_of(name: str) -> str:
@@ -126,8 +132,7 @@ def files_of_publication(folder: Path) -> frozenset[str]:
         return frozenset({NOTED})
     if publication is None:
         return frozenset()
-    shards = publication.manifest.shards
-    return frozenset({NOTED, *(shard.thumbnails.name for shard in shards)})
+    return frozenset({NOTED, *(file.name for file in publication.thumbnails)})
 
 
 def kept_states(folder: Path) -> dict[str, list[str]]:

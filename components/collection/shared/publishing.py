@@ -21,7 +21,6 @@ from components.collection.manifest import (
 from components.collection.milvus.address import connect
 from components.collection.milvus.publication import (
     NOTED,
-    Publication,
     read_publication,
     sharing,
 )
@@ -80,7 +79,7 @@ def _publish(
 ) -> str:
     name, target, publication = manifest.name, lock.place, read_publication(folder)
     there = target.sizes(name)
-    files = (*manifest.files, *_thumbnails(publication))
+    files = (*manifest.files, *(publication.thumbnails if publication else ()))
     unique = {file.sha256: file for file in files}.values()
     new = [file for file in unique if there.get(path_in(file)) != file.bytes]
     on_copied = _counted(new, on_progress)
@@ -157,11 +156,6 @@ def _read(target: Place, *names: str) -> bytes:
         return target.read(*names)
     except FileNotFoundError:
         return b""
-
-
-def _thumbnails(publication: Publication | None) -> list[File]:
-    """Return what readers of a state on a Milvus server need of the shared place."""
-    return [shard.thumbnails for shard in publication.manifest.shards] if publication else []
 
 
 def _sweep(name: str, needed: set[File], target: Place) -> int:

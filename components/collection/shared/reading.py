@@ -203,10 +203,9 @@ def _publication(name: str, text: bytes) -> Publication:
     with suppress(ValueError, KeyError, TypeError, AttributeError):
         publication = parse_publication(text)
         manifest, alias = publication.manifest, alias_of(name)
-        files = [shard.thumbnails for shard in manifest.shards]
-        is_state = re.fullmatch(rf"{alias}_g\d+", publication.place)
+        is_state = manifest.name == name and re.fullmatch(rf"{alias}_g\d+", publication.place)
         fields = all(_FIELD.fullmatch(column.field) for column in publication.columns)
-        if is_state and fields and manifest.name == name and all(map(_is_sound, files)):
+        if is_state and fields and all(map(_is_sound, publication.thumbnails)):
             return publication
     raise CollectionError(f"{name} has a damaged {NOTED}. Publish it again.")
 
@@ -256,7 +255,14 @@ def verify_shared(name: str) -> list[str] | None:
     if found is None:
         return None
     place, manifest = found
-    return [error for file in manifest.files if (error := _wrong(place, name, file))]
+    forget()
+    files, wrong = list(manifest.files), []
+    try:
+        noted = shared_publication(name)
+        files += [file for file in noted[0].thumbnails if file not in files] if noted else []
+    except CollectionError as damaged:
+        wrong = [str(damaged)]
+    return [*wrong, *(error for file in files if (error := _wrong(place, name, file)))]
 
 
 def _wrong(place: Place, name: str, file: File, block: int = 1 << 24) -> str:
