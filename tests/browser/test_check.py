@@ -26,7 +26,10 @@ def decided(page: Page, number: int) -> Locator:
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(re.compile(rf"{number} of \d+ suspects decided"))).to_be_visible()
     settled(page)
-    loaded(page, "[role=dialog] .stage img")  # it listens to the keys
+    loaded(page, "[role=dialog] .stage img")  # it listens to the arrow keys
+    # A run has ended before all is drawn, and the buttons listen to their keys after that.
+    expect(dialog.get_by_text("Evidence")).to_be_visible()
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return dialog
 
 
@@ -132,6 +135,8 @@ def test_decisions_are_downloaded_and_resumed(server: Server, page: Page, tmp_pa
 def test_a_link_restores_the_view(server: Server, page: Page) -> None:
     opened(page, server)
     page.get_by_role("radio", name="Undecided").click()
+    expect(page).to_have_url(re.compile("check_show=Undecided"))
+    settled(page)  # another filter opens the first page
     page.get_by_role("button", name="Page 2").click()
     expect(tiles(page, GRID).first).to_have_attribute("aria-label", re.compile("^Rank 25 of"))
     settled(page)
