@@ -1,4 +1,4 @@
-"""Films for benchmarks: photographs panned and zoomed, cut together at known times."""
+"""Makes films for benchmarks: photographs panned, zoomed and cut together at known times."""
 
 import random
 from collections.abc import Iterator, Sequence

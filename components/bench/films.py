@@ -124,7 +124,7 @@ def _indexed(folder: Path) -> Indexed:
 
 
 def _processors() -> float:
-    """Return the processor seconds of this process and of its children that have ended."""
+    """Return the CPU time of this process and of its children that have ended, in seconds."""
     used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 

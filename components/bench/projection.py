@@ -208,7 +208,7 @@ def _names(
 
 
 def _nothing_in_common(encoder: Encoder, vectors: Floats, say: Say) -> None:
-    """Print how many clusters get a noun although no noun can fit: 0 is right."""
+    """Print how many clusters whose images have nothing in common get a noun; none should."""
     rng = np.random.default_rng(0)
     numbers = np.repeat(np.arange(_GROUPS, dtype=np.int32), _GROUP)
     width = vectors.shape[1]

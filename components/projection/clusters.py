@@ -92,9 +92,9 @@ def names(vectors: Floats, numbers: Numbers, encoder: Encoder) -> tuple[str, ...
 
 
 def _chance(nouns: Floats) -> float:
-    """Return the `_CHANCE` quantile of the best cosine of ``nouns`` (k, width) with a direction.
+    """Return the `_CHANCE` quantile of the best cosine of ``nouns`` (k, width) by chance.
 
-    The directions are random.
+    Each of `_DIRECTIONS` random directions has one best cosine.
     """
     directions = np.random.default_rng(0).standard_normal((_DIRECTIONS, nouns.shape[1]))
     best = (unit(directions) @ nouns.T).max(axis=1)

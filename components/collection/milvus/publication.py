@@ -58,7 +58,7 @@ class Publication:
 
     @property
     def thumbnails(self) -> tuple[File, ...]:
-        """What readers need of the folder or the shared place."""
+        """The files that readers take from the folder or the shared place."""
         return tuple(shard.thumbnails for shard in self.manifest.shards)
 
 

@@ -124,12 +124,12 @@ def sweep(name: str, server: Server, after: float = 0.0) -> None:
 
 
 def _shared(folder: Path) -> Iterator[str]:
-    """Return the states that readers of shared places search."""
+    """Return the Milvus collections that readers of shared places search."""
     return chain.from_iterable(kept_states(folder).values())
 
 
 def _places(server: Server, alias: str) -> list[str]:
-    """Return the Milvus collections of a collection's states, whole or not."""
+    """Return the Milvus collections that hold a collection's states, complete or not."""
     every = server.call("list_collections", timeout=_CALL)
     return [place for place in every if _number(place, alias)]
 

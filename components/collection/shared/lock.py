@@ -85,9 +85,9 @@ class PublishingLock:
         holder = self._read()
         if holder is None or holder.token != self._holder.token:
             raise CollectionError(
-                f"{self._name} is being published to {self.place.shown} by another computer,"
-                " because this one could not reach it for some minutes. Publish again when the"
-                " other has finished."
+                f"{self._name} is being published to {self.place.shown} by another computer. This"
+                " computer could not renew its lock for some minutes, and lost it. Publish again"
+                " when the other computer has finished."
             )
         self.place.write(self._renewed(), self._name, LOCK)
 
@@ -99,7 +99,7 @@ class PublishingLock:
 
 
 def _owner(folder: Path) -> str:
-    """Return an identifier of a folder on this computer: a copy of it elsewhere has another."""
+    """Return an identifier of a folder on this computer; a copy elsewhere has another one."""
     return sha256(
         f"{uuid.getnode()} {socket.gethostname()} {folder.resolve()}".encode()
     ).hexdigest()

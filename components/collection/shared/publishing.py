@@ -19,11 +19,7 @@ from components.collection.manifest import (
     read_manifest,
 )
 from components.collection.milvus.address import connect
-from components.collection.milvus.publication import (
-    NOTED,
-    read_publication,
-    sharing,
-)
+from components.collection.milvus.publication import NOTED, read_publication, sharing
 from components.collection.milvus.publish import sweep
 from components.collection.shared.lock import PublishingLock, publishing
 from components.collection.shared.place import (

@@ -181,7 +181,7 @@ def shared_publication(name: str) -> tuple[Publication, SharedThumbnails] | None
 
 
 def forget() -> None:
-    """Have the notes of states on a Milvus server read again."""
+    """Discard the cached notes of states on a Milvus server: they are read again."""
     _noted.cache_clear()
 
 
@@ -256,12 +256,12 @@ def verify_shared(name: str) -> list[str] | None:
         return None
     place, manifest = found
     forget()
-    files, wrong = list(manifest.files), []
+    noted, wrong = None, []
     try:
         noted = shared_publication(name)
-        files += [file for file in noted[0].thumbnails if file not in files] if noted else []
     except CollectionError as damaged:
         wrong = [str(damaged)]
+    files = dict.fromkeys((*manifest.files, *(noted[0].thumbnails if noted else ())))
     return [*wrong, *(error for file in files if (error := _wrong(place, name, file)))]
 
 

@@ -16,22 +16,21 @@ class Gestures {
   }
 
   listen() {
-    const { surface } = this
+    const { root, surface, view } = this
     surface.addEventListener("pointerdown", (event) => this.press(event))
     surface.addEventListener("pointermove", (event) => this.drag(event))
     surface.addEventListener("pointerup", (event) => this.release(event))
     surface.addEventListener("pointercancel", (event) => this.release(event, true))
     surface.addEventListener("pointerleave", ({ pointerType }) => {
-      if (pointerType !== "touch") this.view.card.hide() // a finger leaves whenever it is lifted
+      if (pointerType !== "touch") view.card.hide() // a finger leaves whenever it is lifted
     })
     surface.addEventListener("wheel", (event) => this.wheel(event), { passive: false })
     surface.addEventListener("keydown", (event) => this.key(event))
-    surface.addEventListener("blur", () => this.view.card.hide())
-    for (const button of this.root.querySelectorAll("[data-tool]")) {
+    surface.addEventListener("blur", () => view.card.hide())
+    for (const button of root.querySelectorAll("[data-tool]")) {
       button.onclick = () => this.choose(button.dataset.tool)
     }
     this.choose(this.tool)
-    const { root, view } = this
     root.querySelector(".in").onclick = () => view.zoomBy(1.6)
     root.querySelector(".out").onclick = () => view.zoomBy(1 / 1.6)
     root.querySelector(".fit").onclick = () => view.goHome()
@@ -121,7 +120,8 @@ class Gestures {
 
   wheel(event) {
     const out = event.deltaY > 0
-    if (!this.view.unit || (out && this.view.at.zoom <= 1 && !event.ctrlKey)) return // the page scrolls
+    const { unit, at } = this.view
+    if (!unit || (out && at.zoom <= 1 && !event.ctrlKey)) return // the page scrolls
     event.preventDefault()
     const step = event.deltaMode ? 20 * event.deltaY : event.deltaY
     this.view.zoomBy(1.0015 ** -clamp(step, -400, 400), [event.offsetX, event.offsetY])
@@ -147,7 +147,7 @@ class Gestures {
     if (event.key === "Enter") return
     const [clientWidth, clientHeight] = this.view.size
     const row = this.view.nearest(clientWidth / 2, clientHeight / 2, NEAR.keyboard)
-    if (row < 0) this.view.card.spoken.textContent = "No image near the middle"
+    if (row < 0) this.view.card.spoken.textContent = "No image near the middle of the map"
     this.view.card.show(row, true)
   }
 }
